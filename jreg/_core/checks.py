@@ -1,0 +1,127 @@
+"""Checks of arguments: concrete bad values raise and name themselves, traced bad numbers become NaN.
+
+Every message reads `function: argument must ...; got value`. A traced number cannot be looked at, so an invalid one
+turns into NaN here and its NaN reaches the result: never a plausible value.
+"""
+
+from collections.abc import Collection, Sequence
+from math import inf
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Float, Inexact
+
+from .types import Key
+
+
+def is_traced(value: Any) -> bool:
+    """Whether a value cannot be looked at."""
+    return isinstance(value, Tracer)
+
+
+def number(function: str, argument: str, value: Any, low: float = -inf, high: float = inf) -> Float[Array, "..."]:
+    """Return `value` as a strongly typed float array, after checking that it lies in [low, high]."""
+    if is_traced(value):
+        if not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
+            raise TypeError(f"{function}: {argument} must be a real number; got a traced {value.dtype}")
+        wide = value.astype(float)
+        return jnp.where((wide >= low) & (wide <= high), wide, jnp.nan)
+    if not _is_real(value):
+        raise TypeError(f"{function}: {argument} must be a real number; got {value!r}")
+    concrete = np.asarray(value, dtype=np.float64)
+    if not np.all((concrete >= low) & (concrete <= high)):
+        raise ValueError(f"{function}: {argument} must be {_interval(low, high)}; got {value!r}")
+    return jnp.asarray(concrete, dtype=float)
+
+
+def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "..."]:
+    """Return a probability as a float array; it lies in [0, 1] or is NaN."""
+    return number(function, argument, value, 0.0, 1.0)
+
+
+def integer(function: str, argument: str, value: Any, low: int = 1) -> int:
+    """Return a static whole number that is at least `low`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{function}: {argument} must be a Python int; got {value!r}")
+    if value < low:
+        raise ValueError(f"{function}: {argument} must be at least {low}; got {value!r}")
+    return int(value)
+
+
+def choice(function: str, argument: str, value: Any, options: Collection[str]) -> str:
+    """Return a mode's name if it is one of `options`."""
+    if value not in options:
+        listed = ", ".join(map(repr, options))
+        raise ValueError(f"{function}: {argument} must be one of {listed}; got {value!r}")
+    return value
+
+
+def inexact(function: str, argument: str, value: Any) -> Inexact[Array, "..."]:
+    """Return `value` as an array of floats or complex numbers."""
+    if not isinstance(value, jax.Array | np.ndarray | np.generic):
+        raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
+    if not jnp.issubdtype(value.dtype, jnp.inexact):
+        raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
+    return jnp.asarray(value)
+
+
+def key(function: str, value: Any) -> Key:
+    """Return `value` if it is one PRNG key, typed or legacy."""
+    if value is None:
+        raise TypeError(f"{function}: key must be a PRNG key, since the result is the noise itself; got None")
+    dtype = getattr(value, "dtype", None)
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        if value.ndim:
+            raise ValueError(
+                f"{function}: key must be a single key; got an array of keys of shape {value.shape}. "
+                "Map over it with jax.vmap"
+            )
+        return value
+    if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == (2,):
+        return jnp.asarray(value)
+    shown = f"{dtype}{list(value.shape)}" if dtype is not None else repr(value)
+    raise TypeError(f"{function}: key must be a PRNG key such as jax.random.key(0); got {shown}")
+
+
+def axes(function: str, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+    """Return axes as sorted non-negative numbers, each given once."""
+    given = (value,) if isinstance(value, int | np.integer) else tuple(value)
+    for axis in given:
+        if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+            raise TypeError(f"{function}: {argument} must hold ints; got {value!r}")
+        if not -ndim <= axis < ndim:
+            raise ValueError(f"{function}: {argument} must name axes of a {ndim}-dimensional array; got {value!r}")
+    normal = tuple(sorted(int(axis) % ndim for axis in given))
+    if len(set(normal)) < len(normal):
+        raise ValueError(f"{function}: {argument} must name each axis once; got {value!r}")
+    return normal
+
+
+def broadcastable(function: str, argument: str, value: Array, shape: tuple[int, ...]) -> Array:
+    """Return `value` if it is a scalar or broadcasts against `shape` axis by axis."""
+    if value.ndim == 0:
+        return value
+    fits = value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape, strict=True))
+    if not fits:
+        raise ValueError(
+            f"{function}: {argument} must be a scalar or broadcast against shape {shape} with as many axes; "
+            f"got shape {value.shape}"
+        )
+    return value
+
+
+def _is_real(value: Any) -> bool:
+    if isinstance(value, int | float):
+        return not isinstance(value, bool)
+    if isinstance(value, jax.Array | np.ndarray | np.generic):
+        return jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)
+    return False
+
+
+def _interval(low: float, high: float) -> str:
+    if high == inf:
+        return "a number other than NaN" if low == -inf else f"at least {low:g}"
+    return f"in [{low:g}, {high:g}]"

@@ -1,0 +1,143 @@
+"""Which leaves of a pytree a regularizer touches.
+
+A selection is a function of the tree, a pytree (or prefix) of bools, or None for all. A selection that takes nothing
+raises: a regularizer that silently does nothing is the worst bug of all.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .checks import is_traced
+from .types import Tree, Where
+
+NAMES_OF_NO_KERNEL = frozenset({"b", "beta", "bias", "gamma", "offset", "scale"})
+WRAPPER_NAMES = frozenset({"raw_value", "value"})
+
+
+def kernels(params: Tree) -> Tree:
+    """Select the weights that a penalty is meant for: no bias, no scale of a norm.
+
+    Taken are arrays of floats with two or more axes longer than one, unless their name (or, for a `weight`, the name of
+    the module that holds it) is that of a bias or of a norm. A bare array is always taken. Works on dicts and on the
+    trees of flax, equinox and haiku.
+
+    Returns:
+      a pytree of bools in the structure of `params`.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import optim
+    >>> optim.kernels({"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}})
+    {'dense': {'bias': False, 'kernel': True}}
+    """
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: not path or _is_kernel(path, leaf), params)
+
+
+def matching(pattern: str) -> Callable[[Tree], Tree]:
+    """Select the leaves whose path, joined by slashes, holds a match of a regular expression.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import optim
+    >>> optim.matching("head/.*kernel")({"head": {"kernel": jnp.ones(2)}, "body": {"kernel": jnp.ones(2)}})
+    {'body': {'kernel': False}, 'head': {'kernel': True}}
+    """
+    compiled = re.compile(pattern)
+
+    def matches(params: Tree) -> Tree:
+        return jax.tree_util.tree_map_with_path(lambda path, _: compiled.search(path_name(path)) is not None, params)
+
+    return matches
+
+
+def path_name(path: Any) -> str:
+    """The path of a leaf as `a/b/0`."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def selection(function: str, where: Where, tree: Tree, argument: str = "where") -> Tree:
+    """Resolve `where` to a pytree of Python bools in the structure of `tree`, after checking every leaf of `tree`.
+
+    Leaves of integers and bools are never taken.
+    """
+    checked = jax.tree_util.tree_map_with_path(lambda path, leaf: _is_regularizable(function, path, leaf), tree)
+    chosen = _resolve(function, where, tree, argument)
+    taken = jax.tree.map(lambda wanted, possible: wanted and possible, chosen, checked)
+    if jax.tree.leaves(tree) and not any(jax.tree.leaves(taken)):
+        paths = ", ".join(path_name(path) or "(a bare leaf)" for path, _ in jax.tree_util.tree_leaves_with_path(tree))
+        raise ValueError(
+            f"{function}: {argument} must select at least one leaf of floats; it selects none of: {paths}. "
+            f"Pass {argument}=None for all, or a function of the tree"
+        )
+    return taken
+
+
+def same_structure(function: str, argument: str, tree: Tree, reference: Tree) -> None:
+    """Raise unless two trees agree in structure and in the shape of every leaf, instead of broadcasting."""
+    if jax.tree.structure(tree) != jax.tree.structure(reference):
+        differing = jax.tree_util.tree_leaves_with_path(tree), jax.tree_util.tree_leaves_with_path(reference)
+        paths = [{path_name(path) for path, _ in leaves} for leaves in differing]
+        raise ValueError(
+            f"{function}: {argument} must have the structure of params; "
+            f"only in {argument}: {sorted(paths[0] - paths[1])}, only in params: {sorted(paths[1] - paths[0])}"
+        )
+
+    def compare(path: Any, leaf: Any, other: Any) -> None:
+        if jnp.shape(leaf) != jnp.shape(other):
+            raise ValueError(
+                f"{function}: {argument} must have the shapes of params; "
+                f"at {path_name(path)} it has {jnp.shape(leaf)} for {jnp.shape(other)}"
+            )
+
+    jax.tree_util.tree_map_with_path(compare, tree, reference)
+
+
+def _resolve(function: str, where: Where, tree: Tree, argument: str) -> Tree:
+    if where is None:
+        return jax.tree.map(lambda _: True, tree)
+    chosen = where(tree) if _is_function(where) else where
+    for path, leaf in jax.tree_util.tree_leaves_with_path(chosen):
+        if not isinstance(leaf, bool | np.bool_) and not _is_concrete_bool(leaf):
+            raise TypeError(
+                f"{function}: {argument} must hold bools; at {path_name(path) or 'its root'} it has {leaf!r}"
+            )
+    try:
+        return jax.tree.map(lambda taken, subtree: jax.tree.map(lambda _: bool(taken), subtree), chosen, tree)
+    except ValueError as error:
+        raise ValueError(
+            f"{function}: {argument} must be a prefix of the tree that it selects from; {error}"
+        ) from error
+
+
+def _is_function(where: Any) -> bool:
+    """Tell a function from a callable pytree, such as an equinox module: only the function is a leaf of itself."""
+    return callable(where) and jax.tree.structure(where) == jax.tree.structure(0)
+
+
+def _is_concrete_bool(leaf: Any) -> bool:
+    is_array = isinstance(leaf, jax.Array | np.ndarray) and not is_traced(leaf)
+    return is_array and leaf.dtype == bool and leaf.ndim == 0
+
+
+def _is_regularizable(function: str, path: Any, leaf: Any) -> bool:
+    if isinstance(leaf, int | float | complex):
+        return isinstance(leaf, float | complex)
+    dtype = getattr(leaf, "dtype", None)
+    if dtype is None or jnp.issubdtype(dtype, jax.dtypes.prng_key) or not hasattr(leaf, "shape"):
+        raise TypeError(
+            f"{function}: tree must hold arrays; at {path_name(path) or 'its root'} it has {leaf!r}. "
+            "Separate the arrays from the rest first"
+        )
+    return jnp.issubdtype(dtype, jnp.inexact)
+
+
+def _is_kernel(path: Any, leaf: Any) -> bool:
+    names = [name for name in path_name(path).split("/") if name not in WRAPPER_NAMES]
+    name, holder = ["", "", *names][-1], ["", "", *names][-2]
+    is_norm_weight = name == "weight" and "norm" in holder.lower()
+    is_float = jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.inexact)
+    is_wide = is_float and sum(size > 1 for size in leaf.shape) >= 2
+    return is_wide and not is_norm_weight and name not in NAMES_OF_NO_KERNEL

@@ -1,0 +1,34 @@
+"""The words that jreg's signatures are written in."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import optax
+from jaxtyping import Array, ArrayLike, Bool, PyTree, Real, UInt32
+
+Key: TypeAlias = jax.Array
+"""A typed key (`jax.random.key`), scalar; a legacy `uint32[2]` key where `jax.random` accepts one."""
+
+Number: TypeAlias = Real[ArrayLike, ""]
+"""A Python number or a traced scalar: schedule it, `vmap` over it, no recompilation."""
+
+Numbers: TypeAlias = Real[ArrayLike, "..."]
+"""A `Number`, or an array of them that has as many axes as the data and broadcasts against it."""
+
+Strength: TypeAlias = Number | optax.Schedule
+"""A number, traced or not, or an optax schedule of the step count."""
+
+Bits: TypeAlias = Callable[[Key, tuple[int, ...]], UInt32[Array, "..."]]
+"""`bits(key, shape)` gives uniform uint32 words, as `hash_bits` and `jax.random.bits` do."""
+
+Where: TypeAlias = Callable[[PyTree], PyTree[bool]] | PyTree[bool] | None
+"""Which leaves: a function of the tree, a tree (or prefix) of bools, or None for all."""
+
+Device: TypeAlias = Any
+"""A `jax.Device`, which a type checker does not know as a class."""
+
+Mask: TypeAlias = Bool[Array, "..."]
+Tree: TypeAlias = PyTree[Any]
+Transform: TypeAlias = Callable[[Key | None, Any], Any]
+"""`(key, x) -> x`: what `augment` composes."""

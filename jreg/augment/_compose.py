@@ -1,0 +1,171 @@
+"""Four words that compose transforms `(key, x) -> x` into one, where x is any pytree.
+
+A transform with parameters becomes one by `functools.partial`: `partial(noise.dropout, rate=rate)`. The key None runs
+the deterministic member of every part.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from .._core import checks
+from .._core.types import Key, Number, Transform, Tree
+from ..random import hash_bits, keep_mask, split, split_array
+
+
+@dataclass(frozen=True)
+class _Composed:
+    """A transform that prints as what it was made of."""
+
+    name: str
+    parts: tuple[Any, ...]
+    apply: Transform
+
+    def __call__(self, key: Key | None, x: Tree) -> Tree:
+        return self.apply(key, x)
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(map(_shown, self.parts))})"
+
+
+def chain(*fns: Transform) -> Transform:
+    """Apply transforms from left to right, each under its own key; `chain()` is the identity.
+
+    Appending a transform leaves the draws of those before it as they were.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from functools import partial
+    >>> from jreg import augment, noise
+    >>> transform = augment.chain(partial(noise.dropout, rate=0.5), lambda key, x: x + 1.0)
+    >>> transform(None, jnp.zeros(2)).tolist()
+    [1.0, 1.0]
+    >>> augment.chain()
+    chain()
+    """
+    fns = _callables("chain", fns)
+
+    def apply(key: Key | None, x: Tree) -> Tree:
+        for fn, fn_key in zip(fns, split(key, len(fns)), strict=True):
+            x = fn(fn_key, x)
+        return x
+
+    return _Composed("chain", fns, apply)
+
+
+def maybe(fn: Transform, prob: Number) -> Transform:
+    """Apply a transform with probability `prob`, else leave x as it is; the key None leaves it.
+
+    `fn` must keep shapes and dtypes. One draw decides for all of x: wrap the result in `per_example` to draw for each.
+
+    Args:
+      prob: in [0, 1]; traced or not.
+
+    Raises:
+      ValueError: a concrete `prob` outside [0, 1]. A traced one gives NaN where x holds floats.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> flip = augment.maybe(lambda key, x: -x, 1.0)
+    >>> flip(jax.random.key(0), jnp.ones(2)).tolist(), flip(None, jnp.ones(2)).tolist()
+    ([-1.0, -1.0], [1.0, 1.0])
+    """
+    (fn,) = _callables("maybe", (fn,))
+    chance = checks.broadcastable("maybe", "prob", checks.rate("maybe", prob, "prob"), ())
+
+    def apply(key: Key | None, x: Tree) -> Tree:
+        if key is None:
+            return x
+        gate_key, fn_key = split(key)
+        is_applied = keep_mask(gate_key, (), 1.0 - chance)
+        y = lax.cond(is_applied, lambda: _same_type("maybe", fn(fn_key, x), x), lambda: x)
+        return jax.tree.map(lambda leaf: _nan_where(jnp.isnan(chance), leaf), y)
+
+    return _Composed("maybe", (fn, prob), apply)
+
+
+def one_of(*fns: Transform) -> Transform:
+    """Apply one of the transforms, each with the same probability; the key None applies the first, deterministically.
+
+    All must give the same shapes and dtypes. One draw decides for all of x: wrap the result in `per_example` to draw
+    for each.
+
+    Raises:
+      ValueError: no transform.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> transform = augment.one_of(lambda key, x: x + 1.0, lambda key, x: x - 1.0)
+    >>> abs(float(transform(jax.random.key(0), jnp.array(0.0))))
+    1.0
+    """
+    if not fns:
+        raise ValueError("one_of: fns must hold at least one transform; got none")
+    fns = _callables("one_of", fns)
+
+    def apply(key: Key | None, x: Tree) -> Tree:
+        if key is None:
+            return fns[0](None, x)
+        choice_key, fn_key = split(key)
+        index = hash_bits(choice_key, ()) % len(fns)
+        expected = jax.eval_shape(fns[0], fn_key, x)
+        branches = [lambda fn=fn: _same_type("one_of", fn(fn_key, x), expected) for fn in fns]
+        return lax.switch(index.astype(jnp.int32), branches)
+
+    return _Composed("one_of", fns, apply)
+
+
+def per_example(fn: Transform) -> Transform:
+    """Apply a transform to every example along the first axis of x's leaves, each under its own key.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> transform = augment.per_example(augment.maybe(lambda key, x: -x, 0.5))
+    >>> sorted(set(transform(jax.random.key(0), jnp.ones((64, 1))).ravel().tolist()))
+    [-1.0, 1.0]
+    """
+    (fn,) = _callables("per_example", (fn,))
+
+    def apply(key: Key | None, x: Tree) -> Tree:
+        sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(x)}
+        if len(sizes) != 1 or sizes == {()}:
+            raise ValueError(f"per_example: x must have one batch size on the first axis of its leaves; got {sizes}")
+        keys = split_array(key, sizes.pop()[0])
+        return jax.vmap(fn, in_axes=(None if key is None else 0, 0))(keys, x)
+
+    return _Composed("per_example", (fn,), apply)
+
+
+def _callables(function: str, fns: tuple[Any, ...]) -> tuple[Any, ...]:
+    for fn in fns:
+        if not callable(fn):
+            raise TypeError(f"{function}: fn must be a function of (key, x); got {fn!r}")
+    return fns
+
+
+def _same_type(function: str, y: Tree, x: Tree) -> Tree:
+    """Return y if it has x's structure, shapes and dtypes, which a choice made on the device needs."""
+    got, expected = (jax.tree.map(_leaf_type, tree) for tree in (y, x))
+    if got != expected:
+        raise TypeError(f"{function}: fn must keep structure, shapes and dtypes; {expected} became {got}")
+    return y
+
+
+def _leaf_type(leaf: Any) -> str:
+    return f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"
+
+
+def _nan_where(is_bad: jax.Array, leaf: Any) -> jax.Array:
+    leaf = jnp.asarray(leaf)
+    return jnp.where(is_bad, jnp.nan, leaf).astype(leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
+
+
+def _shown(part: Any) -> str:
+    """A part as its user would write it: a partial by its arguments, a function by its name."""
+    if isinstance(part, partial):
+        arguments = [*map(repr, part.args), *(f"{name}={value!r}" for name, value in part.keywords.items())]
+        return f"{_shown(part.func)}({', '.join(arguments)})"
+    return getattr(part, "__name__", repr(part))

@@ -1,0 +1,39 @@
+"""How many weights are exactly zero."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from .._core import trees
+from .._core.types import Tree, Where
+
+
+class Sparsity(NamedTuple):
+    """Exact zeros among the selected weights."""
+
+    zeros: Int[Array, ""]
+    size: int
+    fraction: Float[Array, ""]
+
+
+def sparsity(params: Tree, *, where: Where = trees.kernels) -> Sparsity:
+    """Count the weights that are exactly zero, in the kernels by default.
+
+    Only exact zeros count: small weights are not sparse, they are small.
+
+    Raises:
+      ValueError: `where` selects nothing.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import diagnose
+    >>> found = diagnose.sparsity({"kernel": jnp.eye(3), "bias": jnp.zeros(3)})
+    >>> int(found.zeros), found.size
+    (6, 9)
+    """
+    taken = trees.selection("sparsity", where, params)
+    chosen = [leaf for leaf, is_taken in zip(jax.tree.leaves(params), jax.tree.leaves(taken), strict=True) if is_taken]
+    zeros = sum((jnp.sum(jnp.asarray(leaf) == 0) for leaf in chosen), start=jnp.zeros((), jnp.int32))
+    size = sum(jnp.size(leaf) for leaf in chosen)
+    return Sparsity(zeros, size, zeros / max(size, 1))

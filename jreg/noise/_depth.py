@@ -1,0 +1,96 @@
+"""Stochastic depth: drop whole residual branches, and the schedules of its rate over the layers."""
+
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from .._core import checks, marks
+from .._core.types import Key, Number
+from ..random import hash_bits
+from ._drop import drop, scale
+
+
+def stochastic_depth(
+    key: Key | None,
+    branch: Inexact[Array, "*shape"],
+    rate: Number,
+    *,
+    mode: Literal["row", "batch"] = "row",
+    rescale: Literal["train", "inference"] = "train",
+) -> Inexact[Array, "*shape"]:
+    """Drop a residual branch with probability `rate`: write `x + stochastic_depth(key, f(x), rate)`.
+
+    With `rescale="train"` what survives is divided by 1 - rate and inference is the identity, as in timm; with
+    `rescale="inference"` training leaves it alone and inference multiplies by 1 - rate, as in the first paper.
+
+    Args:
+      key: one key, or None for inference.
+      branch: the output of the residual function, before it is added; the batch is its first axis.
+      rate: probability of dropping, in [0, 1]. Its gradient is zero. `depth_rates` gives one per layer.
+      mode: "row" draws for each example, "batch" once for the whole batch, as in the first paper.
+      rescale: where the factor 1 - rate goes.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or no batch axis in "row" mode.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.stochastic_depth(jax.random.key(0), jnp.ones((6, 3)), 0.5)
+    >>> sorted(set(y.sum(1).tolist()))
+    [0.0, 6.0]
+
+    Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
+    """
+    branch = checks.inexact("stochastic_depth", "branch", branch)
+    rate = checks.broadcastable("stochastic_depth", "rate", checks.rate("stochastic_depth", rate), ())
+    checks.choice("stochastic_depth", "mode", mode, ("row", "batch"))
+    checks.choice("stochastic_depth", "rescale", rescale, ("train", "inference"))
+    if mode == "row" and branch.ndim == 0:
+        raise ValueError("stochastic_depth: branch must have a batch axis in mode 'row'; got a scalar")
+    if key is None:
+        return branch if rescale == "train" else _survive(branch, rate)
+    rows = branch.shape[:1] if mode == "row" else (1,) * min(branch.ndim, 1)
+    return drop(
+        checks.key("stochastic_depth", key),
+        branch,
+        rate,
+        function="stochastic_depth",
+        mask_shape=rows + (1,) * (branch.ndim - 1),
+        bits=hash_bits,
+        rescale=rescale == "train",
+    )
+
+
+def _survive(branch: Array, rate: Array) -> Array:
+    return marks.returns("stochastic_depth", scale(marks.reads("stochastic_depth", branch), 1.0 - rate))
+
+
+def depth_rates(
+    final_rate: Number, num_layers: int, *, rule: Literal["huang", "timm", "efficientnet"] = "huang"
+) -> Float[Array, " num_layers"]:
+    """The drop rate of each layer, rising linearly to `final_rate`: three schedules that are all called linear.
+
+        huang          final_rate * l / L,             l = 1..L      the first layer drops too
+        timm           final_rate * l / (L - 1),       l = 0..L-1    from 0 to final_rate; [0] for one layer
+        efficientnet   final_rate * l / L,             l = 0..L-1    never reaches final_rate
+
+    Raises:
+      ValueError: a concrete `final_rate` outside [0, 1] (a traced one gives NaN), or fewer than one layer.
+
+    >>> from jreg import noise
+    >>> [f"{rate:.2f}" for rate in noise.depth_rates(0.5, 5)]
+    ['0.10', '0.20', '0.30', '0.40', '0.50']
+
+    Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
+    """
+    final = checks.rate("depth_rates", final_rate, "final_rate")
+    num_layers = checks.integer("depth_rates", "num_layers", num_layers)
+    checks.choice("depth_rates", "rule", rule, ("huang", "timm", "efficientnet"))
+    layers = jnp.arange(num_layers, dtype=final.dtype)
+    share = {
+        "huang": (layers + 1.0) / num_layers,
+        "timm": layers / max(num_layers - 1, 1),
+        "efficientnet": layers / num_layers,
+    }[rule]
+    return final * share

@@ -1,0 +1,51 @@
+"""DropConnect: zero single weights."""
+
+import jax
+
+from .._core import checks, trees
+from .._core.types import Key, Number, Tree, Where
+from ..random import hash_bits, split_like
+from ._drop import drop
+
+
+def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = trees.kernels) -> Tree:
+    """Zero each selected weight with probability `rate` and divide the others by 1 - rate.
+
+        w' = m * w / (1 - rate),   m ~ Bernoulli(1 - rate)
+
+    One mask serves the whole batch that then uses w', so the products cost what they cost without noise. New weights
+    are returned and the given ones stay as they are; `dropconnect(None, weights, rate)` returns `weights`.
+
+    Args:
+      key: one key, or None for no noise. Every leaf draws under its own child.
+      weights: an array or a pytree of arrays.
+      rate: probability of dropping, in [0, 1]. Its gradient is zero.
+      where: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
+        kernels, so neither biases nor scales of norms.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or `where` selects nothing.
+      TypeError: a leaf that is no array, named by its path.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> params = {"kernel": jnp.ones((4, 3)), "bias": jnp.ones(3)}
+    >>> noisy = noise.dropconnect(jax.random.key(0), params, 0.5)
+    >>> noisy["bias"].tolist()
+    [1.0, 1.0, 1.0]
+
+    Wan et al., Regularization of Neural Networks using DropConnect, ICML 2013.
+    """
+    rate = checks.rate("dropconnect", rate)
+    rate = checks.broadcastable("dropconnect", "rate", rate, ())
+    taken = trees.selection("dropconnect", where, weights)
+    if key is None:
+        return weights
+    keys = split_like(checks.key("dropconnect", key), weights)
+
+    def drop_leaf(weight: jax.Array, leaf_key: Key, is_taken: bool) -> jax.Array:
+        if not is_taken:
+            return weight
+        return drop(leaf_key, weight, rate, function="dropconnect", mask_shape=weight.shape, bits=hash_bits)
+
+    return jax.tree.map(drop_leaf, weights, keys, taken)

@@ -1,0 +1,105 @@
+"""Dropout: zero each element on its own, or whole slices at a time."""
+
+from collections.abc import Sequence
+
+from jaxtyping import Array, Inexact
+
+from .._core import checks
+from .._core.types import Bits, Key, Numbers
+from ..random import hash_bits
+from ._drop import drop
+
+
+def dropout(
+    key: Key | None,
+    x: Inexact[Array, "*shape"],
+    rate: Numbers,
+    *,
+    shared_axes: int | Sequence[int] = (),
+    bits: Bits = hash_bits,
+) -> Inexact[Array, "*shape"]:
+    """Zero each element with probability `rate` and divide the others by 1 - rate.
+
+        y = m * x / (1 - rate),   m ~ Bernoulli(1 - rate)
+
+    Along `shared_axes` one draw serves all elements. `dropout(None, x, rate)` is x. A NaN in a dropped place becomes 0.
+
+    Args:
+      key: one key, or None for no noise.
+      rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes, such as (batch, 1). Its
+        gradient is zero: `concrete_dropout` is the one that learns its rate.
+      shared_axes: axes along which the mask is constant; negative ones count from the end.
+      bits: what draws the uniform uint32 words. `jax.random.bits` draws jax's own, several times slower; in x64 mode
+        fix its dtype, `partial(jax.random.bits, dtype="uint32")`, or the mask depends on the mode.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1]. A traced one gives NaN.
+      TypeError: x holds integers, or `key` is no key.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.dropout(jax.random.key(0), jnp.ones(1000), 0.5)
+    >>> sorted(set(y.tolist()))
+    [0.0, 2.0]
+
+    Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
+    """
+    return _dropout("dropout", key, x, rate, shared_axes, bits)
+
+
+def spatial_dropout(
+    key: Key | None,
+    x: Inexact[Array, "*shape"],
+    rate: Numbers,
+    *,
+    spatial_axes: int | Sequence[int] | None = None,
+) -> Inexact[Array, "*shape"]:
+    """Zero whole feature maps: `dropout` with one draw per example and channel.
+
+    Neighbouring pixels carry the same information, so dropping them one by one removes little; dropping a map removes
+    it.
+
+    Args:
+      key: one key, or None for no noise.
+      x: by default (batch, *space, channels).
+      rate: probability of dropping a map, in [0, 1].
+      spatial_axes: the axes that a map spans; None takes all but the first and the last. Name them for unbatched data
+        or for channels first: nothing is guessed from the rank.
+
+    Raises:
+      ValueError: `spatial_axes` is None and x has fewer than three axes.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.spatial_dropout(jax.random.key(0), jnp.ones((2, 4, 4, 8)), 0.5)
+    >>> bool(((y == 0).mean((1, 2)) % 1 == 0).all())
+    True
+
+    Tompson et al., Efficient Object Localization Using Convolutional Networks, CVPR 2015.
+    """
+    ndim = checks.inexact("spatial_dropout", "x", x).ndim
+    if spatial_axes is None:
+        if ndim < 3:
+            raise ValueError(
+                f"spatial_dropout: x must be (batch, *space, channels) when spatial_axes is None; got shape {x.shape}"
+            )
+        spatial_axes = range(1, ndim - 1)
+    return _dropout("spatial_dropout", key, x, rate, spatial_axes, hash_bits, "spatial_axes")
+
+
+def _dropout(
+    function: str,
+    key: Key | None,
+    x: Array,
+    rate: Numbers,
+    shared_axes: int | Sequence[int],
+    bits: Bits,
+    axes_argument: str = "shared_axes",
+) -> Array:
+    x = checks.inexact(function, "x", x)
+    rate = checks.broadcastable(function, "rate", checks.rate(function, rate), x.shape)
+    shared = checks.axes(function, axes_argument, shared_axes, x.ndim)
+    if key is None:
+        return x
+    mask_shape = tuple(1 if axis in shared else size for axis, size in enumerate(x.shape))
+    return drop(checks.key(function, key), x, rate, function=function, mask_shape=mask_shape, bits=bits)

@@ -1,0 +1,76 @@
+"""Coupled penalties: their gradients, added to the gradients before the optimizer sees them."""
+
+import jax.numpy as jnp
+import optax
+
+from .._core import trees
+from .._core.types import Strength, Where
+from ._leafwise import check_strength, leafwise, strength_at
+
+
+def add_l1(strength: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+    """Add the gradient of `strength * penalty.l1(params)` to the updates: g + strength * sign(w).
+
+    Put it before the optimizer. It nudges weights towards zero and past it, so they end near zero: for exact zeros put
+    `prox_l1` last instead. The gradient at zero is zero.
+
+    Args:
+      strength: at least 0; a number, traced or not, or a schedule of the step count.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
+        have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optim.add_l1(0.01), optax.sgd(0.1))
+    >>> w = jnp.array([0.8])
+    >>> updates, _ = optimizer.update(jnp.array([0.5]), optimizer.init(w), w)
+    >>> f"{optax.apply_updates(w, updates)[0]:.4f}"
+    '0.7490'
+
+    Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 1996.
+    """
+    check_strength("add_l1", "strength", strength)
+    return leafwise(
+        "add_l1",
+        lambda update, param, s: update + s * jnp.sign(param),
+        lambda state: strength_at("add_l1", "strength", strength, state),
+        mask,
+    )
+
+
+def add_l2(strength: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+    """Add the gradient of `strength * penalty.l2(params)` to the updates: g + strength * w.
+
+    Put it before the optimizer. With plain SGD that is weight decay. With Adam it is not: the penalty's gradient is
+    divided by the same running root mean square as the loss's, so weights with large gradients are hardly decayed, and
+    where the loss's gradient is zero the strength cancels. Use `with_decoupled_decay` there.
+
+    Args:
+      strength: at least 0; a number, traced or not, or a schedule of the step count. As with torch's `weight_decay`,
+        the penalty is strength / 2 * |w|^2.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
+        have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optim.add_l2(0.01), optax.sgd(0.1))
+    >>> w = jnp.array([0.8])
+    >>> updates, _ = optimizer.update(jnp.array([0.5]), optimizer.init(w), w)
+    >>> f"{optax.apply_updates(w, updates)[0]:.4f}"
+    '0.7492'
+
+    Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
+    """
+    check_strength("add_l2", "strength", strength)
+    return leafwise(
+        "add_l2",
+        lambda update, param, s: update + s * param,
+        lambda state: strength_at("add_l2", "strength", strength, state),
+        mask,
+    )

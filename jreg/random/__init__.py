@@ -1,0 +1,8 @@
+"""Keys that may be None, a counter hash that fuses into its consumer, and the masks made of it."""
+
+from ._hash import hash_bits as hash_bits
+from ._keys import fold_in as fold_in
+from ._keys import split as split
+from ._keys import split_array as split_array
+from ._keys import split_like as split_like
+from ._mask import keep_mask as keep_mask

@@ -1,0 +1,91 @@
+"""Splitting of keys that may be None: a key means noise, None means the deterministic member, all the way down.
+
+One key is split, folded or consumed, once. `jax.random.fold_in(key, i)` equals `jax.random.split(key, n)[i]` for the
+default implementation, so splitting and folding the same key hands out the same children twice. The functions of jreg
+only split what they are given; the outermost loop alone folds its step into the root key.
+"""
+
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike, Integer, PyTree
+
+from .._core import checks
+from .._core.types import Key
+
+K = TypeVar("K", bound=Key | None)
+
+
+def split(key: K, num: int = 2) -> tuple[K, ...]:
+    """Split a key into a tuple of `num` keys; None splits into Nones.
+
+    >>> import jax
+    >>> from jreg import random
+    >>> first, second = random.split(jax.random.key(0))
+    >>> random.split(None, 3)
+    (None, None, None)
+    """
+    num = checks.integer("split", "num", num, low=0)
+    keys: Any = split_array(key, num)
+    return (key,) * num if keys is None else tuple(keys[i] for i in range(num))
+
+
+def split_array(key: K, num: int) -> K:
+    """Split a key into one array of `num` keys, for `lax.scan` and `vmap`; None stays None.
+
+    None is an empty pytree, so `vmap` and `scan` take it in the place of an array of keys.
+
+    >>> import jax
+    >>> from jreg import random
+    >>> random.split_array(jax.random.key(0), 4).shape
+    (4,)
+    """
+    num = checks.integer("split_array", "num", num, low=0)
+    if key is None:
+        return key
+    keys: Any = jax.random.split(checks.key("split_array", key), num)
+    return keys
+
+
+def split_like(key: K, tree: PyTree) -> PyTree[K]:
+    """Split a key into one key per leaf, in the structure of `tree`; None gives None for each leaf.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import random
+    >>> sorted(random.split_like(jax.random.key(0), {"kernel": jnp.ones(2), "bias": jnp.ones(1)}))
+    ['bias', 'kernel']
+    """
+    leaves, treedef = jax.tree.flatten(tree)
+    return jax.tree.unflatten(treedef, split(key, len(leaves)))
+
+
+def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
+    """Fold a step or an index, in [0, 2**32), into a key; None stays None.
+
+    Raises:
+      TypeError: `data` is not a whole number (`jax.random.fold_in` takes 1.5 for 1).
+
+    >>> import jax
+    >>> from jreg import random
+    >>> step_key = random.fold_in(jax.random.key(0), 7)
+    >>> random.fold_in(None, 7) is None
+    True
+    """
+    data = _whole_number(data)
+    if key is None:
+        return key
+    folded: Any = jax.random.fold_in(checks.key("fold_in", key), data)
+    return folded
+
+
+def _whole_number(data: Any) -> Any:
+    if checks.is_traced(data):
+        whole = np.issubdtype(data.dtype, np.integer)
+    else:
+        whole = np.asarray(data).dtype.kind in "iu" and not isinstance(data, bool)
+    if not whole:
+        raise TypeError(f"fold_in: data must be a whole number; got {data!r}")
+    if not checks.is_traced(data) and not 0 <= int(data) < 2**32:
+        raise ValueError(f"fold_in: data must be in [0, 2**32); got {data!r}")
+    return data

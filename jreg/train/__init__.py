@@ -1,0 +1,12 @@
+"""Training as pure functions: a step, a whole fit with early stopping, a whole sweep in one program."""
+
+from ._fit import FitResult as FitResult
+from ._fit import fit as fit
+from ._state import TrainState as TrainState
+from ._state import init_state as init_state
+from ._step import make_eval as make_eval
+from ._step import make_step as make_step
+from ._stopping import Stopping as Stopping
+from ._stopping import init_stopping as init_stopping
+from ._stopping import update_stopping as update_stopping
+from ._sweep import sweep as sweep

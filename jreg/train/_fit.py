@@ -1,0 +1,188 @@
+"""A whole training run as one pure function: it works alone, under `jit`, and under `vmap`, each lane for itself."""
+
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from .._core import checks
+from .._core.types import Key, Number, Tree
+from ..random import fold_in, split, split_array
+from ._state import TrainState
+from ._step import Evaluate, Metrics, Step
+from ._stopping import Stopping, init_stopping, update_stopping
+
+
+class FitResult(NamedTuple):
+    """The states to keep, and the story of the run; histories are NaN past the stop."""
+
+    best: TrainState
+    last: TrainState
+    train_history: dict[str, Float[Array, " epochs"]]
+    valid_history: dict[str, Float[Array, " epochs"]]
+    best_value: Float[Array, ""]
+    best_epoch: Int[Array, ""]
+    stopped_epoch: Int[Array, ""]
+
+
+class _Progress(NamedTuple):
+    epoch: Int[Array, ""]
+    state: TrainState
+    stopping: Stopping
+    train_history: dict[str, Array]
+    valid_history: dict[str, Array]
+
+
+def fit(
+    step: Step,
+    evaluate: Evaluate,
+    state: TrainState,
+    key: Key,
+    train_data: Tree,
+    valid_data: Tree,
+    hyper: Tree,
+    *,
+    batch_size: int,
+    epochs: int,
+    patience: Number | None = None,
+    min_delta: Number = 0.0,
+    monitor: str = "loss",
+    mode: Literal["min", "max"] = "min",
+) -> FitResult:
+    """Train for `epochs` over data on the device, validate after each, keep the best state, stop early.
+
+    Every epoch shuffles the examples anew, as a function of (key, epoch), and drops the last short batch; the examples
+    that it leaves out differ from epoch to epoch. Everything is deterministic in (state, key, data, hyper). Wrap it in
+    `jax.jit` to compile it once for many calls, or give it to `sweep`.
+
+    Args:
+      step: from `make_step`.
+      evaluate: from `make_eval`; the validation data go through it as one batch.
+      key: one key for the whole run.
+      train_data, valid_data: pytrees of arrays with the examples on the first axis.
+      hyper: passed on to `step` and `evaluate`.
+      patience: epochs without improvement to stop after; None never stops early. It may be traced; inf never stops.
+      min_delta: what counts as an improvement, see `update_stopping`.
+      monitor: the validation metric that decides which epoch is best.
+      mode: whether lower ("min") or higher ("max") is better.
+
+    Returns:
+      A `FitResult`: `best` is the state of the epoch with the best monitored value, whether or not the stop fired;
+      `last` the state at the end; histories hold the mean of each step metric over the epoch, and each validation
+      metric; `best_epoch` counts from 0, and is -1 (with `best` the initial state) if every value was NaN;
+      `stopped_epoch` is the number of epochs run.
+
+    Raises:
+      ValueError: fewer examples than a batch, data of uneven length, no epoch.
+      KeyError: `monitor` is no validation metric.
+      TypeError: the key is None.
+
+    >>> import jax, jax.numpy as jnp, optax
+    >>> from jreg import train
+    >>> x = jax.random.normal(jax.random.key(0), (40, 3))
+    >>> data = (x, x @ jnp.array([[1.0], [0.0], [-1.0]]))
+    >>> def loss_fn(params, model_state, key, batch, hyper):
+    ...     return jnp.mean((batch[0] @ params - batch[1]) ** 2), (model_state, {})
+    >>> step = train.make_step(loss_fn, optax.sgd(0.1))
+    >>> evaluate = train.make_eval(lambda params, _, batch, hyper: {"loss": loss_fn(params, (), None, batch, hyper)[0]})
+    >>> state = train.init_state(jnp.zeros((3, 1)), optax.sgd(0.1))
+    >>> result = train.fit(step, evaluate, state, jax.random.key(1), data, data, None, batch_size=8, epochs=20)
+    >>> bool(result.best_value < 1e-3)
+    True
+    """
+    key = checks.key("fit", key)
+    size = _num_examples("train_data", train_data)
+    _num_examples("valid_data", valid_data)
+    batch_size = checks.integer("fit", "batch_size", batch_size)
+    epochs = checks.integer("fit", "epochs", epochs)
+    num_steps = size // batch_size
+    if num_steps == 0:
+        raise ValueError(f"fit: batch_size must be at most the {size} examples of train_data; got {batch_size}")
+
+    def run_epoch(progress: _Progress) -> _Progress:
+        order_key, steps_key = split(fold_in(key, progress.epoch))
+        order = jax.random.permutation(order_key, size)[: num_steps * batch_size].reshape(num_steps, batch_size)
+        keys = split_array(steps_key, num_steps)
+        run_step = _step_on(step, train_data, hyper)
+        trained, step_metrics = lax.scan(run_step, progress.state, (keys, order))
+        valid_metrics = evaluate(trained, valid_data, hyper)
+        stopping = update_stopping(
+            progress.stopping,
+            _monitored(valid_metrics, monitor),
+            trained,
+            jnp.inf if patience is None else patience,
+            min_delta,
+            mode=mode,
+        )
+        means = jax.tree.map(lambda values: jnp.mean(values.astype(jnp.float32)), step_metrics)
+        return _Progress(
+            progress.epoch + 1,
+            trained,
+            stopping,
+            _recorded(progress.train_history, means, progress.epoch),
+            _recorded(progress.valid_history, valid_metrics, progress.epoch),
+        )
+
+    def goes_on(progress: _Progress) -> Array:
+        is_early = progress.epoch < epochs
+        return is_early if patience is None else is_early & ~progress.stopping.should_stop
+
+    end = lax.while_loop(goes_on, run_epoch, _start(step, evaluate, state, key, train_data, valid_data, hyper, epochs))
+    return FitResult(
+        best=end.stopping.best_params,
+        last=end.state,
+        train_history=end.train_history,
+        valid_history=end.valid_history,
+        best_value=end.stopping.best_value,
+        best_epoch=end.stopping.best_step,
+        stopped_epoch=end.epoch,
+    )
+
+
+def _step_on(step: Step, data: Tree, hyper: Tree) -> Any:
+    def run_step(state: TrainState, inputs: tuple[Key, Array]) -> tuple[TrainState, Metrics]:
+        step_key, rows = inputs
+        return step(state, step_key, jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=0), data), hyper)
+
+    return run_step
+
+
+def _start(
+    step: Step,
+    evaluate: Evaluate,
+    state: TrainState,
+    key: Key,
+    train_data: Tree,
+    valid_data: Tree,
+    hyper: Tree,
+    epochs: int,
+) -> _Progress:
+    """The carry of the loop, in the dtypes that a step gives it."""
+    _, train_metrics = jax.eval_shape(step, state, key, train_data, hyper)
+    valid_metrics = jax.eval_shape(evaluate, state, valid_data, hyper)
+    train_history, valid_history = (
+        {name: jnp.full(epochs, jnp.nan, jnp.float32) for name in metrics} for metrics in (train_metrics, valid_metrics)
+    )
+    state = jax.tree.map(jnp.asarray, state)
+    return _Progress(jnp.zeros((), jnp.int32), state, init_stopping(state), train_history, valid_history)
+
+
+def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict[str, Array]:
+    return {name: values.at[epoch].set(metrics[name].astype(values.dtype)) for name, values in history.items()}
+
+
+def _monitored(metrics: Metrics, monitor: str) -> Array:
+    if monitor not in metrics:
+        raise KeyError(f"fit: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}")
+    return metrics[monitor]
+
+
+def _num_examples(argument: str, data: Tree) -> int:
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(data)}
+    if len(sizes) != 1 or sizes & {(), (0,)}:
+        raise ValueError(
+            f"fit: {argument} must hold arrays of one length, at least 1, on the first axis; got {sorted(sizes)}"
+        )
+    return sizes.pop()[0]

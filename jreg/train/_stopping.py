@@ -1,0 +1,93 @@
+"""Early stopping as two pure functions that live in `scan`, `while_loop` and `vmap`."""
+
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._core import checks
+from .._core.types import Number, Tree
+
+
+class Stopping(NamedTuple):
+    """The best check so far, and whether to stop. Before any check that counts, best_value is NaN and best_step -1."""
+
+    best_value: Float[Array, ""]
+    best_params: Tree
+    best_step: Int[Array, ""]
+    num_bad: Int[Array, ""]
+    num_checks: Int[Array, ""]
+    should_stop: Bool[Array, ""]
+
+
+def init_stopping(params: Tree) -> Stopping:
+    """Start with no best value; `params` may be any pytree worth keeping, such as a whole train state.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import train
+    >>> int(train.init_stopping(jnp.zeros(2)).best_step)
+    -1
+    """
+    zero = jnp.zeros((), jnp.int32)
+    return Stopping(jnp.full((), jnp.nan, jnp.float32), params, zero - 1, zero, zero, jnp.zeros((), bool))
+
+
+def update_stopping(
+    stopping: Stopping,
+    value: Number,
+    params: Tree,
+    patience: Number,
+    min_delta: Number,
+    *,
+    mode: Literal["min", "max"] = "min",
+) -> Stopping:
+    """Take in the value of one check: keep the best params, count the bad checks in a row, decide.
+
+    A check is good if it beats the best by more than `min_delta`; the first value that is not NaN is good. NaN is never
+    best and counts as bad. The run should stop at the `patience`-th bad check in a row; patience 0 acts as 1, infinity
+    never stops. Once set, `should_stop` stays set.
+
+    Args:
+      value: a scalar measured on `params`, so that the best params are those that gave the best value.
+      patience: at least 0.
+      min_delta: at least 0.
+      mode: whether lower ("min") or higher ("max") is better.
+
+    Raises:
+      ValueError: a concrete patience or min_delta below 0 or NaN (with a traced one no check is good), or another mode.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import train
+    >>> stopping = train.init_stopping(jnp.zeros(()))
+    >>> for epoch, loss in enumerate([1.0, float("nan"), 0.5, 0.7, 0.6]):
+    ...     stopping = train.update_stopping(stopping, loss, jnp.float32(epoch), patience=2, min_delta=0.0)
+    >>> int(stopping.best_step), float(stopping.best_params), bool(stopping.should_stop)
+    (2, 2.0, True)
+
+    Prechelt, Early Stopping - But When?, 1998.
+    """
+    checks.choice("update_stopping", "mode", mode, ("min", "max"))
+    patience = checks.number("update_stopping", "patience", patience, low=0.0)
+    min_delta = checks.number("update_stopping", "min_delta", min_delta, low=0.0)
+    value = _scalar(value)
+    gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
+    is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
+    is_valid = ~jnp.isnan(patience) & ~jnp.isnan(min_delta)
+    is_good = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid
+    num_bad = jnp.where(is_good, 0, stopping.num_bad + 1)
+    return Stopping(
+        best_value=jnp.where(is_good, value, stopping.best_value),
+        best_params=jax.tree.map(lambda new, old: jnp.where(is_good, new, old), params, stopping.best_params),
+        best_step=jnp.where(is_good, stopping.num_checks, stopping.best_step),
+        num_bad=num_bad,
+        num_checks=stopping.num_checks + 1,
+        should_stop=stopping.should_stop | (~is_good & (num_bad.astype(patience.dtype) >= patience)),
+    )
+
+
+def _scalar(value: Number) -> Float[Array, ""]:
+    """A metric may be NaN, which `checks.number` would refuse."""
+    if isinstance(value, str | bool) or value is None or jnp.shape(value) != ():
+        raise TypeError(f"update_stopping: value must be a scalar; got {value!r}")
+    return jnp.asarray(value).astype(jnp.float32)

@@ -1,0 +1,98 @@
+"""Hundreds of runs in one program: one lane per (hyperparameters, seed), spread over all devices."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, PartitionSpec
+
+from .._core import checks
+from .._core.types import Device, Key, Tree
+
+
+def sweep(
+    fit_one: Callable[[Key, Tree], Tree],
+    keys: Key,
+    hypers: Tree,
+    *,
+    devices: Sequence[Device] | None = None,
+    chunk_size: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tree:
+    """Run `fit_one(key, hyper)` for every setting and every seed in one compiled program, over all devices.
+
+    Every setting meets the same keys, so differences between settings are paired. On a CPU each device runs its lanes
+    one after another, so that each stops for itself and small products stay in cache; on an accelerator they are one
+    `vmap`. To make every core a device, call `jax.config.update("jax_num_cpu_devices", os.cpu_count())` before anything
+    else.
+
+    Args:
+      fit_one: a pure function, such as one that splits its key, initializes a state and calls `fit`. It is compiled
+        once for as long as it is the same function: keep it, and call `sweep` as often as you like.
+      keys: an array of keys, one per seed: `jax.random.split(key, num_seeds)`.
+      hypers: a pytree of arrays with the settings on the first axis.
+      devices: where the lanes run; all of `jax.devices()` by default. Any number fits: the last lanes are padded.
+      chunk_size: lanes per call of the program, rounded up to a multiple of the devices; None takes all at once.
+      progress: called with (lanes done, lanes in all) after each chunk.
+
+    Returns:
+      what `fit_one` returns, with two axes in front: (setting, seed).
+
+    Raises:
+      ValueError: `keys` is no array of keys, or hypers of uneven length.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise, train
+    >>> def dropped(key, hyper):
+    ...     return jnp.mean(noise.dropout(key, jnp.ones(1000), hyper["rate"]) == 0.0)
+    >>> keys = jax.random.split(jax.random.key(0), 3)
+    >>> shares = train.sweep(dropped, keys, {"rate": jnp.array([0.0, 0.5])})
+    >>> shares.shape, shares[0].tolist()
+    ((2, 3), [0.0, 0.0, 0.0])
+    """
+    num_hypers, num_seeds = _lengths(keys, hypers)
+    devices = tuple(jax.devices() if devices is None else devices)
+    lanes = num_hypers * num_seeds
+    chunk = lanes if chunk_size is None else checks.integer("sweep", "chunk_size", chunk_size)
+    chunk = -(-min(chunk, lanes) // len(devices)) * len(devices)
+    results = []
+    for start in range(0, lanes, chunk):
+        lane = np.arange(start, start + chunk) % lanes
+        lane_hypers = jax.tree.map(lambda leaf: jnp.asarray(leaf)[lane // num_seeds], hypers)  # noqa: B023
+        results.append(_run_lanes(keys[lane % num_seeds], lane_hypers, fit_one=fit_one, devices=devices))
+        if progress is not None:
+            jax.block_until_ready(results[-1])
+            progress(min(start + chunk, lanes), lanes)
+    return jax.tree.map(lambda *parts: _assembled(parts, lanes, num_hypers, num_seeds), *results)
+
+
+@partial(jax.jit, static_argnames=("fit_one", "devices"))
+def _run_lanes(keys: Key, hypers: Tree, *, fit_one: Callable[[Key, Tree], Tree], devices: tuple[Device, ...]) -> Tree:
+    def run_shard(shard: tuple[Key, Tree]) -> Tree:
+        if devices[0].platform == "cpu":
+            return lax.map(lambda lane: fit_one(*lane), shard)
+        return jax.vmap(fit_one)(*shard)
+
+    mesh, spec = Mesh(np.array(devices), ("lanes",)), PartitionSpec("lanes")
+    return jax.shard_map(run_shard, mesh=mesh, in_specs=((spec, spec),), out_specs=spec, check_vma=False)(
+        (keys, hypers)
+    )
+
+
+def _lengths(keys: Any, hypers: Tree) -> tuple[int, int]:
+    is_keys = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim == 1
+    if not is_keys or keys.size == 0:
+        raise ValueError(f"sweep: keys must be an array of keys, such as jax.random.split(key, 10); got {keys!r}")
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(hypers)}
+    if len(sizes) != 1 or sizes & {(), (0,)}:
+        raise ValueError(f"sweep: hypers must hold arrays of one length on the first axis; got lengths {sorted(sizes)}")
+    return sizes.pop()[0], keys.size
+
+
+def _assembled(parts: tuple[jax.Array, ...], lanes: int, num_hypers: int, num_seeds: int) -> jax.Array:
+    whole = jnp.concatenate(parts)[:lanes]
+    return whole.reshape(num_hypers, num_seeds, *whole.shape[1:])
