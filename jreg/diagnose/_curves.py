@@ -19,11 +19,11 @@ class Diagnosis(NamedTuple):
     onset: Int[Array, ""]
     setback: Float[Array, ""]
 
-    def describe(self) -> str:
-        """The diagnosis as a sentence."""
+    def describe(self, unit: str = "step") -> str:
+        """The diagnosis in words; `unit` is what one step is called."""
         if int(self.best_step) < 0:
             return "No validation value is a number: the run diverged from the start."
-        best = f"Best at step {int(self.best_step)} ({float(self.best_value):.4g}, gap {float(self.gap_at_best):.4g})"
+        best = f"Best at {unit} {int(self.best_step)} ({float(self.best_value):.4g}, gap {float(self.gap_at_best):.4g})"
         if int(self.onset) < 0:
             return f"{best}. No over-fitting: the final gap is {float(self.final_gap):.4g}."
         return (

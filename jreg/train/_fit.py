@@ -59,9 +59,11 @@ def fit(
 
     Args:
       step: from `make_step`.
-      evaluate: from `make_eval`; the validation data go through it as one batch.
+      evaluate: from `make_eval`; `valid_data` go through it as one batch.
       key: one key for the whole run.
-      train_data, valid_data: pytrees of arrays with the examples on the first axis.
+      train_data: a pytree of arrays with the examples on the first axis.
+      valid_data: whatever `evaluate` takes; it may hold several parts, such as the training data too, for a gap
+        without noise.
       hyper: passed on to `step` and `evaluate`.
       patience: epochs without improvement to stop after; None never stops early. It may be traced; inf never stops.
       min_delta: what counts as an improvement, see `update_stopping`.
@@ -93,8 +95,7 @@ def fit(
     True
     """
     key = checks.key("fit", key)
-    size = _num_examples("train_data", train_data)
-    _num_examples("valid_data", valid_data)
+    size = _num_examples(train_data)
     batch_size = checks.integer("fit", "batch_size", batch_size)
     epochs = checks.integer("fit", "epochs", epochs)
     num_steps = size // batch_size
@@ -179,10 +180,10 @@ def _monitored(metrics: Metrics, monitor: str) -> Array:
     return metrics[monitor]
 
 
-def _num_examples(argument: str, data: Tree) -> int:
-    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(data)}
+def _num_examples(train_data: Tree) -> int:
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(train_data)}
     if len(sizes) != 1 or sizes & {(), (0,)}:
         raise ValueError(
-            f"fit: {argument} must hold arrays of one length, at least 1, on the first axis; got {sorted(sizes)}"
+            f"fit: train_data must hold arrays of one length, at least 1, on the first axis; got {sorted(sizes)}"
         )
     return sizes.pop()[0]

@@ -1,0 +1,65 @@
+"""Interleaved timing: A B A B ..., so that a slow phase of the machine meets every case alike.
+
+What counts are ratios within one run. The ratio of the fastest runs says what the code can do, the ratio of the medians
+what it did; where they differ by much, the machine was busy.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from rich.table import Table
+
+
+class Suite(NamedTuple):
+    """Cases to time against each other; the first is the reference of the ratios."""
+
+    name: str
+    cases: Mapping[str, Callable[[], Any]]
+    budgets: Mapping[str, float] = {}
+    missing: tuple[str, ...] = ()
+
+
+def sample(cases: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call, by case, after one call of each to compile and warm up."""
+    for call in cases.values():
+        jax.block_until_ready(call())
+    seconds = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, call in cases.items():
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def summarize(suite: Suite, seconds: Mapping[str, list[float]]) -> list[dict[str, Any]]:
+    """Per case the fastest and the median time, and their ratios to the reference."""
+    reference = next(iter(seconds.values()))
+    return [
+        {
+            "suite": suite.name,
+            "case": name,
+            "fastest_ms": 1e3 * min(samples),
+            "median_ms": 1e3 * float(np.median(samples)),
+            "fastest_ratio": min(samples) / min(reference),
+            "median_ratio": float(np.median(samples) / np.median(reference)),
+            "budget": suite.budgets.get(name),
+        }
+        for name, samples in seconds.items()
+    ]
+
+
+def table(suite: Suite, rows: list[dict[str, Any]]) -> Table:
+    caption = f"not installed: {', '.join(suite.missing)}" if suite.missing else None
+    grid = Table(title=suite.name, caption=caption)
+    grid.add_column("case")
+    for column in ("fastest ms", "ratio of fastest", "ratio of medians", "budget"):
+        grid.add_column(column, justify="right")
+    for row in rows:
+        budget = "" if row["budget"] is None else f"{row['budget']:.2f}"
+        times = f"{row['fastest_ms']:.2f}", f"{row['fastest_ratio']:.2f}", f"{row['median_ratio']:.2f}"
+        grid.add_row(row["case"], *times, budget)
+    return grid

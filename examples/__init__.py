@@ -1,0 +1,1 @@
+"""Templates that run as they stand, on real data."""

@@ -1,0 +1,164 @@
+"""What the study prints, draws and stores."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from jreg import diagnose
+
+from .data import Dataset
+from .study import Row, Settings, interval
+
+WORSE, SAME, BETTER = "worse", "no different", "better"
+
+
+def table(rows: list[Row], data: Dataset) -> Table:
+    shown = score_name(data)
+    grid = Table(
+        title=f"{data.name}: what validation chose, means over {len(rows[0].outcome.test)} seeds",
+        caption='"none (residual)" is the baseline of stochastic depth, "none" that of the others',
+    )
+    columns = ("strength", f"train {shown}", f"test {shown} ± 95 %", "gap", "epochs", "exact zeros", "s/model")
+    grid.add_column("recipe")
+    for column in columns:
+        grid.add_column(column, justify="left" if column == "strength" else "right")
+    for row in rows:
+        outcome = row.outcome
+        grid.add_row(
+            row.recipe.name,
+            row.setting.describe(),
+            f"{outcome.train.mean():.3f}",
+            f"{outcome.test.mean():.3f} ± {interval(outcome.test):.3f}",
+            f"{row.gap.mean():.3f}",
+            f"{outcome.epochs.mean():.0f}",
+            f"{outcome.zeros.mean():.1%}",
+            f"{row.seconds:.3f}",
+        )
+    return grid
+
+
+def score_name(data: Dataset) -> str:
+    return "accuracy" if data.is_classification else "R²"
+
+
+def compared(rows: list[Row]) -> dict[str, tuple[str, float, float]]:
+    """Per recipe: the judgement, and the mean difference to its baseline with its interval, paired by seed."""
+    tests = {row.recipe.name: row.outcome.test for row in rows}
+    found = {}
+    for row in rows:
+        name, baseline = row.recipe.name, row.recipe.baseline
+        if name != baseline:
+            difference = tests[name] - tests[baseline]
+            mean, half = float(difference.mean()), interval(difference)
+            found[name] = (BETTER if mean > half else WORSE if mean < -half else SAME, mean, half)
+    return found
+
+
+def verdict(rows: list[Row], data: Dataset) -> str:
+    """One sentence: which recipes beat "none" beyond the interval, and by how much; which do not; which are worse."""
+    found = compared(rows)
+
+    def listed(judgement: str) -> str:
+        names = sorted((name for name in found if found[name][0] == judgement), key=lambda name: -found[name][1])
+        return ", ".join(f"{name} ({found[name][1]:+.3f} ± {found[name][2]:.3f})" for name in names) or "nothing"
+
+    return (
+        f"In test {score_name(data)}, paired by seed and beyond the 95 % interval of each difference, {listed(BETTER)} "
+        f'beat "none"; no difference shows for {listed(SAME)}; worse than "none" is {listed(WORSE)}.'
+    )
+
+
+def diagnosis(rows: list[Row]) -> str:
+    """What the mean loss curves of the unregularized network say."""
+    none = rows[0].outcome
+    found = diagnose.curves(none.train_curve.mean(0), none.valid_curve.mean(0))
+    return f'Loss of "none": {found.describe("epoch")}'
+
+
+def draw(rows: list[Row], data: Dataset, path: Path) -> None:
+    """Gaps as bars with intervals, and the learning curves of the worst and the best recipe."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    by_test = sorted(rows, key=lambda row: float(row.outcome.test.mean()))
+    figure, (bars, curves) = pyplot.subplots(1, 2, figsize=(13, 5), layout="constrained")
+    order = sorted(rows, key=lambda row: -float(row.gap.mean()))
+    names, gaps, errors = zip(*((row.recipe.name, row.gap.mean(), interval(row.gap)) for row in order), strict=True)
+    colours = ["#9aa5b1" if row.recipe.name == row.recipe.baseline else "#2f6f9f" for row in order]
+    bars.barh(names, gaps, xerr=errors, color=colours, error_kw={"elinewidth": 1, "capsize": 3})
+    bars.set_xlabel(f"gap: train minus test {score_name(data)}, mean over seeds with 95 % interval")
+    bars.set_title(f"The gap that each recipe leaves on {data.name}")
+    for row, colour in ((by_test[0], "#c0504d"), (by_test[-1], "#2f6f9f")):
+        epochs = np.arange(1, row.outcome.valid_curve.shape[1] + 1)
+        label = f"{row.recipe.name}, {row.setting.describe()}"
+        # Past the epoch where the first seed stopped the mean is NaN, and no line is drawn.
+        curves.plot(epochs, row.outcome.valid_curve.mean(0), color=colour, label=f"{label}: validation")
+        curves.plot(epochs, row.outcome.train_curve.mean(0), color=colour, ls="--", label=f"{label}: training")
+    curves.set_yscale("log")
+    curves.set_xlabel("epoch")
+    curves.set_ylabel("loss without noise, mean over seeds")
+    curves.set_title("Worst and best on the test rows")
+    curves.legend(loc="upper right")
+    for axes in (bars, curves):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def store(rows: list[Row], data: Dataset, settings: Settings, seconds: float, path: Path) -> None:
+    found = compared(rows)
+    record = {
+        "data": {"name": data.name, "rows": len(data.pool_x) + len(data.test_x), "columns": data.pool_x.shape[1]},
+        "score": score_name(data),
+        "settings": settings._asdict(),
+        "machine": {
+            "platform": platform.platform(),
+            "devices": [str(device) for device in jax.devices()],
+            "python": platform.python_version(),
+            "jax": jax.__version__,
+        },
+        "seconds": seconds,
+        "verdict": verdict(rows, data),
+        "recipes": [_record(row, found.get(row.recipe.name)) for row in rows],
+    }
+    path.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n")
+
+
+def _record(row: Row, comparison: tuple[str, float, float] | None) -> dict[str, Any]:
+    outcome = row.outcome
+    return {
+        "recipe": row.recipe.name,
+        "architecture": row.recipe.architecture,
+        "strength": {name: value for name, value in row.setting._asdict().items() if np.isfinite(value)},
+        "train": outcome.train.tolist(),
+        "valid": outcome.valid.tolist(),
+        "test": outcome.test.tolist(),
+        "test_mean": float(outcome.test.mean()),
+        "test_interval": interval(outcome.test),
+        "gap_mean": float(row.gap.mean()),
+        "gap_interval": interval(row.gap),
+        "epochs": outcome.epochs.tolist(),
+        "exact_zeros": float(outcome.zeros.mean()),
+        "seconds_per_model": row.seconds,
+        "against_none": comparison and dict(zip(("judgement", "difference", "interval"), comparison, strict=True)),
+        "train_loss": _without_nan(outcome.train_curve.mean(0)),
+        "valid_loss": _without_nan(outcome.valid_curve.mean(0)),
+    }
+
+
+def _without_nan(curve: np.ndarray) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in curve]
+
+
+def wide_console() -> Console:
+    """Tables need their width also where the output is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=140)

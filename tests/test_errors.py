@@ -1,0 +1,290 @@
+"""Bad input, as one table: what is called, and the message that names function, argument and value."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jreg import augment, diagnose, noise, norm, optim, penalty, random, targets, train
+
+KEY = jax.random.key(0)
+KEYS = jax.random.split(KEY, 4)
+X = jnp.ones((4, 3))
+IDS = jnp.array([0, 1, 2, 0])
+PARAMS = {"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
+BN = norm.init_batch_norm(3)
+SGD = optax.sgd(0.1)
+STOPPING = train.init_stopping(X)
+
+
+def update(transformation, updates=PARAMS, params=PARAMS):
+    return transformation.update(updates, transformation.init(PARAMS), params)
+
+
+def fit(**changes):
+    step = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
+    evaluate = train.make_eval(lambda params, model_state, batch, hyper: {"loss": jnp.sum(params**2)})
+    given = {"key": KEY, "data": X, "batch_size": 2, "epochs": 2} | changes
+    options = {name: value for name, value in given.items() if name not in ("key", "data")}
+    return train.fit(step, evaluate, train.init_state(X, SGD), given["key"], given["data"], X, None, **options)
+
+
+def step_without_key():
+    step = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
+    return step(train.init_state(X, SGD), None, X, None)
+
+
+BAD = [
+    # keys
+    (lambda: noise.dropout(0, X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got 0"),
+    (lambda: noise.dropout("key", X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got 'key'"),
+    (lambda: noise.dropout(KEYS, X, 0.5), ValueError, r"dropout: key must be a single key; got .*\(4,\).*jax.vmap"),
+    (lambda: noise.dropout(jnp.zeros(3, jnp.uint32), X, 0.5), TypeError, r"key must be .*; got uint32\[3\]"),
+    (lambda: noise.dropout(jnp.zeros(2), X, 0.5), TypeError, r"key must be .*; got float32\[2\]"),
+    (lambda: random.keep_mask(None, (3,), 0.5), TypeError, r"keep_mask: key must be .*noise itself; got None"),
+    (lambda: random.hash_bits(None, (3,)), TypeError, r"hash_bits: key must be"),
+    (lambda: random.hash_bits(KEY, (2**32, 1)), ValueError, r"hash_bits: axis 0 must be shorter than 2\*\*32"),
+    (lambda: random.split(KEY, 2.0), TypeError, r"split: num must be a Python int; got 2.0"),
+    (lambda: random.split(KEY, -1), ValueError, r"split: num must be at least 0; got -1"),
+    (lambda: random.split(0), TypeError, r"key must be a PRNG key"),
+    (lambda: random.fold_in(KEY, 1.5), TypeError, r"fold_in: data must be a whole number; got 1.5"),
+    (lambda: random.fold_in(KEY, True), TypeError, r"fold_in: data must be a whole number; got True"),
+    (lambda: random.fold_in(KEY, -1), ValueError, r"fold_in: data must be in \[0, 2\*\*32\); got -1"),
+    (lambda: random.fold_in(KEY, 2**32), ValueError, r"fold_in: data must be in \[0, 2\*\*32\)"),
+    (
+        lambda: random.keep_mask(KEY, (3,), 0.5, bits=jax.random.normal),
+        TypeError,
+        r"keep_mask: bits must return uint32",
+    ),
+    # rates
+    (lambda: noise.dropout(KEY, X, 1.2), ValueError, r"^dropout: rate must be in \[0, 1\]; got 1.2$"),
+    (lambda: noise.dropout(None, X, -0.1), ValueError, r"^dropout: rate must be in \[0, 1\]; got -0.1$"),
+    (lambda: noise.dropout(KEY, X, jnp.float32(2.0)), ValueError, r"dropout: rate must be in \[0, 1\]"),
+    (lambda: noise.dropout(KEY, X, float("nan")), ValueError, r"dropout: rate must be in \[0, 1\]; got nan"),
+    (lambda: noise.dropout(KEY, X, True), TypeError, r"dropout: rate must be a real number; got True"),
+    (lambda: noise.dropout(KEY, X, "0.5"), TypeError, r"dropout: rate must be a real number; got '0.5'"),
+    (lambda: noise.dropout(KEY, X, None), TypeError, r"dropout: rate must be a real number; got None"),
+    (lambda: noise.dropout(KEY, X, 1j), TypeError, r"dropout: rate must be a real number; got 1j"),
+    (lambda: jax.jit(noise.dropout)(KEY, X, 1j), TypeError, r"dropout: rate must be a real number; got a traced"),
+    (lambda: noise.dropout(KEY, X, jnp.ones(3)), ValueError, r"dropout: rate must be a scalar or broadcast .*\(3,\)"),
+    (lambda: noise.dropout(KEY, X, jnp.ones((4, 2))), ValueError, r"dropout: rate must be a scalar or broadcast"),
+    (lambda: noise.dropconnect(KEY, PARAMS, 1.2), ValueError, r"^dropconnect: rate must be in \[0, 1\]; got 1.2$"),
+    (lambda: noise.stochastic_depth(KEY, X, 1.2), ValueError, r"^stochastic_depth: rate must be in \[0, 1\]; got 1.2$"),
+    (lambda: noise.depth_rates(1.2, 3), ValueError, r"depth_rates: final_rate must be in \[0, 1\]; got 1.2"),
+    (lambda: noise.depth_rates(0.5, 0), ValueError, r"depth_rates: num_layers must be at least 1; got 0"),
+    (
+        lambda: noise.depth_rates(0.5, 3, rule="linear"),
+        ValueError,
+        r"depth_rates: rule must be one of 'huang'.*'linear'",
+    ),
+    # data
+    (lambda: noise.dropout(KEY, jnp.arange(3), 0.5), TypeError, r"dropout: x must be .* floats; got dtype int32"),
+    (lambda: noise.dropout(KEY, X > 0, 0.5), TypeError, r"dropout: x must be .* floats; got dtype bool"),
+    (lambda: noise.dropout(KEY, [1.0], 0.5), TypeError, r"dropout: x must be an array; got list"),
+    (lambda: noise.dropout(KEY, 1.0, 0.5), TypeError, r"dropout: x must be an array; got float"),
+    (lambda: noise.dropout(KEY, None, 0.5), TypeError, r"dropout: x must be an array; got NoneType"),
+    (lambda: noise.dropout(KEY, PARAMS, 0.5), TypeError, r"dropout: x must be an array; got dict"),
+    (lambda: noise.dropout(KEY, X, 0.5, shared_axes=2), ValueError, r"dropout: shared_axes must name axes of a 2-dim"),
+    (
+        lambda: noise.dropout(KEY, X, 0.5, shared_axes=(0, -2)),
+        ValueError,
+        r"dropout: shared_axes must name each axis once",
+    ),
+    (lambda: noise.dropout(KEY, X, 0.5, shared_axes=(0.0,)), TypeError, r"dropout: shared_axes must hold ints"),
+    (
+        lambda: noise.spatial_dropout(KEY, X, 0.5),
+        ValueError,
+        r"spatial_dropout: x must be \(batch, \*space, channels\)",
+    ),
+    (
+        lambda: noise.stochastic_depth(KEY, X, 0.5, mode="rows"),
+        ValueError,
+        r"stochastic_depth: mode must be one of 'row'",
+    ),
+    (
+        lambda: noise.stochastic_depth(KEY, X, 0.5, rescale="both"),
+        ValueError,
+        r"stochastic_depth: rescale must be one of",
+    ),
+    (lambda: noise.stochastic_depth(KEY, jnp.float32(1.0), 0.5), ValueError, r"branch must have a batch axis"),
+    # selections
+    (
+        lambda: noise.dropconnect(KEY, PARAMS, 0.5, where=optim.matching("conv")),
+        ValueError,
+        r"where must select at least",
+    ),
+    (lambda: penalty.l2({"bias": jnp.ones(3)}), ValueError, r"l2: where must select at least one leaf .*: bias"),
+    (lambda: penalty.l1({"a": {"b": "text"}}), TypeError, r"l1: tree must hold arrays; at a/b it has 'text'"),
+    (lambda: penalty.l1({"a": [jnp.ones(2), jnp.sin]}), TypeError, r"l1: tree must hold arrays; at a/1 it has"),
+    (lambda: penalty.l1({"key": KEY}), TypeError, r"l1: tree must hold arrays; at key it has"),
+    (
+        lambda: penalty.l1(PARAMS, where={"dense": "yes"}),
+        TypeError,
+        r"l1: where must hold bools; at dense it has 'yes'",
+    ),
+    (lambda: penalty.l1(PARAMS, where={"dense": 1}), TypeError, r"l1: where must hold bools; at dense it has 1"),
+    (lambda: penalty.l1(PARAMS, where={"head": True}), ValueError, r"l1: where must be a prefix of the tree"),
+    (lambda: penalty.elastic_net(X, 1.5), ValueError, r"elastic_net: l1_ratio must be in \[0, 1\]; got 1.5"),
+    # targets
+    (
+        lambda: targets.smooth_labels(IDS, 1.5, num_classes=3),
+        ValueError,
+        r"smooth_labels: smoothing must be in \[0, 1\]",
+    ),
+    (lambda: targets.smooth_labels(IDS, 0.1), TypeError, r"smooth_labels: num_classes must be given for class ids"),
+    (lambda: targets.smooth_labels(X, 0.1, num_classes=3), TypeError, r"smooth_labels: num_classes must be None"),
+    (
+        lambda: targets.smooth_labels(IDS, 0.1, num_classes=2),
+        ValueError,
+        r"smooth_labels: labels must be in \[0, 2\); got 2",
+    ),
+    (lambda: targets.smooth_labels(IDS - 1, 0.1, num_classes=3), ValueError, r"labels must be in \[0, 3\); got -1"),
+    (lambda: targets.smooth_labels(IDS, 0.1, num_classes=1), ValueError, r"num_classes must be at least 2; got 1"),
+    (lambda: targets.smooth_labels(jnp.ones((3, 1)), 0.1), ValueError, r"smooth_labels: labels must have two classes"),
+    (lambda: targets.smooth_labels([0, 1], 0.1, num_classes=2), TypeError, r"smooth_labels: labels must be an array"),
+    (lambda: targets.smoothed_cross_entropy(X, IDS + 1, 0.1), ValueError, r"labels must be in \[0, 3\); got 3"),
+    (lambda: targets.smoothed_cross_entropy(X, IDS[:3], 0.1), ValueError, r"labels must have shape \(4,\)"),
+    (lambda: targets.smoothed_cross_entropy(X, X[0], 0.1), ValueError, r"labels must have shape \(4, 3\)"),
+    (
+        lambda: targets.smoothed_cross_entropy(X, IDS, 0.1, where=IDS),
+        ValueError,
+        r"where must hold bools of shape \(4,\)",
+    ),
+    # augmentation
+    (lambda: augment.mixup(KEY, (X, IDS), 0.2), TypeError, r"mixup: batch must hold floats; got int32 at 1.*one_hot"),
+    (lambda: augment.mixup(None, (X, IDS), 0.2), TypeError, r"mixup: batch must hold floats; got int32 at 1"),
+    (lambda: augment.mixup(KEY, X, -1.0), ValueError, r"mixup: alpha must be at least 0; got -1.0"),
+    (lambda: augment.mixup(KEY, (X, X[:2]), 0.2), ValueError, r"mixup: batch must have one size"),
+    (lambda: augment.mix(X, X[:2], 0.5), ValueError, r"mix: partner must have the shape"),
+    (lambda: augment.mix(X, X, 1.5), ValueError, r"mix: weight must be in \[0, 1\]; got 1.5"),
+    (lambda: augment.maybe(lambda key, x: x, 1.5), ValueError, r"maybe: prob must be in \[0, 1\]; got 1.5"),
+    (lambda: augment.maybe(lambda key, x: x[:1], 0.5)(KEY, X), TypeError, r"maybe: fn must keep structure, shapes"),
+    (lambda: augment.one_of(), ValueError, r"one_of: fns must hold at least one transform"),
+    (lambda: augment.chain(0.5), TypeError, r"chain: fn must be a function of \(key, x\); got 0.5"),
+    (
+        lambda: augment.per_example(lambda key, x: x)(KEY, jnp.float32(1)),
+        ValueError,
+        r"per_example: x must have one batch",
+    ),
+    # norm
+    (lambda: norm.batch_norm(*BN, X[:1]), ValueError, r"batch_norm: x must have two values or more per feature"),
+    (lambda: norm.batch_norm(*BN, X[:0]), ValueError, r"batch_norm: x must have two values or more per feature"),
+    (lambda: norm.batch_norm(*BN, jnp.ones((4, 5))), ValueError, r"batch_norm: scale must have shape \(5,\)"),
+    (lambda: norm.batch_norm(*BN, X, decay=1.5), ValueError, r"batch_norm: decay must be in \[0, 1\]; got 1.5"),
+    (lambda: norm.batch_norm(*BN, X, eps=0.0), ValueError, r"batch_norm: eps must be a Python float above 0; got 0.0"),
+    (lambda: norm.batch_norm(*BN, jnp.ones((4, 3), int)), TypeError, r"batch_norm: x must be an array of floats"),
+    (lambda: norm.init_batch_norm(0), ValueError, r"init_batch_norm: num_features must be at least 1; got 0"),
+    # transformations
+    (lambda: optim.add_l1(-0.1), ValueError, r"add_l1: strength must be at least 0; got -0.1"),
+    (lambda: optim.add_l2(float("nan")), ValueError, r"add_l2: strength must be at least 0; got nan"),
+    (lambda: optim.add_l2("0.1"), TypeError, r"add_l2: strength must be a real number; got '0.1'"),
+    (lambda: optim.add_l2(True), TypeError, r"add_l2: strength must be a real number; got True"),
+    (lambda: optim.prox_l1(0.1, None), TypeError, r"prox_l1: learning_rate must be a real number; got None"),
+    (
+        lambda: optim.with_decoupled_decay(SGD, -1.0),
+        ValueError,
+        r"with_decoupled_decay: weight_decay must be at least 0",
+    ),
+    (lambda: optim.add_l2(0.1).init({"bias": X[0]}), ValueError, r"add_l2: mask must select at least one leaf"),
+    (lambda: update(optim.add_l2(0.1), params=None), ValueError, r"add_l2: params must be given to update"),
+    (
+        lambda: update(optim.with_decoupled_decay(SGD, 0.1), params=None),
+        ValueError,
+        r"with_decoupled_decay: params must",
+    ),
+    (
+        lambda: update(optim.add_l2(0.1), updates={"dense": {"kernel": jnp.ones((1, 2)), "bias": jnp.ones(2)}}),
+        ValueError,
+        r"add_l2: updates must have the shapes of params; at dense/kernel it has \(1, 2\) for \(3, 2\)",
+    ),
+    (
+        lambda: update(optim.add_l2(0.1), updates={"dense": {"kernel": jnp.ones((3, 2))}}),
+        ValueError,
+        r"add_l2: updates must have the structure of params; .*only in params: \['dense/bias'\]",
+    ),
+    (lambda: optim.soft_threshold(X, -1.0), ValueError, r"soft_threshold: threshold must be at least 0; got -1.0"),
+    # training
+    (step_without_key, TypeError, r"step: key must be a PRNG key"),
+    (lambda: fit(key=None), TypeError, r"fit: key must be a PRNG key"),
+    (lambda: fit(batch_size=5), ValueError, r"fit: batch_size must be at most the 4 examples of train_data; got 5"),
+    (lambda: fit(batch_size=0), ValueError, r"fit: batch_size must be at least 1; got 0"),
+    (lambda: fit(epochs=0), ValueError, r"fit: epochs must be at least 1; got 0"),
+    (lambda: fit(data=(X, X[:2])), ValueError, r"fit: train_data must hold arrays of one length"),
+    (lambda: fit(data=X[:0]), ValueError, r"fit: train_data must hold arrays of one length, at least 1"),
+    (lambda: fit(monitor="accuracy"), KeyError, r"fit: monitor must be one of the validation metrics \['loss'\]"),
+    (lambda: fit(patience=-1), ValueError, r"patience must be at least 0; got -1"),
+    (lambda: fit(mode="up"), ValueError, r"mode must be one of 'min', 'max'; got 'up'"),
+    (lambda: train.update_stopping(STOPPING, X, X, 1, 0.0), TypeError, r"update_stopping: value must be a scalar"),
+    (lambda: train.update_stopping(STOPPING, None, X, 1, 0.0), TypeError, r"update_stopping: value must be a scalar"),
+    (
+        lambda: train.update_stopping(STOPPING, 1.0, X, float("nan"), 0.0),
+        ValueError,
+        r"patience must be at least 0; got nan",
+    ),
+    (lambda: train.update_stopping(STOPPING, 1.0, X, 1, -0.1), ValueError, r"min_delta must be at least 0; got -0.1"),
+    (
+        lambda: train.sweep(lambda key, hyper: hyper, KEY, {"rate": X[0]}),
+        ValueError,
+        r"sweep: keys must be an array of keys",
+    ),
+    (
+        lambda: train.sweep(lambda key, hyper: hyper, KEYS, {}),
+        ValueError,
+        r"sweep: hypers must hold arrays of one length",
+    ),
+    (
+        lambda: train.sweep(lambda key, hyper: hyper, KEYS, 0.5),
+        ValueError,
+        r"sweep: hypers must hold arrays of one length",
+    ),
+    # diagnosis
+    (lambda: diagnose.curves(X[0], X[0, :2]), ValueError, r"curves: train and valid must be one-dimensional"),
+    (
+        lambda: diagnose.curves(X[0], X[0], mode="low"),
+        ValueError,
+        r"curves: mode must be one of 'min', 'max'; got 'low'",
+    ),
+    (
+        lambda: diagnose.curves(X[0], X[0], tolerance=-1.0),
+        ValueError,
+        r"curves: tolerance must be at least 0; got -1.0",
+    ),
+    (lambda: diagnose.sparsity({"bias": X[0]}), ValueError, r"sparsity: where must select at least one leaf"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), BAD, ids=[row[2][:60] for row in BAD])
+def test_bad_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+TRACED = [
+    (lambda v: noise.depth_rates(v, 3), 1.5),
+    (lambda v: penalty.elastic_net(X, v), -0.5),
+    (lambda v: targets.smooth_labels(X, v), 1.5),
+    (lambda v: targets.smoothed_cross_entropy(X, IDS, v), -0.5),
+    (lambda v: augment.mixup(KEY, X, v), -0.5),
+    (lambda v: augment.mix(X, X, v), 1.5),
+    (lambda v: augment.maybe(lambda key, x: -x, v)(KEY, X), 1.5),
+    (lambda v: norm.batch_norm(*BN, jnp.eye(4, 3), decay=v)[1].mean, 1.5),
+    (lambda v: update(optim.add_l1(v))[0]["dense"]["kernel"], -0.5),
+    (lambda v: update(optim.add_l2(v))[0]["dense"]["kernel"], -0.5),
+    (lambda v: update(optim.with_decoupled_decay(SGD, v))[0]["dense"]["kernel"], -0.5),
+    (lambda v: update(optim.prox_l1(v, 0.1))[0]["dense"]["kernel"], -0.5),
+    (lambda v: optim.soft_threshold(X, v), -0.5),
+    (lambda v: train.update_stopping(STOPPING, 1.0, X, v, 0.0).best_value, -1.0),
+]
+
+
+@pytest.mark.parametrize(("call", "value"), TRACED)
+def test_bad_traced_numbers_give_nan(call, value):
+    assert np.isnan(jax.jit(call)(value)).all()
+
+
+def test_traced_labels_out_of_range_give_nan():
+    for ids in (IDS + 1, IDS - 1):
+        assert jnp.isnan(jax.jit(lambda ids: targets.smoothed_cross_entropy(X, ids, 0.1))(ids))
+        smoothed = jax.jit(lambda ids: targets.smooth_labels(ids, 0.1, num_classes=3))(ids)
+        assert jnp.isnan(smoothed).any(axis=1).sum() == jnp.sum((ids < 0) | (ids > 2))
