@@ -176,15 +176,15 @@ BAD = [
     (lambda: norm.batch_norm(*BN, jnp.ones((4, 3), int)), TypeError, r"batch_norm: x must be an array of floats"),
     (lambda: norm.init_batch_norm(0), ValueError, r"init_batch_norm: num_features must be at least 1; got 0"),
     # transformations
-    (lambda: optim.add_l1(-0.1), ValueError, r"add_l1: strength must be at least 0; got -0.1"),
-    (lambda: optim.add_l2(float("nan")), ValueError, r"add_l2: strength must be at least 0; got nan"),
+    (lambda: optim.add_l1(-0.1), ValueError, r"add_l1: strength must be finite and at least 0; got -0.1"),
+    (lambda: optim.add_l2(float("nan")), ValueError, r"add_l2: strength must be finite and at least 0; got nan"),
     (lambda: optim.add_l2("0.1"), TypeError, r"add_l2: strength must be a real number; got '0.1'"),
     (lambda: optim.add_l2(True), TypeError, r"add_l2: strength must be a real number; got True"),
     (lambda: optim.prox_l1(0.1, None), TypeError, r"prox_l1: learning_rate must be a real number; got None"),
     (
         lambda: optim.with_decoupled_decay(SGD, -1.0),
         ValueError,
-        r"with_decoupled_decay: weight_decay must be at least 0",
+        r"with_decoupled_decay: weight_decay must be finite",
     ),
     (lambda: optim.add_l2(0.1).init({"bias": X[0]}), ValueError, r"add_l2: mask must select at least one leaf"),
     (lambda: update(optim.add_l2(0.1), params=None), ValueError, r"add_l2: params must be given to update"),

@@ -22,19 +22,35 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, Tracer)
 
 
-def number(function: str, argument: str, value: Any, low: float = -inf, high: float = inf) -> Float[Array, "..."]:
-    """Return `value` as a strongly typed float array, after checking that it lies in [low, high]."""
+def valid_number(
+    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, is_finite: bool = False
+) -> None:
+    """Raise unless `value` is a real number, or an array of them, in [low, high]. A traced value is not looked at.
+
+    It touches no device, so that factories may check what they are given before any device is chosen.
+    """
     if is_traced(value):
         if not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
             raise TypeError(f"{function}: {argument} must be a real number; got a traced {value.dtype}")
-        wide = value.astype(float)
-        return jnp.where((wide >= low) & (wide <= high), wide, jnp.nan)
-    if not _is_real(value):
+        return
+    if not is_real(value):
         raise TypeError(f"{function}: {argument} must be a real number; got {value!r}")
     concrete = np.asarray(value, dtype=np.float64)
-    if not np.all((concrete >= low) & (concrete <= high)):
-        raise ValueError(f"{function}: {argument} must be {_interval(low, high)}; got {value!r}")
-    return jnp.asarray(concrete, dtype=float)
+    if not np.all((concrete >= low) & (concrete <= high) & (np.isfinite(concrete) | (not is_finite))):
+        finite = "finite and " if is_finite else ""
+        raise ValueError(f"{function}: {argument} must be {finite}{_interval(low, high)}; got {value!r}")
+
+
+def number(
+    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, is_finite: bool = False
+) -> Float[Array, "..."]:
+    """Return `value` as a strongly typed float array; where a traced one is not valid, as NaN."""
+    valid_number(function, argument, value, low, high, is_finite=is_finite)
+    if not is_traced(value):
+        return jnp.asarray(np.asarray(value, dtype=np.float64), dtype=float)
+    wide = value.astype(float)
+    is_valid = (wide >= low) & (wide <= high) & (jnp.isfinite(wide) | (not is_finite))
+    return jnp.where(is_valid, wide, jnp.nan)
 
 
 def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "..."]:
@@ -66,6 +82,14 @@ def inexact(function: str, argument: str, value: Any) -> Inexact[Array, "..."]:
     if not jnp.issubdtype(value.dtype, jnp.inexact):
         raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
     return jnp.asarray(value)
+
+
+def floating(function: str, argument: str, value: Any) -> Float[Array, "..."]:
+    """Return `value` as an array of real floats."""
+    value = inexact(function, argument, value)
+    if jnp.iscomplexobj(value):
+        raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
+    return value
 
 
 def key(function: str, value: Any) -> Key:
@@ -100,20 +124,22 @@ def axes(function: str, argument: str, value: int | Sequence[int], ndim: int) ->
     return normal
 
 
-def broadcastable(function: str, argument: str, value: Array, shape: tuple[int, ...]) -> Array:
+def broadcastable(function: str, argument: str, value: Any, shape: tuple[int, ...]) -> Any:
     """Return `value` if it is a scalar or broadcasts against `shape` axis by axis."""
-    if value.ndim == 0:
+    given = jnp.shape(value)
+    if not given:
         return value
-    fits = value.ndim == len(shape) and all(a in (1, b) for a, b in zip(value.shape, shape, strict=True))
+    fits = len(given) == len(shape) and all(a in (1, b) for a, b in zip(given, shape, strict=True))
     if not fits:
         raise ValueError(
             f"{function}: {argument} must be a scalar or broadcast against shape {shape} with as many axes; "
-            f"got shape {value.shape}"
+            f"got shape {given}"
         )
     return value
 
 
-def _is_real(value: Any) -> bool:
+def is_real(value: Any) -> bool:
+    """Whether a value is a real number or an array of them; bools are not."""
     if isinstance(value, int | float):
         return not isinstance(value, bool)
     if isinstance(value, jax.Array | np.ndarray | np.generic):

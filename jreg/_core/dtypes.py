@@ -12,3 +12,8 @@ def widened(dtype: np.dtype) -> np.dtype:
 def real(dtype: np.dtype) -> np.dtype:
     """The dtype of a complex number's modulus, or the dtype itself."""
     return jnp.finfo(dtype).dtype
+
+
+def finer(first: np.dtype, second: np.dtype) -> np.dtype:
+    """The one of two dtypes with more digits, and the first if they have as many."""
+    return second if jnp.finfo(second).bits > jnp.finfo(first).bits else first

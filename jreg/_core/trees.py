@@ -16,15 +16,17 @@ from .checks import is_traced
 from .types import Tree, Where
 
 NAMES_OF_NO_KERNEL = frozenset({"b", "beta", "bias", "gamma", "offset", "scale"})
+NAMES_OF_KERNELS = frozenset({"kernel", "w", "weight"})
 WRAPPER_NAMES = frozenset({"raw_value", "value"})
 
 
 def kernels(params: Tree) -> Tree:
     """Select the weights that a penalty is meant for: no bias, no scale of a norm.
 
-    Taken are arrays of floats with two or more axes longer than one, unless their name (or, for a `weight`, the name of
-    the module that holds it) is that of a bias or of a norm. A bare array is always taken. Works on dicts and on the
-    trees of flax, equinox and haiku.
+    Taken are arrays of floats with two or more axes longer than one, and any with two axes that is called `kernel`,
+    `weight` or `w`, such as the kernel of a single output; not taken is what its name (or, for a `weight`, the name of
+    the module that holds it) tells to be a bias or part of a norm. A bare array is always taken. Works on dicts and on
+    the trees of flax, equinox and haiku.
 
     Returns:
       a pytree of bools in the structure of `params`.
@@ -34,6 +36,11 @@ def kernels(params: Tree) -> Tree:
     >>> optim.kernels({"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}})
     {'dense': {'bias': False, 'kernel': True}}
     """
+    if isinstance(params, jax.Array) and jnp.issubdtype(params.dtype, jnp.integer):
+        raise TypeError(
+            "kernels: params must hold weights; got a step count. "
+            'optax.inject_hyperparams calls every function that it is given: pass static_args="mask"'
+        )
     return jax.tree_util.tree_map_with_path(lambda path, leaf: not path or _is_kernel(path, leaf), params)
 
 
@@ -137,7 +144,8 @@ def _is_regularizable(function: str, path: Any, leaf: Any) -> bool:
 def _is_kernel(path: Any, leaf: Any) -> bool:
     names = [name for name in path_name(path).split("/") if name not in WRAPPER_NAMES]
     name, holder = ["", "", *names][-1], ["", "", *names][-2]
-    is_norm_weight = name == "weight" and "norm" in holder.lower()
+    is_norm_weight = name == "weight" and re.search("norm|^ln", holder.lower()) is not None
     is_float = jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.inexact)
-    is_wide = is_float and sum(size > 1 for size in leaf.shape) >= 2
-    return is_wide and not is_norm_weight and name not in NAMES_OF_NO_KERNEL
+    is_named = name in NAMES_OF_KERNELS and len(getattr(leaf, "shape", ())) >= 2
+    is_wide = is_named or (is_float and sum(size > 1 for size in leaf.shape) >= 2)
+    return is_float and is_wide and not is_norm_weight and name not in NAMES_OF_NO_KERNEL

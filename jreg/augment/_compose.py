@@ -74,11 +74,12 @@ def maybe(fn: Transform, prob: Number) -> Transform:
     ([-1.0, -1.0], [1.0, 1.0])
     """
     (fn,) = _callables("maybe", (fn,))
-    chance = checks.broadcastable("maybe", "prob", checks.rate("maybe", prob, "prob"), ())
+    checks.valid_number("maybe", "prob", checks.broadcastable("maybe", "prob", prob, ()), 0.0, 1.0)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         if key is None:
             return x
+        chance = checks.rate("maybe", prob, "prob")
         gate_key, fn_key = split(key)
         is_applied = keep_mask(gate_key, (), 1.0 - chance)
         y = lax.cond(is_applied, lambda: _same_type("maybe", fn(fn_key, x), x), lambda: x)

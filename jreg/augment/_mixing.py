@@ -60,7 +60,7 @@ def mixup(key: Key | None, batch: Tree, alpha: Number) -> Tree:
     alpha = checks.broadcastable("mixup", "alpha", checks.number("mixup", "alpha", alpha, low=0.0), ())
     size = _batch_size("mixup", batch)
     jax.tree_util.tree_map_with_path(lambda path, leaf: _float_leaf("mixup", path, leaf), batch)
-    if key is None:
+    if key is None or size == 1:
         return batch
     weight_key, order_key = split(checks.key("mixup", key))
     order = jax.random.permutation(order_key, size)
@@ -70,17 +70,22 @@ def mixup(key: Key | None, batch: Tree, alpha: Number) -> Tree:
 
 def _beta(key: Key, alpha: Array) -> Array:
     """A draw of Beta(alpha, alpha); 1 at alpha 0, NaN where alpha is."""
-    draw = jax.random.beta(key, jnp.where(alpha > 0.0, alpha, 1.0), jnp.where(alpha > 0.0, alpha, 1.0))
+    inner = jnp.where((alpha > 0.0) & (alpha < jnp.inf), alpha, 1.0)
+    draw = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner))
     return jnp.where(alpha > 0.0, draw, 1.0 + alpha)
 
 
 def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
     def blend_leaf(path: tuple, leaf: Array, other: Array) -> Array:
         leaf = _float_leaf(function, path, leaf)
+        if weight.ndim and weight.shape != leaf.shape[:1]:
+            raise ValueError(
+                f"{function}: weight must be a scalar or one per example, {leaf.shape[:1]}; got shape {weight.shape}"
+            )
         wide = dtypes.widened(leaf.dtype)
         weights = weight.astype(wide).reshape(weight.shape + (1,) * (leaf.ndim - weight.ndim))
         mixed = weights * leaf.astype(wide) + (1.0 - weights) * jnp.asarray(other).astype(wide)
-        return mixed.astype(leaf.dtype)
+        return jnp.where(weights == 1.0, leaf, mixed.astype(leaf.dtype))
 
     return jax.tree_util.tree_map_with_path(blend_leaf, batch, partner)
 

@@ -60,8 +60,8 @@ def curves(
     (1, 0.8, 0.2)
     """
     checks.choice("curves", "mode", mode, ("min", "max"))
-    tolerance = checks.number("curves", "tolerance", tolerance, low=0.0)
     train, valid = checks.inexact("curves", "train", train), checks.inexact("curves", "valid", valid)
+    tolerance = checks.number("curves", "tolerance", tolerance, low=0.0).astype(valid.dtype)
     if train.ndim != 1 or train.shape != valid.shape or train.size == 0:
         raise ValueError(
             f"curves: train and valid must be one-dimensional and of one length; got {train.shape}, {valid.shape}"
@@ -69,6 +69,7 @@ def curves(
     sign = 1.0 if mode == "min" else -1.0
     is_known = ~(jnp.isnan(train) | jnp.isnan(valid))
     best = jnp.argmin(jnp.where(is_known, sign * valid, jnp.inf))
+    best = jnp.where(is_known[best], best, jnp.argmax(is_known))
     last = train.size - 1 - jnp.argmax(is_known[::-1])
     gap = sign * (valid - train)
     setback = sign * (valid[last] - valid[best])

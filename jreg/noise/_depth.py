@@ -85,6 +85,7 @@ def depth_rates(
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
     """
     final = checks.rate("depth_rates", final_rate, "final_rate")
+    final = checks.broadcastable("depth_rates", "final_rate", final, ())
     num_layers = checks.integer("depth_rates", "num_layers", num_layers)
     checks.choice("depth_rates", "rule", rule, ("huang", "timm", "efficientnet"))
     layers = jnp.arange(num_layers, dtype=final.dtype)

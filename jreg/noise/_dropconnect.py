@@ -1,5 +1,7 @@
 """DropConnect: zero single weights."""
 
+from typing import Any
+
 import jax
 
 from .._core import checks, trees
@@ -39,6 +41,7 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = 
     rate = checks.rate("dropconnect", rate)
     rate = checks.broadcastable("dropconnect", "rate", rate, ())
     taken = trees.selection("dropconnect", where, weights)
+    jax.tree_util.tree_map_with_path(_array_if_taken, weights, taken)
     if key is None:
         return weights
     keys = split_like(checks.key("dropconnect", key), weights)
@@ -49,3 +52,8 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = 
         return drop(leaf_key, weight, rate, function="dropconnect", mask_shape=weight.shape, bits=hash_bits)
 
     return jax.tree.map(drop_leaf, weights, keys, taken)
+
+
+def _array_if_taken(path: Any, leaf: Any, is_taken: bool) -> None:
+    if is_taken and not hasattr(leaf, "shape"):
+        raise TypeError(f"dropconnect: weights must hold arrays; at {trees.path_name(path)} it has {leaf!r}")

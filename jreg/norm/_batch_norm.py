@@ -79,8 +79,8 @@ def batch_norm(
     """
     wide = _checked("batch_norm", params, stats, x, eps)
     decay = checks.broadcastable("batch_norm", "decay", checks.rate("batch_norm", decay, "decay"), ())
-    rows = x.size // x.shape[-1]
-    if rows < 2 and axis_name is None:
+    rows = x.size // x.shape[-1] * (1 if axis_name is None else lax.axis_size(axis_name))
+    if rows < 2:
         raise ValueError(f"batch_norm: x must have two values or more per feature in training; got shape {x.shape}")
     wide = marks.reads("batch_norm", wide)
     reduced = tuple(range(x.ndim - 1))
@@ -116,7 +116,7 @@ def batch_norm_inference(
 
 def _checked(function: str, params: BatchNormParams, stats: BatchNormStats, x: Array, eps: float) -> Array:
     """Return x in the dtype that statistics are taken in."""
-    x = checks.inexact(function, "x", x)
+    x = checks.floating(function, "x", x)
     features = x.shape[-1:]
     for argument, value in {**params._asdict(), **stats._asdict()}.items():
         if value.shape != features:

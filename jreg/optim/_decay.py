@@ -76,6 +76,7 @@ def with_decoupled_decay(
 
     def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, DecayState]:
         params = required(name, params)
+        trees.same_structure(name, "updates", updates, params)
         updates, inner_state = inner.update(updates, state.inner, params, **extra)
         updates = change_selected(name, shrink, updates, params, share(state.count), mask)
         return updates, DecayState(inner_state, next_count(state.count))

@@ -29,12 +29,14 @@ def next_count(state: CountState) -> CountState:
 def check_strength(function: str, argument: str, strength: Strength) -> None:
     """Raise at once for a bad number; a schedule is checked where it is called."""
     if not callable(strength):
-        checks.number(function, argument, strength, low=0.0)
+        checks.valid_number(function, argument, strength, low=0.0, is_finite=True)
 
 
 def strength_at(function: str, argument: str, strength: Strength, state: CountState) -> Float[Array, ""]:
     value = strength(state.count) if callable(strength) else strength
-    return checks.broadcastable(function, argument, checks.number(function, argument, value, low=0.0), ())
+    return checks.broadcastable(
+        function, argument, checks.number(function, argument, value, low=0.0, is_finite=True), ()
+    )
 
 
 def leafwise(
@@ -77,7 +79,9 @@ def change_selected(
         update, param = jnp.asarray(update), jnp.asarray(param)
         wide = dtypes.widened(param.dtype)
         scalar = strength.astype(dtypes.real(wide))
-        return change(update.astype(wide), param.astype(wide), scalar.astype(wide)).astype(update.dtype)
+        changed = change(update.astype(wide), param.astype(wide), scalar.astype(wide))
+        # A narrow update would not reach an exact zero of a wider weight.
+        return changed.astype(dtypes.finer(update.dtype, param.dtype))
 
     return jax.tree.map(change_leaf, updates, params, taken)
 

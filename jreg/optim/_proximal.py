@@ -35,8 +35,7 @@ def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[A
     threshold = checks.broadcastable("soft_threshold", "threshold", threshold, x.shape)
     limit = threshold.astype(dtypes.real(x.dtype))
     excess = jnp.abs(x) - limit
-    zero = jnp.where(jnp.isnan(limit), jnp.nan, 0.0).astype(x.dtype)
-    return jnp.where(excess > 0.0, x - limit.astype(x.dtype) * jnp.sign(x), zero)
+    return jnp.where(excess <= 0.0, 0.0, x - limit.astype(x.dtype) * jnp.sign(x))
 
 
 def proximal(

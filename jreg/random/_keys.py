@@ -27,8 +27,7 @@ def split(key: K, num: int = 2) -> tuple[K, ...]:
     (None, None, None)
     """
     num = checks.integer("split", "num", num, low=0)
-    keys: Any = split_array(key, num)
-    return (key,) * num if keys is None else tuple(keys[i] for i in range(num))
+    return _children("split", key, num)
 
 
 def split_array(key: K, num: int) -> K:
@@ -57,7 +56,7 @@ def split_like(key: K, tree: PyTree) -> PyTree[K]:
     ['bias', 'kernel']
     """
     leaves, treedef = jax.tree.flatten(tree)
-    return jax.tree.unflatten(treedef, split(key, len(leaves)))
+    return jax.tree.unflatten(treedef, _children("split_like", key, len(leaves)))
 
 
 def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
@@ -79,11 +78,20 @@ def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
     return folded
 
 
+def _children(function: str, key: Any, num: int) -> tuple[Any, ...]:
+    if key is None:
+        return (None,) * num
+    keys = jax.random.split(checks.key(function, key), num)
+    return tuple(keys[i] for i in range(num))
+
+
 def _whole_number(data: Any) -> Any:
     if checks.is_traced(data):
         whole = np.issubdtype(data.dtype, np.integer)
     else:
-        whole = np.asarray(data).dtype.kind in "iu" and not isinstance(data, bool)
+        whole = (isinstance(data, int) and not isinstance(data, bool)) or np.asarray(data).dtype.kind in "iu"
+    if whole and np.ndim(data):
+        raise ValueError(f"fold_in: data must be a scalar; got shape {np.shape(data)}. Map over it with jax.vmap")
     if not whole:
         raise TypeError(f"fold_in: data must be a whole number; got {data!r}")
     if not checks.is_traced(data) and not 0 <= int(data) < 2**32:

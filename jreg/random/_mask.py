@@ -13,7 +13,7 @@ def keep_mask(key: Key, shape: tuple[int, ...], rate: Numbers, *, bits: Bits = h
     """Draw a mask that is True where an element is kept: P(kept) = 1 - rate.
 
     The mask depends on key, shape and rate alone: not on jit, sharding, x64 mode or device. At rate 0 all are kept and
-    at rate 1 none are, exactly; between them the rate is rounded to float32 and then to a multiple of 2**-31.
+    at rate 1 none are, exactly; between them the rate is rounded to float32 and then down to a multiple of 2**-31.
 
     Args:
       key: one key. None is refused: a mask is the noise itself.

@@ -80,7 +80,7 @@ def smoothed_cross_entropy(
     """
     name = "smoothed_cross_entropy"
     smoothing = _smoothing(name, smoothing)
-    logits = checks.inexact(name, "logits", logits)
+    logits = checks.floating(name, "logits", logits)
     labels = _array(name, "labels", labels)
     if logits.ndim == 0 or logits.shape[-1] < 2:
         raise ValueError(f"{name}: logits must have two classes or more on the last axis; got shape {logits.shape}")
@@ -96,7 +96,8 @@ def smoothed_cross_entropy(
     smoothing = smoothing.astype(z.dtype)
     if is_ids:
         labels = _checked_ids(name, jnp.where(rows, labels, 0), z.shape[-1])
-        on_label, total = _times(1.0 - smoothing, _pick(z, labels)), 1.0
+        on_label = _times(1.0 - smoothing, _pick(z, labels))
+        total = jnp.where(labels < 0, jnp.nan, 1.0).astype(z.dtype)
     else:
         labels = labels.astype(z.dtype)
         on_label = jnp.sum(_times((1.0 - smoothing) * labels, z), axis=-1)
@@ -130,6 +131,7 @@ def _rows(function: str, where: Array | None, shape: tuple[int, ...]) -> Array:
 
 def _checked_ids(function: str, ids: Array, num_classes: int) -> Array:
     """Raise for a concrete id outside [0, num_classes); a traced one becomes -1."""
+    ids = ids if ids.dtype == jnp.int64 else ids.astype(jnp.int32)
     valid = (ids >= 0) & (ids < num_classes)
     if not checks.is_traced(ids) and not valid.all():
         bad = np.asarray(ids)[~np.asarray(valid)].flat[0]
@@ -149,8 +151,7 @@ def _one_hot(ids: Array, num_classes: int) -> Float[Array, "*batch classes"]:
 
 def _pick(z: Array, ids: Array) -> Array:
     """z at the class of each row, by comparison: that fuses with the reductions beside it and needs no scatter."""
-    picked = jnp.sum(jnp.where(_is_class(ids, z.shape[-1]), z, 0.0), axis=-1)
-    return jnp.where(ids < 0, jnp.nan, picked)
+    return jnp.sum(jnp.where(_is_class(ids, z.shape[-1]), z, 0.0), axis=-1)
 
 
 def _times(weight: Array, z: Array) -> Array:

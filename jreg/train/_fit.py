@@ -171,7 +171,7 @@ def _start(
 
 
 def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict[str, Array]:
-    return {name: values.at[epoch].set(metrics[name].astype(values.dtype)) for name, values in history.items()}
+    return {name: values.at[epoch].set(jnp.asarray(metrics[name], values.dtype)) for name, values in history.items()}
 
 
 def _monitored(metrics: Metrics, monitor: str) -> Array:

@@ -27,8 +27,9 @@ def make_step(
       optimizer: a transformation, or a function of `hyper` that makes one, so that its strengths are traced too.
 
     Returns:
-      a step whose metrics are those of `loss_fn` and "loss". It raises TypeError when the key is None: evaluation goes
-      through `make_eval`. Under `jax.jit(step, donate_argnums=0)` the old state's buffers are reused.
+      a step whose metrics are "loss" and those of `loss_fn`, which may replace it. It raises TypeError when the key is
+      None: evaluation goes through `make_eval`. Under `jax.jit(step, donate_argnums=0)` the old state's buffers are
+      reused.
 
     >>> import jax, jax.numpy as jnp, optax
     >>> from jreg import noise, train
@@ -50,7 +51,7 @@ def make_step(
         transformation = _transformation(optimizer, hyper)
         updates, opt_state = transformation.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return TrainState(params, opt_state, model_state, state.step + 1), {**metrics, "loss": loss}
+        return TrainState(params, opt_state, model_state, state.step + 1), {"loss": loss, **metrics}
 
     return step
 

@@ -69,7 +69,9 @@ def update_stopping(
     """
     checks.choice("update_stopping", "mode", mode, ("min", "max"))
     patience = checks.number("update_stopping", "patience", patience, low=0.0)
+    patience = checks.broadcastable("update_stopping", "patience", patience, ())
     min_delta = checks.number("update_stopping", "min_delta", min_delta, low=0.0)
+    min_delta = checks.broadcastable("update_stopping", "min_delta", min_delta, ())
     value = _scalar(value)
     gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
@@ -88,6 +90,6 @@ def update_stopping(
 
 def _scalar(value: Number) -> Float[Array, ""]:
     """A metric may be NaN, which `checks.number` would refuse."""
-    if isinstance(value, str | bool) or value is None or jnp.shape(value) != ():
+    if not checks.is_real(value) or jnp.shape(value):
         raise TypeError(f"update_stopping: value must be a scalar; got {value!r}")
     return jnp.asarray(value).astype(jnp.float32)

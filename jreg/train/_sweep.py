@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .._core import checks
 from .._core.types import Device, Key, Tree
@@ -56,6 +56,9 @@ def sweep(
     """
     num_hypers, num_seeds = _lengths(keys, hypers)
     devices = tuple(jax.devices() if devices is None else devices)
+    if not devices:
+        raise ValueError("sweep: devices must hold at least one device; got none")
+    sharding = NamedSharding(Mesh(np.array(devices), ("lanes",)), PartitionSpec("lanes"))
     lanes = num_hypers * num_seeds
     chunk = lanes if chunk_size is None else checks.integer("sweep", "chunk_size", chunk_size)
     chunk = -(-min(chunk, lanes) // len(devices)) * len(devices)
@@ -63,7 +66,8 @@ def sweep(
     for start in range(0, lanes, chunk):
         lane = np.arange(start, start + chunk) % lanes
         lane_hypers = jax.tree.map(lambda leaf: jnp.asarray(leaf)[lane // num_seeds], hypers)  # noqa: B023
-        results.append(_run_lanes(keys[lane % num_seeds], lane_hypers, fit_one=fit_one, devices=devices))
+        lane_keys, lane_hypers = jax.device_put((keys[lane % num_seeds], lane_hypers), sharding)
+        results.append(_run_lanes(lane_keys, lane_hypers, fit_one=fit_one, devices=devices))
         if progress is not None:
             jax.block_until_ready(results[-1])
             progress(min(start + chunk, lanes), lanes)

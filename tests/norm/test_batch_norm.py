@@ -1,0 +1,346 @@
+"""Batch norm against numpy and flax: output, gradients, running statistics, large means, shards, bad input."""
+
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, PartitionSpec
+
+from jreg import norm
+
+FEATURES = 3
+compiled = jax.jit(norm.batch_norm, static_argnames=("eps", "axis_name"))
+inferred = jax.jit(norm.batch_norm_inference, static_argnames="eps")
+
+
+def data(shape=(8, 5, FEATURES), seed=0):
+    return jnp.asarray(np.random.default_rng(seed).normal(2.0, 3.0, shape), jnp.float32)
+
+
+def learned():
+    params, _ = norm.init_batch_norm(FEATURES)
+    return params._replace(scale=jnp.array([1.0, 2.0, -0.5]), offset=jnp.array([0.0, 1.0, -3.0]))
+
+
+def state():
+    return norm.init_batch_norm(FEATURES)[1]
+
+
+def reference(params, x, eps=1e-5):
+    x = np.asarray(x, np.float64)
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = x.mean(axes), x.var(axes)
+    y = np.asarray(params.scale) * (x - mean) / np.sqrt(variance + eps) + np.asarray(params.offset)
+    return y, mean, variance
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, FEATURES), (8, FEATURES), (8, 5, FEATURES), (2, 3, 4, FEATURES), (1, 4, FEATURES)]
+)
+def test_the_output_and_the_statistics_are_those_of_numpy(shape):
+    x = data(shape)
+    y, running = compiled(learned(), state(), x, decay=0.9)
+    expected, mean, variance = reference(learned(), x)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(running.mean, 0.1 * mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(running.variance, 0.9 + 0.1 * variance, rtol=1e-5)
+
+
+def test_decay_is_the_share_of_the_old_statistics():  # pytorch/examples#289
+    _, running = compiled(learned(), state(), data(), decay=1.0)
+    jax.tree.map(np.testing.assert_array_equal, running, state())
+    _, running = compiled(learned(), state(), data(), decay=0.0)
+    _, mean, variance = reference(learned(), data())
+    np.testing.assert_allclose(running.mean, mean, rtol=1e-6)
+    np.testing.assert_allclose(running.variance, variance, rtol=1e-5)
+
+
+def test_the_unbiased_variance_of_torch_follows_from_the_biased_one():  # pytorch#19902
+    stats, torch_variance = state(), np.ones(FEATURES)
+    for seed in range(3):
+        x = data((4, FEATURES), seed)
+        _, stats = compiled(learned(), stats, x, decay=0.9)
+        torch_variance = 0.9 * torch_variance + 0.1 * np.asarray(x).var(0, ddof=1)
+    converted = 0.9**3 + (stats.variance - 0.9**3) * 4 / 3
+    np.testing.assert_allclose(converted, torch_variance, rtol=1e-5)
+
+
+def test_flax_agrees_in_output_gradients_and_running_statistics():
+    module = nn.BatchNorm(momentum=0.9, epsilon=1e-5, use_fast_variance=False)
+    params, stats = learned(), state()
+    flax_params = {"scale": params.scale, "bias": params.offset}
+    flax_stats = {"mean": stats.mean, "var": stats.variance}
+    weights = jax.random.normal(jax.random.key(9), (8, 5, FEATURES))
+
+    @jax.jit
+    def ours(params, stats, x):
+        def loss(params, x):
+            y, new = norm.batch_norm(params, stats, x, decay=0.9)
+            return jnp.sum(weights * jnp.sin(y)), (y, new)
+
+        return jax.grad(loss, argnums=(0, 1), has_aux=True)(params, x)
+
+    @jax.jit
+    def theirs(params, stats, x):
+        def loss(params, x):
+            y, new = module.apply(
+                {"params": params, "batch_stats": stats}, x, use_running_average=False, mutable=["batch_stats"]
+            )
+            return jnp.sum(weights * jnp.sin(y)), (y, new["batch_stats"])
+
+        return jax.grad(loss, argnums=(0, 1), has_aux=True)(params, x)
+
+    for seed in range(4):
+        x = data(seed=seed)
+        (by_params, by_x), (y, stats) = ours(params, stats, x)
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            (flax_by_params, flax_by_x), (flax_y, flax_stats) = theirs(flax_params, flax_stats, x)
+        np.testing.assert_allclose(y, flax_y, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(by_x, flax_by_x, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(by_params.scale, flax_by_params["scale"], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(by_params.offset, flax_by_params["bias"], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(stats.mean, flax_stats["mean"], rtol=1e-5)
+        np.testing.assert_allclose(stats.variance, flax_stats["var"], rtol=1e-5)
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        variables = {"params": flax_params, "batch_stats": flax_stats}
+        expected = module.apply(variables, data(seed=7), use_running_average=True)
+    np.testing.assert_allclose(norm.batch_norm_inference(params, stats, data(seed=7)), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [1e4, -1e4, 1e6])
+def test_a_large_mean_does_not_cancel_the_variance(mean):  # flax#1491, equinox#314
+    x = (mean + np.random.default_rng(0).normal(size=(4096, FEATURES))).astype(np.float32)
+    params, stats = norm.init_batch_norm(FEATURES)
+    for function in (norm.batch_norm, compiled):
+        y, running = function(params, stats, x)
+        np.testing.assert_allclose(np.std(y, 0), 1.0, rtol=1e-2)
+        np.testing.assert_allclose(np.mean(y, 0), 0.0, atol=0.1)
+        np.testing.assert_allclose(running.variance, 0.99 + 0.01 * x.astype(np.float64).var(0), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "mean"), [("bfloat16", 30.0), ("float16", 300.0)])
+def test_16_bit_input_is_normalized_in_float32(dtype, mean):
+    x = (mean + jax.random.normal(jax.random.key(0), (4096, FEATURES))).astype(dtype)
+    params, stats = norm.init_batch_norm(FEATURES)
+    y, running = compiled(params, stats, x)
+    assert y.dtype == jnp.dtype(dtype)
+    assert {leaf.dtype for leaf in running} == {jnp.dtype(jnp.float32)}
+    np.testing.assert_allclose(np.std(np.asarray(y, np.float32), 0), 1.0, rtol=1e-2)
+    assert inferred(params, running, x).dtype == jnp.dtype(dtype)
+    by_x = jax.grad(lambda x: jnp.sum(compiled(params, stats, x)[0].astype(jnp.float32) ** 3))(x)
+    assert by_x.dtype == jnp.dtype(dtype)
+
+
+def test_float64_input_is_normalized_in_float64():
+    with jax.enable_x64(True):
+        params, stats = norm.init_batch_norm(FEATURES)
+        x = np.random.default_rng(0).normal(1e8, 1.0, (4096, FEATURES))
+        y, running = compiled(params, stats, jnp.asarray(x))
+        assert y.dtype == jnp.float64
+        assert {leaf.dtype for leaf in (*params, *running)} == {jnp.dtype(jnp.float32)}
+        np.testing.assert_allclose(np.std(y, 0), 1.0, rtol=1e-4)
+
+
+def test_the_gradient_is_that_of_finite_differences():
+    with jax.enable_x64(True):
+        params, stats = norm.init_batch_norm(FEATURES)
+        x = jnp.asarray(np.random.default_rng(0).normal(size=(4, FEATURES)))
+        weights = jnp.asarray(np.random.default_rng(1).normal(size=(4, FEATURES)))
+        loss = jax.jit(lambda x: jnp.sum(weights * norm.batch_norm(params, stats, x)[0] ** 2))
+        gradient = jax.grad(loss)(x)
+        for index in np.ndindex(2, FEATURES):
+            step = np.zeros(x.shape)
+            step[index] = 1e-6
+            difference = (loss(x + step) - loss(x - step)) / 2e-6
+            np.testing.assert_allclose(gradient[index], difference, rtol=1e-5, atol=1e-7)
+
+
+def test_the_output_does_not_depend_on_scale_and_shift_of_the_batch():
+    params, stats = norm.init_batch_norm(FEATURES)
+    x = data()
+    np.testing.assert_allclose(compiled(params, stats, 10.0 * x - 7.0)[0], compiled(params, stats, x)[0], atol=1e-4)
+
+
+def test_a_constant_feature_gives_the_offset():
+    y, running = compiled(learned(), state(), jnp.full((8, FEATURES), 5.0), decay=0.0)
+    np.testing.assert_array_equal(y, jnp.tile(learned().offset, (8, 1)))
+    np.testing.assert_array_equal(running.variance, jnp.zeros(FEATURES))
+    gradient = jax.grad(lambda x: jnp.sum(compiled(learned(), state(), x)[0] ** 2))(jnp.full((8, FEATURES), 5.0))
+    assert jnp.isfinite(gradient).all()
+
+
+def test_inference_before_training_is_the_identity():  # equinox#955
+    params, stats = norm.init_batch_norm(FEATURES)
+    np.testing.assert_allclose(norm.batch_norm_inference(params, stats, data()), data(), rtol=1e-5)
+
+
+def test_inference_returns_the_output_alone_and_reads_each_example_alone():
+    stats = norm.BatchNormStats(jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 1.0, 0.25]))
+    x = data()
+    y = inferred(learned(), stats, x)
+    assert isinstance(y, jax.Array)
+    expected = learned().scale[None, None] * (x - stats.mean[None, None])
+    expected = expected / jnp.sqrt(stats.variance + 1e-5)[None, None] + learned().offset[None, None]
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(inferred(learned(), stats, x[:1]), y[:1])
+    np.testing.assert_array_equal(inferred(learned(), stats, x[0, 0]), y[0, 0])
+    assert inferred(learned(), stats, x[:0]).shape == (0, 5, FEATURES)
+
+
+def test_the_running_statistics_carry_no_gradient():
+    def loss(x, params, stats):
+        running = norm.batch_norm(params, stats, x)[1]
+        return jnp.sum(running.mean) + jnp.sum(running.variance)
+
+    by_x, by_params = jax.grad(loss, argnums=(0, 1))(data(), learned(), state())
+    for gradient in jax.tree.leaves((by_x, by_params)):
+        np.testing.assert_array_equal(gradient, jnp.zeros_like(gradient))
+
+
+def test_the_state_keeps_its_type_through_scan():
+    def step(stats, x):
+        y, stats = compiled(learned(), stats, x)
+        return stats, y
+
+    batches = data((6, 8, FEATURES))
+    scanned, _ = jax.lax.scan(step, state(), batches)
+    looped = state()
+    for x in batches:
+        looped = step(looped, x)[0]
+    assert isinstance(scanned, norm.BatchNormStats)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), scanned, looped)
+    assert jax.tree.map(jax.typeof, looped) == jax.tree.map(jax.typeof, state())
+
+
+def test_named_axes_give_the_statistics_of_the_whole_batch():  # equinox#49, timm#245
+    # Shards of different means: averaging the shards' own variances would be wrong.
+    x = data((4, 8, FEATURES)) + 10.0 * jnp.arange(4.0)[:, None, None]
+    whole, expected = compiled(learned(), state(), x.reshape(32, FEATURES))
+    sync = partial(norm.batch_norm, learned(), state(), axis_name="shards")
+    y, running = jax.jit(jax.vmap(sync, axis_name="shards"))(x)
+    np.testing.assert_allclose(y.reshape(32, FEATURES), whole, rtol=1e-4, atol=1e-5)
+    for mine, one in zip(running, expected, strict=True):
+        np.testing.assert_array_equal(mine, jnp.tile(mine[:1], (4, 1)))
+        np.testing.assert_allclose(mine[0], one, rtol=1e-5)
+
+
+def test_gradients_cross_named_axes():
+    x = data((4, 8, FEATURES)) + 10.0 * jnp.arange(4.0)[:, None, None]
+    weights = jax.random.normal(jax.random.key(3), (32, FEATURES))
+    sync = jax.vmap(lambda x: norm.batch_norm(learned(), state(), x, axis_name="shards")[0], axis_name="shards")
+    sharded = jax.jit(jax.grad(lambda x: jnp.sum(weights * sync(x).reshape(32, FEATURES))))(x)
+    whole = jax.grad(lambda x: jnp.sum(weights * compiled(learned(), state(), x)[0]))(x.reshape(32, FEATURES))
+    np.testing.assert_allclose(sharded.reshape(32, FEATURES), whole, rtol=1e-3, atol=1e-6)
+
+
+def test_several_named_axes_and_devices_work():
+    x = data((2, 4, 8, FEATURES))
+    sync = partial(norm.batch_norm, learned(), state(), axis_name=("a", "b"))
+    y, _ = jax.jit(jax.vmap(jax.vmap(sync, axis_name="b"), axis_name="a"))(x)
+    whole, expected = compiled(learned(), state(), x)
+    np.testing.assert_allclose(y, whole, rtol=1e-4, atol=1e-5)
+    mesh = Mesh(np.array(jax.devices()[:4]), ("batch",))
+    rows, everywhere = PartitionSpec("batch"), PartitionSpec()
+    sharded = jax.jit(
+        jax.shard_map(
+            partial(norm.batch_norm, learned(), state(), axis_name="batch"),
+            mesh=mesh,
+            in_specs=rows,
+            out_specs=(rows, everywhere),
+        )
+    )
+    y, running = sharded(x.reshape(64, FEATURES))
+    np.testing.assert_allclose(y, whole.reshape(64, FEATURES), rtol=1e-4, atol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), running, expected)
+
+
+def test_an_axis_that_is_not_bound_is_named():
+    with pytest.raises(NameError, match="shards"):
+        norm.batch_norm(learned(), state(), data(), axis_name="shards")
+
+
+@pytest.mark.parametrize("shape", [(1, FEATURES), (1, 1, FEATURES), (FEATURES,), (0, FEATURES)])
+def test_one_value_per_feature_or_none_raises_in_training(shape):  # Flux.jl#1992
+    with pytest.raises(ValueError, match="batch_norm: x must have two values or more per feature"):
+        norm.batch_norm(learned(), state(), jnp.ones(shape))
+
+
+def test_one_value_per_feature_over_all_shards_raises_too():
+    sync = jax.jit(jax.vmap(partial(norm.batch_norm, learned(), state(), axis_name="shards"), axis_name="shards"))
+    y, _ = sync(data((2, 1, FEATURES)))
+    np.testing.assert_allclose(y[:, 0], reference(learned(), data((2, FEATURES)))[0], rtol=1e-4)
+    with pytest.raises(ValueError, match="two values or more per feature"):
+        sync(data((1, 1, FEATURES)))
+
+
+@pytest.mark.parametrize("function", [norm.batch_norm, norm.batch_norm_inference], ids=["training", "inference"])
+def test_a_wrong_number_of_features_raises(function):
+    name = function.__name__
+    with pytest.raises(ValueError, match=rf"{name}: scale must have shape \(5,\) for x \(8, 5\); got \(3,\)"):
+        function(learned(), state(), jnp.ones((8, 5)))
+    wrong = norm.init_batch_norm(4)[1]
+    with pytest.raises(ValueError, match=rf"{name}: mean must have shape \(3,\)"):
+        function(learned(), wrong, jnp.ones((8, FEATURES)))
+    with pytest.raises(ValueError, match=rf"{name}: scale must have shape"):
+        function(learned(), state(), jnp.ones((8, 1)))
+
+
+@pytest.mark.parametrize("function", [norm.batch_norm, norm.batch_norm_inference], ids=["training", "inference"])
+@pytest.mark.parametrize("eps", [0.0, -1e-5, float("nan")])
+def test_eps_not_above_zero_raises(function, eps):  # pytorch#173337
+    with pytest.raises(ValueError, match=f"{function.__name__}: eps must be a Python float above 0"):
+        function(learned(), state(), data(), eps=eps)
+
+
+@pytest.mark.parametrize("function", [norm.batch_norm, norm.batch_norm_inference], ids=["training", "inference"])
+def test_input_that_is_no_float_array_raises(function):
+    for x in (jnp.ones((8, FEATURES), int), jnp.ones((8, FEATURES), bool), [[1.0, 2.0, 3.0]], 1.0):
+        with pytest.raises(TypeError, match=f"{function.__name__}: x must be an array"):
+            function(learned(), state(), x)
+
+
+def test_complex_input_raises():
+    with pytest.raises(TypeError, match="batch_norm: x must be an array of floats"):
+        norm.batch_norm(learned(), state(), data().astype(jnp.complex64))
+
+
+@pytest.mark.parametrize("decay", [1.5, -0.1, float("nan")])
+def test_a_bad_decay_raises_when_concrete_and_gives_nan_when_traced(decay):
+    with pytest.raises(ValueError, match=r"batch_norm: decay must be in \[0, 1\]; got"):
+        norm.batch_norm(learned(), state(), data(), decay=decay)
+    y, running = jax.jit(lambda d: norm.batch_norm(learned(), state(), data(), decay=d))(decay)
+    assert jnp.isnan(jnp.stack(running)).all()
+    np.testing.assert_allclose(y, norm.batch_norm(learned(), state(), data())[0], rtol=1e-5, atol=1e-5)
+
+
+def test_decays_are_traced_and_mapped():
+    traces = 0
+
+    @jax.jit
+    def running(decay):
+        nonlocal traces
+        traces += 1
+        return norm.batch_norm(learned(), state(), data(), decay=decay)[1]
+
+    decays = jnp.array([0.0, 0.9, 1.0])
+    each = [running(decay) for decay in decays]
+    assert traces == 1
+    mapped = jax.vmap(running)(decays)
+    np.testing.assert_allclose(mapped.mean, jnp.stack([stats.mean for stats in each]), rtol=1e-6)
+    with pytest.raises(ValueError, match="decay must be a scalar"):
+        norm.batch_norm(learned(), state(), data(), decay=jnp.full(FEATURES, 0.9))
+
+
+@pytest.mark.parametrize("num_features", [0, -1])
+def test_a_bad_number_of_features_raises(num_features):
+    with pytest.raises(ValueError, match="init_batch_norm: num_features must be at least 1"):
+        norm.init_batch_norm(num_features)
+
+
+def test_one_nan_spoils_its_feature_alone():
+    y, running = compiled(learned(), state(), data((8, FEATURES)).at[0, 1].set(jnp.nan))
+    np.testing.assert_array_equal(jnp.isnan(y).all(0), [False, True, False])
+    np.testing.assert_array_equal(jnp.isnan(running.mean), [False, True, False])

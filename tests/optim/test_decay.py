@@ -1,0 +1,201 @@
+"""Decoupled decay: optax's AdamW, both conventions of the learning rate, the trajectories of torch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jreg import optim
+from tests.optim.test_shrink import assert_close_trees, one_step, tree, updated
+
+GRADIENTS = np.random.default_rng(5).normal(size=(5, 3))
+START = np.array([1.0, -2.0, 0.5])
+
+
+@pytest.fixture(autouse=True)
+def _standard_promotion():
+    """optax.adam and optax.adamw rely on implicit promotion."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def trajectory(optimizer, params, gradients):
+    state, update, path = optimizer.init(params), jax.jit(optimizer.update), []
+    for gradient in gradients:
+        updates, state = update(gradient, state, params)
+        params = optax.apply_updates(params, updates)
+        path.append(params)
+    return path
+
+
+def transcribed(rule, weight_decay, rate, momentum=0.9, betas=(0.9, 0.999), eps=1e-8):
+    """torch's update rules in float64, from START along GRADIENTS."""
+    w, m, v, path = START.copy(), np.zeros(3), np.zeros(3), []
+    for t, g in enumerate(GRADIENTS, 1):
+        if rule in ("sgd", "adam"):
+            g = g + weight_decay * w
+        if rule in ("sgdw", "adamw"):
+            w = w * (1 - rate * weight_decay)
+        if rule in ("sgd", "sgdw"):
+            m = momentum * m + g
+            w = w - rate * m
+        else:
+            m = betas[0] * m + (1 - betas[0]) * g
+            v = betas[1] * v + (1 - betas[1]) * g**2
+            w = w - rate * (m / (1 - betas[0] ** t)) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+        path.append(w)
+    return np.stack(path)
+
+
+@pytest.mark.parametrize(
+    ("rule", "optimizer"),
+    [
+        ("sgd", optax.chain(optim.add_l2(0.3), optax.sgd(0.1, momentum=0.9))),
+        ("adam", optax.chain(optim.add_l2(0.3), optax.adam(0.1))),
+        ("sgdw", optim.with_decoupled_decay(optax.sgd(0.1, momentum=0.9), 0.3, learning_rate=0.1)),
+        ("adamw", optim.with_decoupled_decay(optax.adam(0.1), 0.3, learning_rate=0.1)),
+    ],
+)
+def test_trajectories_are_those_of_torch(rule, optimizer):
+    path = trajectory(optimizer, jnp.asarray(START, jnp.float32), jnp.asarray(GRADIENTS, jnp.float32))
+    np.testing.assert_allclose(jnp.stack(path), transcribed(rule, 0.3, 0.1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "rate", [0.1, optax.cosine_decay_schedule(0.1, 4), optax.piecewise_constant_schedule(0.1, {2: 0.1})]
+)
+@pytest.mark.parametrize("mask", [None, optim.kernels])
+def test_around_adam_it_is_the_adamw_of_optax(rate, mask):
+    ours = optim.with_decoupled_decay(optax.adam(rate), 0.3, learning_rate=rate, mask=mask)
+    theirs = optax.adamw(rate, weight_decay=0.3, mask=mask)
+    gradients = [tree(seed=seed) for seed in range(1, 7)]
+    for one, other in zip(*(trajectory(each, tree(), gradients) for each in (ours, theirs)), strict=True):
+        assert_close_trees(one, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "w", "expected"),
+    [
+        ({}, 0.8, 0.742),
+        ({"learning_rate": 0.1}, 0.8, 0.7492),
+        ({}, -0.8, -0.842),
+        ({"learning_rate": 0.1}, -0.8, -0.8492),
+        ({}, 0.0, -0.05),
+    ],
+)
+def test_the_worked_examples(options, w, expected):
+    optimizer = optim.with_decoupled_decay(optax.sgd(0.1), 0.01, **options)
+    np.testing.assert_allclose(one_step(optimizer, w, 0.5), expected, rtol=1e-6)
+
+
+def test_the_worked_example_of_adamw():
+    optimizer = optim.with_decoupled_decay(optax.adam(0.1), 0.01, learning_rate=0.1)
+    np.testing.assert_allclose(one_step(optimizer, 0.8, 0.5), 0.6992, rtol=1e-6)
+
+
+def test_without_momentum_it_is_l2_and_with_momentum_it_is_not():
+    params, gradients = tree(), [tree(seed=seed) for seed in range(1, 5)]
+
+    def last(momentum, decoupled):
+        sgd = optax.sgd(0.1, momentum=momentum)
+        wrapped = optim.with_decoupled_decay(sgd, 0.3, learning_rate=0.1)
+        return trajectory(wrapped if decoupled else optax.chain(optim.add_l2(0.3), sgd), params, gradients)[-1]
+
+    assert_close_trees(last(None, True), last(None, False))
+    difference = last(0.9, True)["dense"]["kernel"] - last(0.9, False)["dense"]["kernel"]
+    assert jnp.abs(difference).max() > 0.01
+
+
+def test_without_a_gradient_the_weights_decay_by_the_share_and_no_more():
+    w, zeros = jnp.ones(1), [jnp.zeros(1)] * 5
+    coupled = trajectory(optim.with_decoupled_decay(optax.adam(0.1), 0.01, learning_rate=0.1), w, zeros)
+    np.testing.assert_allclose(jnp.concatenate(coupled), 0.999 ** np.arange(1, 6), rtol=1e-6)
+    paper = trajectory(optim.with_decoupled_decay(optax.adam(0.1), 0.01), w, zeros)
+    np.testing.assert_allclose(jnp.concatenate(paper), 0.99 ** np.arange(1, 6), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-2])
+def test_the_papers_form_does_not_depend_on_the_learning_rate(rate):  # apex#1849
+    w, zeros = jnp.ones(3), jnp.zeros(3)
+    paper = updated(optim.with_decoupled_decay(optax.adam(rate), 0.01), zeros, w)
+    np.testing.assert_allclose(paper, -0.01 * w, rtol=1e-6)
+    coupled = updated(optim.with_decoupled_decay(optax.adam(rate), 0.01, learning_rate=rate), zeros, w)
+    np.testing.assert_allclose(coupled, -rate * 0.01 * w, rtol=1e-6)
+
+
+def test_both_strength_and_learning_rate_may_be_schedules():
+    decay, rate = optax.linear_schedule(0.0, 0.4, 4), optax.linear_schedule(0.2, 0.0, 4)
+    optimizer = optim.with_decoupled_decay(optax.identity(), decay, learning_rate=rate)
+    w, state = jnp.ones(3), optimizer.init(jnp.ones(3))
+    for count in range(6):
+        updates, state = optimizer.update(jnp.zeros(3), state, w)
+        np.testing.assert_allclose(updates, -float(decay(count) * rate(count)) * w, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [-0.1, float("nan")])
+def test_a_bad_learning_rate_raises(rate):
+    with pytest.raises(ValueError, match="with_decoupled_decay: learning_rate must be finite and at least 0"):
+        optim.with_decoupled_decay(optax.sgd(0.1), 0.1, learning_rate=rate)
+    traced = jax.jit(
+        lambda r: updated(optim.with_decoupled_decay(optax.sgd(0.1), 0.1, learning_rate=r), jnp.ones(3), jnp.ones(3))
+    )
+    assert jnp.isnan(traced(rate)).all()
+
+
+def test_a_cautious_decay_never_works_against_the_step():
+    w = jnp.array([1.0, 1.0, -1.0, -1.0, 1.0])
+    g = jnp.array([1.0, -1.0, 1.0, -1.0, 0.0])
+    updates = updated(optim.with_decoupled_decay(optax.sgd(0.1), 0.5, cautious=True), g, w)
+    np.testing.assert_allclose(updates, [-0.6, 0.1, -0.1, 0.6, -0.5], rtol=1e-6)
+
+
+def test_a_cautious_decay_lets_nan_through():
+    optimizer = optim.with_decoupled_decay(optax.sgd(0.1), 0.5, cautious=True)
+    assert jnp.isnan(updated(optimizer, jnp.array([jnp.nan]), jnp.ones(1))).all()
+
+
+def test_the_wrapped_optimizer_gets_its_extra_arguments():
+    def init(params):
+        return optax.EmptyState()
+
+    def update(updates, state, params=None, *, value, **extra):
+        return jax.tree.map(lambda u: u * value, updates), state
+
+    optimizer = optim.with_decoupled_decay(optax.GradientTransformationExtraArgs(init, update), 0.5)
+    w = jnp.ones(3)
+    updates, _ = optimizer.update(jnp.ones(3), optimizer.init(w), w, value=2.0)
+    np.testing.assert_allclose(updates, 1.5 * w)
+
+
+def test_the_wrapped_state_is_found_inside():
+    optimizer = optim.with_decoupled_decay(optax.adam(0.1), 0.1)
+    state = optimizer.init(tree())
+    assert jax.tree.structure(state.inner) == jax.tree.structure(optax.adam(0.1).init(tree()))
+    assert int(optax.tree.get(state.inner, "count")) == 0
+
+
+def test_it_nests_and_decays_groups_by_strengths_of_their_own():
+    in_head, in_dense = optim.matching("^head"), optim.matching("^dense/kernel")
+    optimizer = optim.with_decoupled_decay(optax.sgd(0.1), 0.5, mask=in_head)
+    optimizer = optim.with_decoupled_decay(optimizer, 0.1, mask=in_dense)
+    params, gradients = tree(), tree(seed=1)
+    updates = updated(optimizer, gradients, params)
+    plain = updated(optax.sgd(0.1), gradients, params)
+    assert_close_trees(updates["head"][0], plain["head"][0] - 0.5 * params["head"][0])
+    assert_close_trees(updates["dense"]["kernel"], plain["dense"]["kernel"] - 0.1 * params["dense"]["kernel"])
+    assert_close_trees(updates["dense"]["bias"], plain["dense"]["bias"])
+
+
+@pytest.mark.parametrize("shape", [(1,), (4, 3), (4,)])
+@pytest.mark.parametrize("inner", [optax.sgd(0.1), optax.sgd(0.1, momentum=0.9), optax.adam(0.1)])
+def test_gradients_of_another_shape_never_reach_the_wrapped_optimizer(shape, inner):
+    params = {"layer": {"w": jnp.ones(3)}}
+    with pytest.raises(ValueError, match="layer/w"), jax.numpy_rank_promotion("allow"):
+        updated(optim.with_decoupled_decay(inner, 0.1, mask=None), {"layer": {"w": jnp.ones(shape)}}, params)
+
+
+def test_decay_of_bfloat16_updates_is_right_to_rounding():  # OneTrainer#996, ao#1124
+    w = jnp.ones(3, jnp.bfloat16)
+    optimizer = optim.with_decoupled_decay(optax.identity(), 1e-2, learning_rate=1e-3)
+    np.testing.assert_allclose(updated(optimizer, jnp.zeros_like(w), w).astype(jnp.float32), -1e-5, rtol=4e-3)

@@ -1,0 +1,110 @@
+"""Full-batch descent to convergence reaches scikit-learn's solutions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax import lax
+from sklearn import linear_model
+from sklearn.datasets import load_diabetes
+
+from jreg import optim, penalty
+
+INPUTS, OUTPUTS = load_diabetes(return_X_y=True)
+INPUTS = (INPUTS - INPUTS.mean(0)) / INPUTS.std(0)
+OUTPUTS = OUTPUTS - OUTPUTS.mean()
+NUM_EXAMPLES = len(OUTPUTS)
+RATE = float(1.0 / np.linalg.eigvalsh(INPUTS.T @ INPUTS / NUM_EXAMPLES).max())
+ALPHAS = (0.5, 5.0, 20.0)
+every_alpha = pytest.mark.parametrize("alpha", ALPHAS)
+
+
+def minimized(optimizer, num_steps=20_000, extra=lambda w: 0.0):
+    """The weights after gradient descent on |y - Xw|^2 / 2n + extra(w), in float64."""
+    gram, moment = INPUTS.T @ INPUTS / NUM_EXAMPLES, INPUTS.T @ OUTPUTS / NUM_EXAMPLES
+
+    @jax.jit
+    def run(gram, moment):
+        w = jnp.zeros(INPUTS.shape[1], jnp.float64)
+
+        def step(_, carry):
+            w, state = carry
+            gradient = jax.grad(lambda w: 0.5 * w @ gram @ w - moment @ w + extra(w))(w)
+            updates, state = optimizer.update(gradient, state, w)
+            return optax.apply_updates(w, updates), state
+
+        return lax.fori_loop(0, num_steps, step, (w, optimizer.init(w)))[0]
+
+    return np.asarray(run(jnp.asarray(gram), jnp.asarray(moment)))
+
+
+@pytest.fixture(autouse=True)
+def _double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+def lasso(alpha):
+    return linear_model.Lasso(alpha=alpha, fit_intercept=False, tol=1e-12, max_iter=100_000).fit(INPUTS, OUTPUTS).coef_
+
+
+def ridge(alpha):
+    return linear_model.Ridge(alpha=alpha, fit_intercept=False).fit(INPUTS, OUTPUTS).coef_
+
+
+def elastic_net(alpha, l1_ratio):
+    model = linear_model.ElasticNet(alpha=alpha, l1_ratio=l1_ratio, fit_intercept=False, tol=1e-12, max_iter=100_000)
+    return model.fit(INPUTS, OUTPUTS).coef_
+
+
+@every_alpha
+def test_proximal_descent_reaches_the_lasso(alpha):
+    w, expected = minimized(optax.chain(optax.sgd(RATE), optim.prox_l1(alpha, RATE))), lasso(alpha)
+    np.testing.assert_allclose(w, expected, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(w == 0.0, expected == 0.0)
+
+
+@every_alpha
+def test_descent_with_l2_reaches_ridge(alpha):
+    w = minimized(optax.chain(optim.add_l2(alpha), optax.sgd(RATE / (1 + alpha * RATE))))
+    np.testing.assert_allclose(w, ridge(alpha * NUM_EXAMPLES), rtol=0, atol=1e-4)
+
+
+def test_decoupled_decay_around_plain_descent_reaches_ridge_too():
+    rate = RATE / 1.5
+    w = minimized(optim.with_decoupled_decay(optax.sgd(rate), 0.5, learning_rate=rate))
+    np.testing.assert_allclose(w, ridge(0.5 * NUM_EXAMPLES), rtol=0, atol=1e-4)
+
+
+def test_the_penalty_in_the_loss_reaches_ridge_too():
+    w = minimized(optax.sgd(RATE / 1.5), extra=lambda w: 0.5 * penalty.l2(w))
+    np.testing.assert_allclose(w, ridge(0.5 * NUM_EXAMPLES), rtol=0, atol=1e-4)
+
+
+@every_alpha
+@pytest.mark.parametrize("l1_ratio", [0.2, 0.8])
+def test_l2_and_a_proximal_step_reach_the_elastic_net(alpha, l1_ratio):
+    rate = RATE / (1 + alpha * RATE)
+    l1, l2 = alpha * l1_ratio, alpha * (1 - l1_ratio)
+    w = minimized(optax.chain(optim.add_l2(l2), optax.sgd(rate), optim.prox_l1(l1, rate)), 5_000)
+    expected = elastic_net(alpha, l1_ratio)
+    np.testing.assert_allclose(w, expected, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(w == 0.0, expected == 0.0)
+
+
+def falling(count):
+    return (RATE / 4) * 0.999 ** count.astype(jnp.float64)
+
+
+def test_the_gradients_of_both_penalties_reach_the_elastic_net():
+    optimizer = optax.chain(optim.add_l1(1.0), optim.add_l2(1.0), optax.sgd(falling))
+    w, expected = minimized(optimizer), elastic_net(2.0, 0.5)
+    np.testing.assert_allclose(w, expected, rtol=0, atol=1e-4)
+    assert (expected == 0.0).any()
+    assert not (w == 0.0).any()
+
+
+def test_the_elastic_net_in_the_loss_reaches_scikit_learns():
+    w = minimized(optax.sgd(falling), extra=lambda w: 2.0 * penalty.elastic_net(w, 0.5))
+    np.testing.assert_allclose(w, elastic_net(2.0, 0.5), rtol=0, atol=1e-4)

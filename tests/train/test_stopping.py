@@ -1,0 +1,234 @@
+"""Early stopping: which check is best, when it stops, and where it may live."""
+
+from math import inf, nan
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jreg import train
+
+
+@jax.jit
+def _update(stopping, value, params, patience, min_delta):
+    return train.update_stopping(stopping, value, params, patience, min_delta)
+
+
+@jax.jit
+def _update_max(stopping, value, params, patience, min_delta):
+    return train.update_stopping(stopping, value, params, patience, min_delta, mode="max")
+
+
+def run(values, patience=inf, min_delta=0.0, mode="min") -> list[train.Stopping]:
+    """The stopping after every value; the params of a check are its number."""
+    update = {"min": _update, "max": _update_max}[mode]
+    stoppings, stopping = [], train.init_stopping(jnp.float32(-1.0))
+    for step, value in enumerate(values):
+        stopping = update(stopping, value, jnp.float32(step), patience, min_delta)
+        stoppings.append(stopping)
+    return stoppings
+
+
+def stops_after(values, *args, **kwargs) -> int:
+    """The number of checks made when the run stops, 0 if it does not."""
+    flags = [bool(stopping.should_stop) for stopping in run(values, *args, **kwargs)]
+    return flags.index(True) + 1 if any(flags) else 0
+
+
+@pytest.mark.parametrize(
+    ("values", "best", "step"),
+    [
+        ([nan, 1.0, 0.5, 0.4], 0.4, 3),
+        ([1.0, nan, 0.5, nan], 0.5, 2),
+        ([inf, 1.0], 1.0, 1),
+        ([inf, nan, 5.0], 5.0, 2),
+        ([inf, nan], inf, 0),
+        ([inf, inf], inf, 0),
+        ([-inf, 5.0], -inf, 0),
+        ([-inf, -inf, nan], -inf, 0),
+        ([1.0, -inf, -inf], -inf, 1),
+        ([1.0, inf, 0.5], 0.5, 2),
+        ([nan, nan], nan, -1),
+        ([], nan, -1),
+        ([3.0, 1.0, 2.0, 1.0], 1.0, 1),
+        ([0.0, -0.0], 0.0, 0),
+    ],
+)
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_the_best_of_finite_infinite_and_missing_values(values, best, step, mode):
+    """Bjarten/early-stopping-pytorch#16: NaN became the best; flax: inf then NaN, and -inf then 5.0, did."""
+    sign = 1.0 if mode == "min" else -1.0
+    final = run([sign * value for value in values], mode=mode)[-1] if values else train.init_stopping(jnp.float32(-1.0))
+    np.testing.assert_array_equal(final.best_value, np.float32(sign * best))
+    assert int(final.best_step) == step
+    assert float(final.best_params) == step
+
+
+@pytest.mark.parametrize(
+    ("values", "patience", "checks"),
+    [
+        ([1.0, 0.9, 0.8], 0, 0),
+        ([1.0, 1.0], 0, 2),
+        ([1.0, 1.0], 1, 2),
+        ([1.0] * 5, 2, 3),
+        ([1.0, 1.0, 0.9, 0.9, 0.9], 2, 5),
+        ([1.0, 1.1, 0.9, 1.0, 0.8, 1.0, 1.0], 2, 7),
+        ([nan, nan, nan], 2, 2),
+        ([nan, 1.0, nan, 0.5], 2, 0),
+        ([1.0] * 50, inf, 0),
+        ([1.0] * 4, 2.5, 4),
+    ],
+)
+def test_the_run_stops_at_the_last_bad_check_that_patience_allows(values, patience, checks):
+    """keras-team/keras#16393: patience 0 stopped a run that improved; modelscope/ms-swift#5326: no reset."""
+    assert stops_after(values, patience) == checks
+
+
+def test_the_counter_in_full():
+    stoppings = run([1.0, 1.2, 0.9, 0.9, nan, 0.8], patience=3)
+    assert [int(stopping.num_bad) for stopping in stoppings] == [0, 1, 0, 1, 2, 0]
+    assert [int(stopping.num_checks) for stopping in stoppings] == [1, 2, 3, 4, 5, 6]
+    assert [int(stopping.best_step) for stopping in stoppings] == [0, 0, 2, 2, 2, 5]
+
+
+def test_an_improvement_must_exceed_min_delta():
+    values = [1.0, 0.75, 0.5, 0.125]
+    assert [float(stopping.best_value) for stopping in run(values, min_delta=0.25)] == [1.0, 1.0, 0.5, 0.125]
+    assert stops_after([1.0, 0.95, 0.91], patience=2, min_delta=0.1) == 3
+    assert float(run([5.0, -inf], min_delta=inf)[-1].best_value) == 5.0
+
+
+def test_higher_is_better_in_mode_max():
+    assert float(run([0.1, 0.5, 0.3], mode="max")[-1].best_value) == 0.5
+    assert stops_after([0.5, 0.4, 0.3], patience=2, mode="max") == 3
+    assert stops_after([0.3, 0.4, 0.5], patience=1, mode="max") == 0
+
+
+def test_the_decision_stays():
+    stoppings = run([1.0, 1.0, 0.5, 0.4], patience=1)
+    assert [bool(stopping.should_stop) for stopping in stoppings] == [False, True, True, True]
+
+
+def test_the_best_params_are_those_that_gave_the_best_value():
+    """keras-team/keras#20323."""
+    params = [{"w": jnp.full(2, step), "n": jnp.int32(step), "key": jax.random.key(step)} for step in range(4)]
+    stopping = train.init_stopping(params[0])
+    for value, tree in zip([3.0, 1.0, 2.0], params[1:], strict=True):
+        stopping = train.update_stopping(stopping, value, tree, 5, 0.0)
+    np.testing.assert_array_equal(stopping.best_params["w"], params[2]["w"])
+    assert stopping.best_params["n"] == 2
+    np.testing.assert_array_equal(*map(jax.random.key_data, (stopping.best_params["key"], params[2]["key"])))
+
+
+def test_a_scan_a_loop_and_a_vmap_agree_with_python():
+    values = jnp.array([[1.0, 0.5, 0.6, 0.7, 0.4], [nan, 1.0, 1.0, 1.0, 0.1]])
+    expected = [run(row.tolist(), patience=2)[-1] for row in values]
+
+    def update(stopping, value):
+        return train.update_stopping(stopping, value, stopping.num_checks.astype(jnp.float32), 2, 0.0)
+
+    def scanned(row):
+        return jax.lax.scan(lambda stopping, value: (update(stopping, value), None), start, row)[0]
+
+    def looped(row):
+        return jax.lax.while_loop(
+            lambda stopping: ~stopping.should_stop & (stopping.num_checks < 5),
+            lambda stopping: update(stopping, row[stopping.num_checks]),
+            start,
+        )
+
+    start = train.init_stopping(jnp.float32(-1.0))
+    for lane, final in enumerate(expected):
+        for got in (jax.tree.map(lambda leaf, lane=lane: leaf[lane], jax.vmap(scanned)(values)), scanned(values[lane])):
+            jax.tree.map(np.testing.assert_array_equal, got, final)
+    ends = jax.vmap(looped)(values)
+    assert ends.num_checks.tolist() == [4, 4]
+    assert ends.best_value.tolist() == [0.5, 1.0]
+
+
+def test_patience_and_min_delta_can_be_mapped_over():
+    values = jnp.array([1.0, 0.95, 0.9, 0.9, 0.9])
+
+    def checks(patience, min_delta):
+        def update(stopping, value):
+            updated = train.update_stopping(stopping, value, (), patience, min_delta)
+            return updated, updated.should_stop
+
+        return jnp.sum(~jax.lax.scan(update, train.init_stopping(()), values)[1])
+
+    assert jax.vmap(checks)(jnp.array([1.0, 2.0, 2.0, jnp.inf]), jnp.array([0.0, 0.0, 0.5, 0.0])).tolist() == [
+        3,
+        4,
+        2,
+        5,
+    ]
+
+
+@pytest.mark.parametrize("value", [0.5, jnp.float32(0.5), jnp.bfloat16(0.5), 1, np.float64(0.5)], ids=repr)
+def test_the_state_keeps_its_type(value):
+    start = train.init_stopping({"w": jnp.zeros(2, jnp.bfloat16)})
+    updated = train.update_stopping(start, value, {"w": jnp.ones(2, jnp.bfloat16)}, 2, 0.0)
+    jax.lax.cond(True, lambda: start, lambda: updated)
+    assert jax.tree.map(lambda leaf: (leaf.dtype, leaf.weak_type), start) == jax.tree.map(
+        lambda leaf: (leaf.dtype, leaf.weak_type), updated
+    )
+
+
+def test_one_trace_serves_every_patience():
+    traces = _update._cache_size()
+    for patience in (1.5, 2.5, inf):
+        run([1.0, 2.0], patience)
+    assert _update._cache_size() <= traces + 1
+
+
+def test_the_state_keeps_its_type_in_x64_mode():
+    with jax.enable_x64(True):
+        start = train.init_stopping(jnp.zeros(2))
+        updated = train.update_stopping(start, jnp.float64(0.5), jnp.ones(2), 2, 0.0)
+        jax.lax.cond(True, lambda: start, lambda: updated)
+
+
+@pytest.mark.parametrize("bad", [-1, -0.5, nan])
+def test_a_bad_patience_or_min_delta_raises_when_concrete(bad):
+    """keras-team/keras#23559."""
+    start = train.init_stopping(())
+    with pytest.raises(ValueError, match=r"^update_stopping: patience must be at least 0; got"):
+        train.update_stopping(start, 1.0, (), bad, 0.0)
+    with pytest.raises(ValueError, match=r"^update_stopping: min_delta must be at least 0; got"):
+        train.update_stopping(start, 1.0, (), 1, bad)
+
+
+@pytest.mark.parametrize("bad", [-1.0, nan])
+def test_with_a_bad_traced_number_no_check_is_good(bad):
+    for kwargs in ({"patience": bad}, {"min_delta": bad}):
+        final = run([1.0, 0.5], **kwargs)[-1]
+        assert jnp.isnan(final.best_value)
+        assert int(final.best_step) == -1
+
+
+@pytest.mark.parametrize("mode", ["auto", "Min", "", None])
+def test_another_mode_is_refused(mode):
+    with pytest.raises(ValueError, match=r"^update_stopping: mode must be one of 'min', 'max'; got"):
+        train.update_stopping(train.init_stopping(()), 1.0, (), 1, 0.0, mode=mode)
+
+
+@pytest.mark.parametrize("value", [None, "0.5", True, jnp.ones(2), [1.0]], ids=repr)
+def test_a_value_that_is_no_scalar_is_refused(value):
+    with pytest.raises(TypeError, match=r"^update_stopping: value must be a scalar; got"):
+        train.update_stopping(train.init_stopping(()), value, (), 1, 0.0)
+
+
+@pytest.mark.parametrize("value", [1j, jnp.complex64(1.0), np.bool_(True), jnp.array(True)], ids=repr)
+def test_a_value_that_is_no_real_number_is_refused(value):
+    with pytest.raises(TypeError, match=r"^update_stopping: value must be"):
+        train.update_stopping(train.init_stopping(()), value, (), 1, 0.0)
+
+
+def test_numbers_that_are_no_scalars_are_refused():
+    """An array of patiences would widen the state: map over it instead."""
+    start = train.init_stopping(())
+    with pytest.raises(ValueError, match=r"^update_stopping: patience must be a scalar"):
+        train.update_stopping(start, 1.0, (), jnp.ones(2), 0.0)
+    with pytest.raises(ValueError, match=r"^update_stopping: min_delta must be a scalar"):
+        train.update_stopping(start, 1.0, (), 1, jnp.ones(2))
