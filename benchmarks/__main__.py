@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small arrays and few rounds: does it run?")
     parser.add_argument("--json", type=Path, help="where to store the figures")
     options = parser.parse_args(arguments)
-    console, rows = Console(), []
+    console, rows = report_console(), []
     for suite in chosen(options.suite, options.quick):
         found = summarize(suite, sample(suite.cases, rounds=3 if options.quick else 30))
         console.print(table(suite, found))
@@ -45,6 +45,12 @@ def chosen(names: tuple[str, ...], is_quick: bool) -> Iterator[Suite]:
             yield from suites.optimizer(*((2, 32) if is_quick else (4, 1024)))
         else:
             yield from suites.sweep(*((2, 2) if is_quick else (10, 20)))
+
+
+def report_console() -> Console:
+    """Names in full also where the output is no terminal."""
+    console = Console()
+    return console if console.is_terminal else Console(width=110)
 
 
 def machine() -> dict[str, object]:

@@ -1,4 +1,6 @@
-"""Interleaved timing: A B A B ..., so that a slow phase of the machine meets every case alike.
+"""Interleaved timing, so that a slow phase of the machine meets every case alike.
+
+Each round times every case once, in a new order: what ran just before leaves its mark on caches and on the allocator.
 
 What counts are ratios within one run. The ratio of the fastest runs says what the code can do, the ratio of the medians
 what it did; where they differ by much, the machine was busy.
@@ -23,15 +25,17 @@ class Suite(NamedTuple):
 
 
 def sample(cases: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call, by case, after one call of each to compile and warm up."""
+    """Seconds of each call, by case, after one call of each to compile and warm up. Freeing a result is not timed."""
     for call in cases.values():
         jax.block_until_ready(call())
     seconds = {name: [] for name in cases}
+    order = np.random.default_rng(0)
     for _ in range(rounds):
-        for name, call in cases.items():
+        for name in order.permutation(list(cases)):
             start = time.perf_counter()
-            jax.block_until_ready(call())
+            result = jax.block_until_ready(cases[name]())
             seconds[name].append(time.perf_counter() - start)
+            del result
     return seconds
 
 

@@ -167,8 +167,9 @@ def sweep(fit_one: Any, keys: jax.Array, settings: tuple[Hyper, ...], progress: 
 
 def chosen(recipe: Recipe, outcome: Outcome, seconds: float) -> Row:
     """The setting with the best mean validation score. The test rows have no say."""
+    outcome = jax.tree.map(lambda values: np.asarray(values, np.float64), outcome)
     best = int(np.argmax(outcome.valid.mean(axis=1)))
-    return Row(recipe, recipe.settings[best], jax.tree.map(lambda a: a[best], outcome), seconds)
+    return Row(recipe, recipe.settings[best], jax.tree.map(lambda values: values[best], outcome), seconds)
 
 
 def interval(values: np.ndarray) -> float:

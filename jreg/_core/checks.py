@@ -6,7 +6,7 @@ turns into NaN here and its NaN reaches the result: never a plausible value.
 
 from collections.abc import Collection, Sequence
 from math import inf
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,8 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact
 
 from .types import Key
+
+T = TypeVar("T")
 
 
 def is_traced(value: Any) -> bool:
@@ -124,9 +126,9 @@ def axes(function: str, argument: str, value: int | Sequence[int], ndim: int) ->
     return normal
 
 
-def broadcastable(function: str, argument: str, value: Any, shape: tuple[int, ...]) -> Any:
+def broadcastable(function: str, argument: str, value: T, shape: tuple[int, ...]) -> T:
     """Return `value` if it is a scalar or broadcasts against `shape` axis by axis."""
-    given = jnp.shape(value)
+    given = jnp.shape(cast(Any, value))
     if not given:
         return value
     fits = len(given) == len(shape) and all(a in (1, b) for a, b in zip(given, shape, strict=True))

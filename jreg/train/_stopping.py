@@ -89,7 +89,7 @@ def update_stopping(
 
 
 def _scalar(value: Number) -> Float[Array, ""]:
-    """A metric may be NaN, which `checks.number` would refuse."""
+    """A metric may be NaN, which `checks.number` refuses."""
     if not checks.is_real(value) or jnp.shape(value):
         raise TypeError(f"update_stopping: value must be a scalar; got {value!r}")
     return jnp.asarray(value).astype(jnp.float32)

@@ -92,7 +92,7 @@ def test_rates_that_are_no_probability_are_refused(rate):
         random.keep_mask(KEY, (2, 3), rate)
 
 
-@pytest.mark.parametrize("rate", ["0.5", None, True, 0.5j, [0.5], None], ids=repr)
+@pytest.mark.parametrize("rate", ["0.5", None, True, 0.5j, [0.5]], ids=repr)
 def test_rates_that_are_no_number_are_refused(rate):
     with pytest.raises(TypeError, match=r"keep_mask: rate must be a real number; got"):
         random.keep_mask(KEY, (2, 3), rate)
