@@ -25,11 +25,12 @@ def is_traced(value: Any) -> bool:
 
 
 def valid_number(
-    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, is_finite: bool = False
+    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
 ) -> None:
-    """Raise unless `value` is a real number, or an array of them, in [low, high]. A traced value is not looked at.
+    """Raise unless `value` is a real number, or an array of them, between `low` and `high`.
 
-    It touches no device, so that factories may check what they are given before any device is chosen.
+    A traced value is not looked at. `ends` are the brackets of the interval: "[)" leaves out `high`. Nothing here
+    touches a device, so that factories may check what they are given before any device is chosen.
     """
     if is_traced(value):
         if not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
@@ -37,22 +38,19 @@ def valid_number(
         return
     if not is_real(value):
         raise TypeError(f"{function}: {argument} must be a real number; got {value!r}")
-    concrete = np.asarray(value, dtype=np.float64)
-    if not np.all((concrete >= low) & (concrete <= high) & (np.isfinite(concrete) | (not is_finite))):
-        finite = "finite and " if is_finite else ""
-        raise ValueError(f"{function}: {argument} must be {finite}{_interval(low, high)}; got {value!r}")
+    if not np.all(_is_within(np.asarray(value, dtype=np.float64), low, high, ends)):
+        raise ValueError(f"{function}: {argument} must be {_interval(low, high, ends)}; got {value!r}")
 
 
 def number(
-    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, is_finite: bool = False
+    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
 ) -> Float[Array, "..."]:
     """Return `value` as a strongly typed float array; where a traced one is not valid, as NaN."""
-    valid_number(function, argument, value, low, high, is_finite=is_finite)
+    valid_number(function, argument, value, low, high, ends=ends)
     if not is_traced(value):
         return jnp.asarray(np.asarray(value, dtype=np.float64), dtype=float)
     wide = value.astype(float)
-    is_valid = (wide >= low) & (wide <= high) & (jnp.isfinite(wide) | (not is_finite))
-    return jnp.where(is_valid, wide, jnp.nan)
+    return jnp.where(_is_within(wide, low, high, ends), wide, jnp.nan)
 
 
 def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "..."]:
@@ -149,7 +147,16 @@ def is_real(value: Any) -> bool:
     return False
 
 
-def _interval(low: float, high: float) -> str:
+def _is_within(value: Any, low: float, high: float, ends: str) -> Any:
+    above = value > low if ends[0] == "(" else value >= low
+    below = value < high if ends[1] == ")" else value <= high
+    return above & below
+
+
+def _interval(low: float, high: float, ends: str) -> str:
     if high == inf:
-        return "a number other than NaN" if low == -inf else f"at least {low:g}"
-    return f"in [{low:g}, {high:g}]"
+        finite = "finite and " if ends[1] == ")" else ""
+        return (
+            "a number other than NaN" if low == -inf else f"{finite}{'above' if ends[0] == '(' else 'at least'} {low:g}"
+        )
+    return f"in {ends[0]}{low:g}, {high:g}{ends[1]}"

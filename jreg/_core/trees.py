@@ -82,21 +82,21 @@ def selection(function: str, where: Where, tree: Tree, argument: str = "where") 
     return taken
 
 
-def same_structure(function: str, argument: str, tree: Tree, reference: Tree) -> None:
-    """Raise unless two trees agree in structure and in the shape of every leaf, instead of broadcasting."""
+def same_structure(function: str, argument: str, tree: Tree, reference: Tree, model: str = "params") -> None:
+    """Raise unless a tree has the structure of `model` and the shape of each of its leaves, instead of broadcasting."""
     if jax.tree.structure(tree) != jax.tree.structure(reference):
         differing = jax.tree_util.tree_leaves_with_path(tree), jax.tree_util.tree_leaves_with_path(reference)
         paths = [{path_name(path) for path, _ in leaves} for leaves in differing]
         raise ValueError(
-            f"{function}: {argument} must have the structure of params; "
-            f"only in {argument}: {sorted(paths[0] - paths[1])}, only in params: {sorted(paths[1] - paths[0])}"
+            f"{function}: {argument} must have the structure of {model}; "
+            f"only in {argument}: {sorted(paths[0] - paths[1])}, only in {model}: {sorted(paths[1] - paths[0])}"
         )
 
     def compare(path: Any, leaf: Any, other: Any) -> None:
         if jnp.shape(leaf) != jnp.shape(other):
             raise ValueError(
-                f"{function}: {argument} must have the shapes of params; "
-                f"at {path_name(path)} it has {jnp.shape(leaf)} for {jnp.shape(other)}"
+                f"{function}: {argument} must have the shapes of {model}; "
+                f"at {path_name(path) or 'its root'} it has {jnp.shape(leaf)} for {jnp.shape(other)}"
             )
 
     jax.tree_util.tree_map_with_path(compare, tree, reference)

@@ -29,14 +29,12 @@ def next_count(state: CountState) -> CountState:
 def check_strength(function: str, argument: str, strength: Strength) -> None:
     """Raise at once for a bad number; a schedule is checked where it is called."""
     if not callable(strength):
-        checks.valid_number(function, argument, strength, low=0.0, is_finite=True)
+        checks.valid_number(function, argument, strength, low=0.0, ends="[)")
 
 
 def strength_at(function: str, argument: str, strength: Strength, state: CountState) -> Float[Array, ""]:
     value = strength(state.count) if callable(strength) else strength
-    return checks.broadcastable(
-        function, argument, checks.number(function, argument, value, low=0.0, is_finite=True), ()
-    )
+    return checks.broadcastable(function, argument, checks.number(function, argument, value, low=0.0, ends="[)"), ())
 
 
 def leafwise(

@@ -13,8 +13,12 @@ before the third, and the state after the first round added at the end. The thre
 keys from making their masks permutations of one another. The sum at the end makes h a function that can repeat a word,
 as random words do, where the rounds alone are a permutation of the counter, which never repeats.
 
-*What it is not.* It is not cryptographic. One key gives 2**32 words by the low counter; larger arrays absorb the high
-part of the position into the key words, one set per leading slice.
+*What it is not.* It is not cryptographic: words reveal the key to who looks for it. A key has 2**32 words by the low
+counter. A mask of up to some 2**28 elements uses a small part of them; a larger one visits a sizeable part of a fixed
+map of 32 bits to 32 bits, in which a test made for it may find structure that random words would not have. Arrays of
+more than 2**32 elements absorb the high part of the position into the key words, a new set of them per leading slice,
+so that no slice repeats another. `benchmarks/results/generator.md` has what was run on it, and what the alternatives
+cost.
 """
 
 import math
