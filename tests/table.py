@@ -6,9 +6,11 @@ To put a new function under the laws, add its row to NOISE.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf, nan
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from jreg import noise
@@ -29,14 +31,52 @@ class Noise:
     """What is dropped becomes 0, even where it was NaN."""
     shared_axes: tuple[int, ...] = ()
     """Axes along which one draw serves all elements."""
+    independent: bool = True
+    """Elements are dropped independently of one another and equally often."""
+    communicates: bool = False
+    """Shards exchange data: a count over the whole array, or a loop over the batch."""
+    exact: bool = True
+    """Fusion with other operations leaves every bit alone; otherwise results may differ by a rounding."""
     ndims: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Ranks that it takes."""
+    linear: bool = True
+    """Twice the data give twice the result, so the derivative along x is the result itself."""
+    rates: tuple[float, float, float] = (0.0, 0.5, 1.0)
+    """The lowest number that it takes, one between, and the highest (or a high one where there is no highest)."""
+    bad_rates: tuple[float, ...] = (-0.1, 1.2, nan, inf)
+    domain: str = "rate must be in [0, 1]"
+    """How its error puts the numbers that it takes."""
     mark: str = ""
     """The name that it leaves in the jaxpr; its own by default."""
 
     def __str__(self) -> str:
         return self.name
 
+
+def zoneout_from_zero(key: Any, x: jax.Array, rate: Any) -> jax.Array:
+    return noise.zoneout(key, jnp.zeros_like(x), x, rate)
+
+
+STD = {
+    "drops_to_zero": False,
+    "linear": False,
+    "rates": (0.0, 0.5, 2.0),
+    "bad_rates": (-0.1, nan, -inf),
+    "domain": "std must be at least 0",
+}
+
+
+def dense(key: Any, x: Any, rate: Any, **options: Any) -> Any:
+    """`dropconnect_dense` with the identity as its kernel."""
+    return noise.dropconnect_dense(key, x, jnp.eye(x.shape[-1] if x.ndim else 1, dtype=x.dtype), rate, **options)
+
+
+def doubled(key: Any, x: Any) -> Any:
+    """A branch that is linear and that ignores its key."""
+    return x + x
+
+
+DENSE: dict[str, Any] = {"drops_to_zero": False, "ndims": (1, 2, 3, 4)}
 
 NOISE = (
     Noise("dropout", noise.dropout),
@@ -60,6 +100,56 @@ NOISE = (
         shared_axes=(1,),
         ndims=(1, 2, 3, 4),
         mark="stochastic_depth",
+    ),
+    Noise("alpha_dropout", noise.alpha_dropout, keeps_mean=False, drops_to_zero=False, linear=False),
+    Noise("concrete_dropout", noise.concrete_dropout, keeps_mean=False, drops_to_zero=False),
+    Noise(
+        "gaussian_dropout",
+        noise.gaussian_dropout,
+        drops_to_zero=False,
+        rates=(0.0, 0.5, 0.99),
+        bad_rates=(-0.1, 1.0, 1.2, nan, inf),
+        domain="rate must be in [0, 1)",
+    ),
+    Noise("gaussian_noise", noise.gaussian_noise, **STD),
+    Noise(
+        "shakedrop",
+        noise.shakedrop,
+        (512, 3),
+        member=lambda x, rate: x * (1.0 - rate),
+        drops_to_zero=False,
+        linear=False,
+        ndims=(1, 2, 3, 4),
+    ),
+    Noise("variational_dropout", noise.variational_dropout, shared_axes=(1,), ndims=(2, 3, 4)),
+    Noise("weight_noise", partial(noise.weight_noise, where=None), **STD),
+    Noise("zoneout", zoneout_from_zero, member=lambda x, rate: x * (1.0 - rate)),
+    Noise("dropblock", partial(noise.dropblock, block_size=1), ndims=(3, 4), communicates=True),
+    Noise(
+        "dropblock, blocks",
+        partial(noise.dropblock, block_size=(2, 3)),
+        keeps_mean=False,
+        independent=False,
+        ndims=(3, 4),
+        communicates=True,
+    ),
+    Noise("dropconnect_dense", dense, (16, 4), communicates=True, **DENSE),
+    Noise("dropconnect_dense, shared", partial(dense, masks="shared"), (16, 4), **DENSE),
+    Noise(
+        "residual",
+        partial(noise.residual, doubled),
+        (512, 3),
+        member=lambda x, rate: x + (x + x),
+        drops_to_zero=False,
+        exact=False,
+        ndims=(1, 2, 3, 4),
+    ),
+    Noise(
+        "residual, cond",
+        partial(noise.residual, doubled, skip="cond"),
+        (4, 3),
+        member=lambda x, rate: x + (x + x),
+        drops_to_zero=False,
     ),
 )
 

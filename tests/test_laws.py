@@ -1,5 +1,7 @@
 """The laws that every function of (key, x, rate) obeys, over the rows of the table."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from tests.table import NOISE, Noise, every_noise
 
 KEY = jax.random.key(7)
-RATES = (0.0, 0.5, 1.0)
 
 
 def data(row: Noise, dtype=jnp.float32, seed: int = 1) -> jax.Array:
@@ -24,6 +25,10 @@ def draws(row: Noise, num_keys: int, rate: float) -> np.ndarray:
     kept = np.asarray(jax.jit(jax.vmap(lambda key: row.apply(key, jnp.ones(row.shape), rate)))(keys)) != 0
     index = tuple(0 if axis in row.shared_axes else slice(None) for axis in range(len(row.shape)))
     return kept[(slice(None), *index)].reshape(num_keys, -1)
+
+
+def assert_same(row: Noise, actual, desired) -> None:
+    np.testing.assert_allclose(actual, desired, rtol=0.0 if row.exact else 1e-6)
 
 
 @every_noise
@@ -62,7 +67,7 @@ def test_mean_over_keys_is_the_deterministic_member(row, rate):
 @every_noise
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.9, 0.99])
 def test_the_share_dropped_is_the_rate(row, rate):
-    if row.drops_to_zero:
+    if row.drops_to_zero and row.independent:
         kept = draws(row, 4096, rate)
         assert abs(kept.mean() - (1 - rate)) < 5 * (rate * (1 - rate) / kept.size) ** 0.5
 
@@ -81,15 +86,15 @@ def test_one_key_one_result_and_two_keys_two(row):
 def test_eager_jit_vmap_and_checkpoint_agree_bit_for_bit(row):
     x, keys = data(row), jax.random.split(KEY, 3)
     eager = row.apply(keys[0], x, 0.4)
-    np.testing.assert_array_equal(eager, jax.jit(row.apply)(keys[0], x, 0.4))
+    assert_same(row, eager, jax.jit(row.apply)(keys[0], x, 0.4))
     loop = jnp.stack([row.apply(key, x, 0.4) for key in keys])
-    np.testing.assert_array_equal(loop, jax.vmap(lambda key: row.apply(key, x, 0.4))(keys))
+    assert_same(row, loop, jax.vmap(lambda key: row.apply(key, x, 0.4))(keys))
 
     def loss(x):
         return jnp.sum(jnp.sin(row.apply(keys[0], jnp.cos(x), 0.4)))
 
-    np.testing.assert_array_equal(jax.grad(loss)(x), jax.grad(jax.checkpoint(loss))(x))
-    np.testing.assert_array_equal(jax.jit(jax.grad(loss))(x), jax.jit(jax.grad(jax.checkpoint(loss)))(x))
+    assert_same(row, jax.grad(loss)(x), jax.grad(jax.checkpoint(loss))(x))
+    assert_same(row, jax.jit(jax.grad(loss))(x), jax.jit(jax.grad(jax.checkpoint(loss)))(x))
 
 
 @every_noise
@@ -102,9 +107,10 @@ def test_the_mask_does_not_depend_on_the_number_of_shards(row, num_shards):
     sharding = NamedSharding(sharding.mesh, spec)
     apply = jax.jit(lambda x: row.apply(KEY, x, 0.4), out_shardings=sharding)
     sharded = jax.device_put(x, sharding)
-    np.testing.assert_array_equal(apply(sharded), row.apply(KEY, x, 0.4))
+    assert_same(row, apply(sharded), row.apply(KEY, x, 0.4))
     text = apply.lower(sharded).compile().as_text()
-    assert not any(word in text for word in ("all-reduce", "all-gather", "collective-permute", "all-to-all"))
+    collectives = ("all-reduce", "all-gather", "collective-permute", "all-to-all")
+    assert row.communicates or not any(word in text for word in collectives)
 
 
 @every_noise
@@ -130,9 +136,9 @@ def test_shape_and_dtype_are_kept(row, dtype, key):
 
 
 @every_noise
-@pytest.mark.parametrize("rate", RATES)
-def test_gradients_are_finite(row, rate):
-    x = data(row)
+@pytest.mark.parametrize("place", range(3))
+def test_gradients_are_finite(row, place):
+    x, rate = data(row), row.rates[place]
 
     def loss(x, rate):
         return jnp.sum(row.apply(KEY, x, rate) ** 2)
@@ -147,7 +153,9 @@ def test_gradients_are_finite(row, rate):
 def test_forward_mode_and_second_derivatives_work(row):
     x = data(row)
     y, tangent = jax.jvp(lambda x: row.apply(KEY, x, 0.5), (x,), (x,))
-    np.testing.assert_allclose(tangent, y, rtol=1e-6)
+    if row.linear:
+        np.testing.assert_allclose(tangent, y, rtol=1e-6)
+    assert jnp.isfinite(tangent).all()
     cube = jax.grad(lambda x: jnp.sum(row.apply(KEY, x, 0.5) ** 3))
     assert jnp.isfinite(jax.grad(lambda x: jnp.sum(cube(x) ** 2))(x)).all()
 
@@ -171,7 +179,7 @@ def test_one_trace_serves_every_rate(row):
 
 @every_noise
 def test_rates_can_be_mapped_over(row):
-    x, rates = data(row), jnp.array([0.0, 0.3, 1.0])
+    x, rates = data(row), jnp.array(row.rates)
     mapped = jax.vmap(lambda rate: row.apply(KEY, x, rate))(rates)
     for rate, y in zip(rates, mapped, strict=True):
         np.testing.assert_array_equal(y, row.apply(KEY, x, rate))
@@ -206,8 +214,8 @@ def test_every_rank_and_empty_arrays_work(row, ndim):
 
 @every_noise
 def test_neighbouring_keys_and_draws_are_independent(row):
-    if not row.drops_to_zero:
-        pytest.skip("draws are not visible as zeros")
+    if not row.drops_to_zero or not row.independent:
+        pytest.skip("draws are not visible as zeros, or depend on one another by design")
     centred = draws(row, 512, 0.5) - 0.5
     pairs = {"keys": centred[1:] * centred[:-1]}
     if centred.shape[1] > 1:
@@ -221,13 +229,13 @@ def test_neighbouring_keys_and_draws_are_independent(row):
 
 
 @every_noise
-@pytest.mark.parametrize("rate", [1.2, -0.1, float("nan"), float("inf")])
 @pytest.mark.parametrize("key", [KEY, None], ids=["key", "none"])
-def test_bad_rates_raise_when_concrete_and_give_nan_when_traced(row, rate, key):
-    with pytest.raises(ValueError, match=r"rate must be in \[0, 1\]; got"):
-        row.apply(key, data(row), rate)
-    if key is not None:
-        assert jnp.isnan(jax.jit(row.apply)(key, data(row), rate)).all()
+def test_bad_rates_raise_when_concrete_and_give_nan_when_traced(row, key):
+    for rate in row.bad_rates:
+        with pytest.raises(ValueError, match=re.escape(f"{row.domain}; got")):
+            row.apply(key, data(row), rate)
+        if key is not None:
+            assert jnp.isnan(jax.jit(row.apply)(key, data(row), rate)).all()
 
 
 @every_noise
@@ -241,6 +249,6 @@ def test_names_are_left_in_the_jaxpr(row):
 def test_every_public_noise_function_has_a_row():
     import jreg.noise
 
-    schedules = {"depth_rates"}
-    public = {name for name in vars(jreg.noise) if not name.startswith("_")} - schedules
+    of_another_shape = {"concrete_regularizer", "depth_rates", "dropconnect_moments", "patch_dropout"}
+    public = {name for name in vars(jreg.noise) if not name.startswith("_")} - of_another_shape
     assert public == {row.name.split(",")[0] for row in NOISE}

@@ -1,0 +1,65 @@
+"""Alpha dropout: dropout for networks that normalize themselves."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Inexact
+
+from .._core import checks, dtypes, marks
+from .._core.types import Key, Numbers
+from ..random import keep_mask
+
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_LIMIT = -SELU_SCALE * SELU_ALPHA
+
+
+def alpha_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -> Inexact[Array, "*shape"]:
+    """Set each element to SELU's lower limit with probability `rate`, and keep mean 0 and variance 1.
+
+        y = a * (m * x + (1 - m) * c) + b,   m ~ Bernoulli(1 - rate),   c = -1.7581
+        a = ((1 - rate) * (1 + rate * c**2)) ** -0.5,   b = -a * rate * c
+
+    Use it between SELU layers, where dropout would pull mean and variance off their fixed point. For x of mean 0 and
+    variance 1 so is y; for other x it shifts the mean. `alpha_dropout(None, x, rate)` is x. A NaN in a dropped place
+    does not spread.
+
+    Args:
+      key: one key, or None for no noise.
+      rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes. The paper uses 0.05 and
+        0.1. At rate 1 the result is 0, the limit of the formula and what torch gives. Its gradient is zero.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1]. A traced one gives NaN.
+
+    >>> import jax
+    >>> from jreg import noise
+    >>> x = jax.random.normal(jax.random.key(0), (10_000,))
+    >>> y = noise.alpha_dropout(jax.random.key(1), x, 0.5)
+    >>> bool((abs(y.mean()) < 0.05) & (abs(y.var() - 1) < 0.05))
+    True
+
+    Klambauer et al., Self-Normalizing Neural Networks, NIPS 2017.
+    """
+    x = checks.inexact("alpha_dropout", "x", x)
+    rate = checks.broadcastable("alpha_dropout", "rate", checks.rate("alpha_dropout", rate), x.shape)
+    return x if key is None else _drop(checks.key("alpha_dropout", key), x, rate)
+
+
+@partial(jax.jit, inline=True)
+def _drop(key: Key, x: Array, rate: Array) -> Array:
+    read = marks.reads("alpha_dropout", x)
+    y = jax.checkpoint(_dropped, prevent_cse=False)(key, read, lax.stop_gradient(rate).astype(jnp.float32))
+    return marks.returns("alpha_dropout", y)
+
+
+def _dropped(key: Key, x: Array, rate: Array) -> Array:
+    wide = dtypes.widened(x.dtype)
+    share = 1.0 - rate
+    # a * c + b is a * c * share. Written as one root it is 0 at rate 1, where a is infinite and nothing is kept.
+    low = SELU_LIMIT * jnp.sqrt(share / (1.0 + rate * SELU_LIMIT**2))
+    slope = lax.rsqrt(jnp.where(share == 0.0, 1.0, share) * (1.0 + rate * SELU_LIMIT**2))
+    kept = slope.astype(wide) * (x.astype(wide) - (rate * SELU_LIMIT).astype(wide))
+    return jnp.where(keep_mask(key, x.shape, rate), kept, low.astype(wide)).astype(x.dtype)

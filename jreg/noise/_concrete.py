@@ -1,0 +1,114 @@
+"""Concrete dropout: a relaxed mask through which the rate can be learned, and the loss term that it is learned with."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact
+
+from .._core import checks, dtypes, marks
+from .._core.types import Key, Number, Numbers, Tree
+from ..random import signed_uniform
+from ._drop import inverse_share, scale
+
+_TINY = float(jnp.finfo(jnp.float32).tiny)
+
+
+def concrete_dropout(
+    key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers, *, temperature: Number = 0.1
+) -> Inexact[Array, "*shape"]:
+    """Scale each element by a relaxed mask, which is almost 0 or almost 1 and has a gradient in `rate`.
+
+        y = x * m / (1 - rate),   m = sigmoid((l - logit(rate)) / temperature),   l ~ Logistic(0, 1)
+
+    Learn the rate as `jax.nn.sigmoid(raw_rate)` and add `concrete_regularizer` to the loss: the likelihood alone drives
+    the rate to 0. As the temperature falls to 0 this becomes `dropout`; above 0 the mean over keys is x only nearly.
+    `concrete_dropout(None, x, rate)` is x.
+
+    Args:
+      key: one key, or None for no noise.
+      rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes. At 0 the result is x and
+        at 1 it is 0.
+      temperature: width of the relaxation, above 0; the paper's is 0.1.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or a temperature that is not above 0.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> def size(rate):
+    ...     return jnp.sum(noise.concrete_dropout(jax.random.key(0), jnp.ones(100), rate) ** 2)
+    >>> bool(jax.grad(size)(0.5) > 0)
+    True
+
+    Gal, Hron, Kendall, Concrete Dropout, NIPS 2017.
+    """
+    x = checks.inexact("concrete_dropout", "x", x)
+    rate = checks.broadcastable("concrete_dropout", "rate", checks.rate("concrete_dropout", rate), x.shape)
+    width = checks.number("concrete_dropout", "temperature", temperature, 0.0, ends="(]")
+    width = checks.broadcastable("concrete_dropout", "temperature", width, ())
+    return x if key is None else _relax(checks.key("concrete_dropout", key), x, rate, width)
+
+
+def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, num_features: int) -> Float[Array, ""]:
+    """The divergence of a layer under dropout from its Gaussian prior: what a learned rate is weighed against.
+
+        length_scale**2 / 2 * sum(w**2) / (1 - rate) - num_features * H(rate)
+        H(rate) = -rate * log(rate) - (1 - rate) * log(1 - rate)
+
+    Sum it over the layers, divide by the number of training examples and add it to the mean negative log likelihood.
+    The first term shrinks weights more the higher the rate is; the second draws the rate to 0.5.
+
+    Args:
+      weights: the kernel that reads the dropped features, or a pytree of arrays; all of it is counted.
+      rate: the layer's rate, in [0, 1): at 1 the divergence is infinite. At 0 it is exact, with a finite gradient.
+      length_scale: inverse standard deviation of the prior on the weights, at least 0; 0.01 or 0.1 are usual.
+      num_features: how many features are dropped on their own, such as the rows of the kernel.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1) or length scale below 0 (traced ones give NaN), no feature.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import noise
+    >>> float(noise.concrete_regularizer(jnp.ones((3, 2)), 0.0, 1.0, num_features=3))
+    3.0
+
+    Gal, Hron, Kendall, Concrete Dropout, NIPS 2017, equation 3.
+    """
+    function = "concrete_regularizer"
+    rate = checks.number(function, "rate", rate, 0.0, 1.0, ends="[)")
+    rate = checks.broadcastable(function, "rate", rate, ())
+    length_scale = checks.number(function, "length_scale", length_scale, 0.0)
+    length_scale = checks.broadcastable(function, "length_scale", length_scale, ())
+    num_features = checks.integer(function, "num_features", num_features)
+    squares = sum(_sum_of_squares(checks.inexact(function, "weights", leaf)) for leaf in jax.tree.leaves(weights))
+    return 0.5 * length_scale**2 * squares / (1.0 - rate) - num_features * _entropy(rate)
+
+
+@partial(jax.jit, inline=True)
+def _relax(key: Key, x: Array, rate: Array, temperature: Array) -> Array:
+    """Draw the mask anew in the backward pass, as `_drop.drop` does."""
+    y = jax.checkpoint(_relaxed, prevent_cse=False)(key, marks.reads("concrete_dropout", x), rate, temperature)
+    return marks.returns("concrete_dropout", y)
+
+
+def _relaxed(key: Key, x: Array, rate: Array, temperature: Array) -> Array:
+    rate, temperature = rate.astype(jnp.float32), temperature.astype(jnp.float32)
+    uniform = signed_uniform(key, x.shape)
+    logistic = jnp.log((1.0 + uniform) / (1.0 - uniform))
+    # At 0 and 1 the logit is infinite, and infinity times the zero slope of the sigmoid there would be NaN.
+    is_inside = (rate >= _TINY) & (rate < 1.0)
+    inside = jnp.where(is_inside, rate, 0.5)
+    logit = jnp.log(inside) - jnp.log1p(-inside)
+    kept = jnp.where(is_inside, jax.nn.sigmoid((logistic - logit) / temperature), jnp.where(rate < _TINY, 1.0, 0.0))
+    return scale(x, kept * inverse_share(rate))
+
+
+def _entropy(rate: Array) -> Array:
+    """In nats; the slope at 0, which has no bound, is cut off at 87."""
+    return -rate * jnp.log(jnp.maximum(rate, _TINY)) - (1.0 - rate) * jnp.log1p(-rate)
+
+
+def _sum_of_squares(x: Array) -> Array:
+    wide = x.astype(dtypes.widened(x.dtype))
+    return jnp.sum(wide.real**2 + wide.imag**2 if jnp.iscomplexobj(x) else wide**2)

@@ -1,0 +1,111 @@
+"""Gaussian noise on activations, multiplied or added.
+
+As in `_drop`, the normals are drawn inside `jax.checkpoint(prevent_cse=False)` and an inline jit: the backward pass
+keeps the key and not the noise. They enter as `x + std * n`, so gradients in rate and standard deviation are those of
+each draw, and unbiased; where such a number is not differentiated, nothing is kept for it.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Inexact
+
+from .._core import checks, dtypes, marks
+from .._core.types import Key, Numbers
+from ..random import normal
+from ._drop import scale
+
+
+def gaussian_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -> Inexact[Array, "*shape"]:
+    """Multiply by Gaussian noise of the mean and the variance that dropout's mask has.
+
+        y = x * (1 + sqrt(rate / (1 - rate)) * n),   n ~ N(0, 1)
+
+    Nothing is set to zero, and factors below zero occur. `gaussian_dropout(None, x, rate)` is x.
+
+    Args:
+      key: one key, or None for no noise.
+      rate: the rate of the dropout to imitate, in [0, 1): at 1 the variance is infinite. A scalar, or an array with x's
+        number of axes. It can be learned: its gradient is that of the draw, and 0 at rate 0, where it has no bound.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1). A traced one gives NaN.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.gaussian_dropout(jax.random.key(0), jnp.ones(10_000), 0.2)
+    >>> bool((abs(y.mean() - 1) < 0.02) & (abs(y.std() - 0.5) < 0.02))
+    True
+
+    Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014, section 10.
+    """
+    x = checks.inexact("gaussian_dropout", "x", x)
+    rate = checks.number("gaussian_dropout", "rate", rate, 0.0, 1.0, ends="[)")
+    rate = checks.broadcastable("gaussian_dropout", "rate", rate, x.shape)
+    return x if key is None else _multiply(checks.key("gaussian_dropout", key), x, rate)
+
+
+def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -> Inexact[Array, "*shape"]:
+    """Add Gaussian noise of one standard deviation.
+
+        y = x + std * n,   n ~ N(0, 1)
+
+    For complex x the noise is complex, as in `jax.random.normal`: `std` is that of its modulus, half the variance in
+    each part. `gaussian_noise(None, x, std)` is x.
+
+    Args:
+      key: one key, or None for no noise.
+      std: standard deviation in the units of x, at least 0; a scalar, or an array with x's number of axes. It can be
+        learned: its gradient is that of the draw.
+
+    Raises:
+      ValueError: a concrete `std` below 0. A traced one gives NaN.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.gaussian_noise(jax.random.key(0), jnp.ones(10_000), 0.5)
+    >>> bool((abs(y.mean() - 1) < 0.02) & (abs(y.std() - 0.5) < 0.02))
+    True
+
+    Bishop, Training with Noise is Equivalent to Tikhonov Regularization, Neural Computation 1995.
+    """
+    x = checks.inexact("gaussian_noise", "x", x)
+    std = checks.broadcastable("gaussian_noise", "std", checks.number("gaussian_noise", "std", std, 0.0), x.shape)
+    return x if key is None else add_normal(checks.key("gaussian_noise", key), x, std, function="gaussian_noise")
+
+
+@partial(jax.jit, static_argnames=("function",), inline=True)
+def add_normal(key: Key, x: Inexact[Array, "..."], std: Array, *, function: str) -> Inexact[Array, "..."]:
+    """Add normals of standard deviation `std`, which must have been through `checks.number`."""
+    y = jax.checkpoint(_added, prevent_cse=False)(key, marks.reads(function, x), std)
+    return marks.returns(function, y)
+
+
+@partial(jax.jit, inline=True)
+def _multiply(key: Key, x: Array, rate: Array) -> Array:
+    y = jax.checkpoint(_multiplied, prevent_cse=False)(key, marks.reads("gaussian_dropout", x), rate)
+    return marks.returns("gaussian_dropout", y)
+
+
+def _added(key: Key, x: Array, std: Array) -> Array:
+    wide = dtypes.widened(x.dtype)
+    noise = _complex_normal(key, x.shape, std) if jnp.iscomplexobj(x) else normal(key, x.shape, std)
+    return (x.astype(wide) + noise.astype(wide)).astype(x.dtype)
+
+
+def _multiplied(key: Key, x: Array, rate: Array) -> Array:
+    return scale(x, 1.0 + normal(key, x.shape, _std(rate.astype(jnp.float32))))
+
+
+def _complex_normal(key: Key, shape: tuple[int, ...], std: Array) -> Array:
+    part = std.astype(jnp.float32) * 0.5**0.5
+    real, imaginary = normal(key, (2, *shape), part if part.ndim == 0 else part[None])
+    return lax.complex(real, imaginary)
+
+
+def _std(rate: Array) -> Array:
+    """sqrt(rate / (1 - rate)), with gradient 0 at rate 0, where the root's own is infinite."""
+    none = rate == 0.0
+    return jnp.where(none, 0.0, jnp.sqrt(jnp.where(none, 1.0, rate / (1.0 - rate))))

@@ -1,0 +1,73 @@
+"""Patch dropout: train a transformer on fewer tokens."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Shaped
+
+from .._core import checks, marks
+from .._core.types import Key
+from ..random import hash_bits
+
+
+def patch_dropout(
+    key: Key | None, tokens: Shaped[Array, "batch length *features"], rate: float, *, num_prefix: int = 0
+) -> Shaped[Array, "batch kept *features"]:
+    """Remove tokens at random, a choice for each example: the result is shorter, and so is the work after it.
+
+        kept = num_prefix + max(1, round((length - num_prefix) * (1 - rate)))
+
+    What is left stays in order and is not rescaled, so add position embeddings before. Only key, batch, length and rate
+    decide: the same call on positions or padding masks, which may be ints or bools, picks the same tokens.
+    `patch_dropout(None, tokens, rate)` is `tokens`, at full length.
+
+    Args:
+      key: one key, or None for no removal.
+      rate: the share to remove, in [0, 1]; static, because the shape of the result depends on it.
+      num_prefix: how many tokens at the start are always kept, such as the class token and registers.
+
+    Raises:
+      ValueError: a rate outside [0, 1], fewer than two axes, or fewer tokens than `num_prefix`.
+      TypeError: a traced rate.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> tokens = jnp.arange(9)[None, :, None]
+    >>> kept = noise.patch_dropout(jax.random.key(0), tokens, 0.5, num_prefix=1)
+    >>> kept.shape, int(kept[0, 0, 0]), bool((jnp.diff(kept[0, :, 0]) > 0).all())
+    ((1, 5, 1), 0, True)
+
+    Liu et al., PatchDropout: Economizing Vision Transformers Using Patch Dropout, WACV 2023.
+    """
+    tokens = _sequences(tokens)
+    num_prefix = checks.integer("patch_dropout", "num_prefix", num_prefix, low=0)
+    length = tokens.shape[1] - num_prefix
+    if length < 0:
+        raise ValueError(f"patch_dropout: tokens must be at least num_prefix, {num_prefix}; got shape {tokens.shape}")
+    num_kept = min(length, max(1, round(length * (1.0 - _static_rate(rate)))))
+    if key is None:
+        return tokens
+    key = checks.key("patch_dropout", key)
+    return marks.returns("patch_dropout", _kept(key, marks.reads("patch_dropout", tokens), num_kept, num_prefix))
+
+
+def _kept(key: Key, tokens: Array, num_kept: int, num_prefix: int) -> Array:
+    words = hash_bits(key, (tokens.shape[0], tokens.shape[1] - num_prefix))
+    # A stable sort breaks ties alike on every device, which `lax.top_k` does not promise.
+    chosen = jnp.sort(jnp.argsort(words, axis=1)[:, :num_kept], axis=1) + num_prefix
+    rows = jnp.arange(tokens.shape[0])[:, None]
+    rest = tokens.at[rows, chosen].get(mode="promise_in_bounds", indices_are_sorted=True, unique_indices=True)
+    return jnp.concatenate([tokens[:, :num_prefix], rest], axis=1)
+
+
+def _static_rate(rate: float) -> float:
+    if checks.is_traced(rate):
+        raise TypeError("patch_dropout: rate must be static, since the shape depends on it; got a traced value")
+    checks.broadcastable("patch_dropout", "rate", checks.rate("patch_dropout", rate), ())
+    return float(rate)
+
+
+def _sequences(tokens: Array) -> Array:
+    if not hasattr(tokens, "dtype") or not hasattr(tokens, "shape"):
+        raise TypeError(f"patch_dropout: tokens must be an array; got {type(tokens).__name__}")
+    if len(tokens.shape) < 2:
+        raise ValueError(f"patch_dropout: tokens must be (batch, length, *features); got shape {tokens.shape}")
+    return jnp.asarray(tokens)

@@ -1,0 +1,137 @@
+"""Noise for recurrent networks, where a new mask at each step would wipe out what the state remembers.
+
+Over the inputs of a sequence, `variational_dropout` shares a mask along the time axis. Inside a scan one key at every
+step gives one mask at every step, because a mask depends on key, shape and rate alone:
+
+>>> import jax, jax.numpy as jnp
+>>> from jreg import noise, random
+>>> def run(key, inputs, rate):
+...     input_key, state_key = random.split(key)
+...     inputs = noise.variational_dropout(input_key, inputs, rate, time_axis=0)
+...
+...     def step(state, x):
+...         state = jnp.tanh(x + noise.dropout(state_key, state, rate))
+...         return state, state
+...
+...     return jax.lax.scan(step, jnp.zeros(inputs.shape[1:]), inputs)[1]
+>>> run(jax.random.key(0), jnp.ones((7, 2, 3)), 0.5).shape
+(7, 2, 3)
+
+`zoneout` is the opposite: it draws at each step, so give it a key per step (`random.split_array`).
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Inexact
+
+from .._core import checks, dtypes, marks, trees
+from .._core.types import Key, Numbers, Tree
+from ..random import hash_bits, keep_mask, split_like
+from ._drop import drop
+
+
+def variational_dropout(
+    key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers, *, time_axis: int = 1
+) -> Inexact[Array, "*shape"]:
+    """Drop the same elements at every step of a sequence: `dropout` with one mask over time.
+
+        y[:, t] = m * x[:, t] / (1 - rate),   m ~ Bernoulli(1 - rate)
+
+    `variational_dropout(None, x, rate)` is x.
+
+    Args:
+      key: one key, or None for no noise.
+      x: by default (batch, time, ...).
+      rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes. Its gradient is zero.
+      time_axis: the axis along which the mask is constant; a negative one counts from the end.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or x has no such axis.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.variational_dropout(jax.random.key(0), jnp.ones((2, 5, 3)), 0.5)
+    >>> bool((y == y[:, :1]).all())
+    True
+
+    Gal, Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural Networks, NIPS 2016.
+    """
+    function = "variational_dropout"
+    x = checks.inexact(function, "x", x)
+    rate = checks.broadcastable(function, "rate", checks.rate(function, rate), x.shape)
+    (time,) = checks.axes(function, "time_axis", (time_axis,), x.ndim)
+    if key is None:
+        return x
+    mask_shape = (*x.shape[:time], 1, *x.shape[time + 1 :])
+    return drop(checks.key(function, key), x, rate, function=function, mask_shape=mask_shape, bits=hash_bits)
+
+
+def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers) -> Tree:
+    """Keep each element of a recurrent state at its previous value with probability `rate`.
+
+        y = z * previous + (1 - z) * proposed,   z ~ Bernoulli(rate)
+
+    Without a key it is the expectation, rate * previous + (1 - rate) * proposed. The paper takes rate 0.5 for the cell
+    of an LSTM and 0.05 for its output: one call for each, with a key each.
+
+    Args:
+      key: one key, or None for the expectation. Every leaf draws under its own child; a bare array, under the key.
+      previous: the state before the step, an array or a pytree of arrays.
+      proposed: the state that the cell computed, with the structure, shapes and dtypes of `previous`.
+      rate: probability of keeping the previous value, in [0, 1]; a scalar, or an array that has as many axes as every
+        leaf. Its gradient is zero with a key.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or the states differ in structure or shape.
+      TypeError: the states differ in dtype, or hold integers.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.zoneout(jax.random.key(0), jnp.zeros(1000), jnp.ones(1000), 0.1)
+    >>> sorted(set(y.tolist()))
+    [0.0, 1.0]
+    >>> noise.zoneout(None, jnp.zeros(2), jnp.ones(2), 0.25).tolist()
+    [0.75, 0.75]
+
+    Krueger et al., Zoneout: Regularizing RNNs by Randomly Preserving Hidden Activations, ICLR 2017.
+    """
+    rate = checks.rate("zoneout", rate)
+    trees.same_structure("zoneout", "proposed", proposed, previous, model="previous")
+    jax.tree.map(partial(_check_leaves, rate), previous, proposed)
+    if key is None:
+        return jax.tree.map(partial(_expect, rate), previous, proposed)
+    key = checks.key("zoneout", key)
+    keys = key if jax.tree.structure(previous) == jax.tree.structure(0) else split_like(key, previous)
+    return jax.tree.map(partial(_zone, rate), keys, previous, proposed)
+
+
+def _check_leaves(rate: Array, previous: Array, proposed: Array) -> None:
+    previous = checks.inexact("zoneout", "previous", previous)
+    proposed = checks.inexact("zoneout", "proposed", proposed)
+    checks.broadcastable("zoneout", "rate", rate, previous.shape)
+    if previous.dtype != proposed.dtype:
+        raise TypeError(f"zoneout: proposed must have previous's dtype, {previous.dtype}; got {proposed.dtype}")
+
+
+@partial(jax.jit, inline=True)
+def _expect(rate: Array, previous: Array, proposed: Array) -> Array:
+    wide = dtypes.widened(previous.dtype)
+    before, after = (marks.reads("zoneout", state).astype(wide) for state in (previous, proposed))
+    mean = rate.astype(wide) * before + (1.0 - rate).astype(wide) * after
+    return marks.returns("zoneout", mean.astype(previous.dtype))
+
+
+@partial(jax.jit, inline=True)
+def _zone(rate: Array, key: Key, previous: Array, proposed: Array) -> Array:
+    """Draw the mask anew in the backward pass, as `_drop.drop` does."""
+    states = marks.reads("zoneout", previous), marks.reads("zoneout", proposed)
+    y = jax.checkpoint(_zoned, prevent_cse=False)(key, *states, lax.stop_gradient(rate))
+    return marks.returns("zoneout", y)
+
+
+def _zoned(key: Key, previous: Array, proposed: Array, rate: Array) -> Array:
+    zoned = jnp.where(keep_mask(key, previous.shape, rate), proposed, previous)
+    return jnp.where(jnp.isnan(rate), jnp.asarray(jnp.nan, zoned.dtype), zoned)

@@ -1,0 +1,108 @@
+"""Residual blocks that are dropped, and that can skip the work of what they drop."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Inexact
+
+from .._core import checks, marks
+from .._core.types import Key, Number
+from ..random import hash_bits, keep_mask, split
+from ._depth import stochastic_depth
+from ._drop import inverse_share, scale
+
+
+def residual(
+    fn: Callable[[Any, Any], Any],
+    key: Key | None,
+    x: Inexact[Array, "*shape"],
+    rate: Number,
+    *,
+    skip: Literal["mask", "subset", "cond"] = "mask",
+) -> Inexact[Array, "*shape"]:
+    """Add a residual branch that is dropped with probability `rate`: stochastic depth around `fn`.
+
+        y = x + m * fn(key, x) / P(m = 1)
+
+    `skip` says what is drawn and what it costs. "mask" draws m for each example and computes every branch. "subset"
+    runs `fn` on n = max(round(B * (1 - rate)), 1) examples of the B, a different n each time: it costs n/B of the block
+    in time and memory, and P(m = 1) is n/B. "cond" draws once for the batch and runs the block or skips it; under
+    `vmap` both happen and one is selected, which is right but saves nothing. With a key of None, y = x + fn(None, x).
+
+    What a "cond" keeps for the backward pass is written by a skipped block too, as zeros: where memory traffic costs
+    more than the products, pass `jax.checkpoint(fn)`.
+
+    Args:
+      fn: `fn(key, x)` gives the branch in x's shape and dtype; it gets a key of its own. Under "subset" it sees n
+        examples, so batch statistics are those of n.
+      key: one key, or None for no noise.
+      x: the batch is its first axis, except for "cond".
+      rate: probability of dropping, in [0, 1]. Its gradient is zero. For "subset" it sets a shape, so it is static.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), no batch axis, or a branch of another shape.
+      TypeError: a traced rate with skip="subset".
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.residual(lambda key, x: 3.0 * x, jax.random.key(0), jnp.ones((8, 1)), 0.25, skip="subset")
+    >>> sorted(y.ravel().tolist())
+    [1.0, 1.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0]
+
+    Huang et al., Deep Networks with Stochastic Depth, ECCV 2016; the subset is that of Oquab et al., DINOv2, TMLR 2024.
+    """
+    x = checks.inexact("residual", "x", x)
+    number = checks.broadcastable("residual", "rate", checks.rate("residual", rate), ())
+    checks.choice("residual", "skip", skip, ("mask", "subset", "cond"))
+    if skip == "subset" and checks.is_traced(rate):
+        raise TypeError("residual: rate must be static with skip='subset', as it sets a shape; got a traced one")
+    if skip != "cond" and x.ndim == 0:
+        raise ValueError(f"residual: x must have a batch axis with skip={skip!r}; got a scalar")
+    if key is None:
+        return x + _branch(fn, None, x)
+    mask_key, fn_key = split(checks.key("residual", key))
+    x = marks.reads("residual", x)
+    if skip == "subset":
+        y = _subset(fn, mask_key, fn_key, x, float(np.asarray(rate)))
+    elif skip == "cond":
+        y = x + _conditional(fn, mask_key, fn_key, x, lax.stop_gradient(number))
+    else:
+        y = x + stochastic_depth(mask_key, _branch(fn, fn_key, x), number)
+    return marks.returns("residual", y)
+
+
+def _subset(fn: Callable, mask_key: Key, fn_key: Key, x: Array, rate: float) -> Array:
+    batch = x.shape[0]
+    if rate == 1.0 or batch == 0:
+        return x
+    num_rows = max(round(batch * (1.0 - rate)), 1)
+    if num_rows == batch:
+        return x + _branch(fn, fn_key, x)
+    # In ascending order the gather reads and the scatter writes forwards, and both can rely on distinct rows.
+    rows = jnp.sort(jnp.argsort(hash_bits(mask_key, (batch,)))[:num_rows])
+    promises: Any = {"indices_are_sorted": True, "unique_indices": True, "mode": "promise_in_bounds"}
+    branch = _branch(fn, fn_key, x.at[rows].get(**promises))
+    return x.at[rows].add(scale(branch, jnp.float32(batch / num_rows)), **promises)
+
+
+def _conditional(fn: Callable, mask_key: Key, fn_key: Key, x: Array, rate: Array) -> Array:
+    def skipped(x: Array) -> Array:
+        return jnp.full_like(x, jnp.where(jnp.isnan(rate), jnp.nan, 0.0).astype(x.dtype))
+
+    def computed(x: Array) -> Array:
+        return scale(_branch(fn, fn_key, x), inverse_share(rate))
+
+    return lax.cond(keep_mask(mask_key, (), rate), computed, skipped, x)
+
+
+def _branch(fn: Callable, key: Key | None, x: Array) -> Array:
+    branch = fn(key, x)
+    if jnp.shape(branch) != x.shape or jnp.result_type(branch) != x.dtype:
+        raise ValueError(
+            f"residual: fn must return x's shape and dtype, {x.dtype}{list(x.shape)}; "
+            f"got {jnp.result_type(branch)}{list(jnp.shape(branch))}"
+        )
+    return branch

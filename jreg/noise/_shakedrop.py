@@ -1,0 +1,81 @@
+"""ShakeDrop: stochastic depth that shakes the branch instead of dropping it."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Inexact
+
+from .._core import checks, marks
+from .._core.types import Key, Number
+from ..random import keep_mask, signed_uniform, split
+from ._drop import scale
+
+
+def shakedrop(key: Key | None, branch: Inexact[Array, "batch *shape"], rate: Number) -> Inexact[Array, "batch *shape"]:
+    """Scale a residual branch by one random factor forward and another backward: `x + shakedrop(key, f(x), rate)`.
+
+        y = (b + alpha - b * alpha) * branch,   dy = (b + beta - b * beta) * dbranch
+        b ~ Bernoulli(1 - rate),   alpha ~ U(-1, 1),   beta ~ U(0, 1)
+
+    One b serves the batch, and each example has its alpha and beta, as in the authors' code: with probability 1 - rate
+    nothing happens, otherwise the branch is scaled by alpha and its gradient by beta. The gradient is therefore that of
+    no function. Without a key it is the expectation, (1 - rate) * branch, with the gradient of that.
+
+    Args:
+      key: one key, or None for inference.
+      branch: the output of the residual function, before it is added; the batch is its first axis.
+      rate: probability of shaking, in [0, 1]; the paper's 1 - p. `depth_rates(0.5, num_layers)` gives the paper's rule.
+        Its gradient is zero with a key.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or no batch axis.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> y = noise.shakedrop(jax.random.key(0), jnp.ones((6, 3)), 1.0)
+    >>> bool((y == y[:, :1]).all() & (abs(y) < 1).all())
+    True
+
+    Yamada et al., ShakeDrop Regularization for Deep Residual Learning, IEEE Access 2019.
+    """
+    branch = checks.inexact("shakedrop", "branch", branch)
+    rate = checks.broadcastable("shakedrop", "rate", checks.rate("shakedrop", rate), ())
+    if branch.ndim == 0:
+        raise ValueError("shakedrop: branch must have a batch axis; got a scalar")
+    if key is None:
+        return marks.returns("shakedrop", scale(marks.reads("shakedrop", branch), 1.0 - rate))
+    return _shake(checks.key("shakedrop", key), branch, rate)
+
+
+@partial(jax.jit, inline=True)
+def _shake(key: Key, branch: Array, rate: Array) -> Array:
+    """Draw the factors anew in the backward pass, as `_drop.drop` does."""
+    y = jax.checkpoint(_shaken, prevent_cse=False)(key, marks.reads("shakedrop", branch), lax.stop_gradient(rate))
+    return marks.returns("shakedrop", y)
+
+
+def _shaken(key: Key, branch: Array, rate: Array) -> Array:
+    gate_key, forward_key, backward_key = split(key, 3)
+    rows = branch.shape[:1] + (1,) * (branch.ndim - 1)
+    is_kept = keep_mask(gate_key, (1,) * branch.ndim, rate)
+    alpha = signed_uniform(forward_key, rows)
+    beta = 0.5 + 0.5 * signed_uniform(backward_key, rows)
+    is_bad = jnp.isnan(rate)
+    forward, backward = (jnp.where(is_bad, jnp.nan, jnp.where(is_kept, 1.0, factor)) for factor in (alpha, beta))
+    return _scale_both_ways(branch, forward, backward)
+
+
+# A `custom_jvp`, unlike a `custom_vjp`, leaves forward mode and second derivatives. Unlike adding and taking away a
+# stopped gradient it leaves the forward value exact.
+@jax.custom_jvp
+def _scale_both_ways(x: Array, forward: Array, backward: Array) -> Array:
+    """`x * forward`, whose derivative is `backward`."""
+    return scale(x, forward)
+
+
+@_scale_both_ways.defjvp
+def _scale_both_ways_jvp(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    _, _, backward = primals
+    return _scale_both_ways(*primals), scale(tangents[0], backward)

@@ -1,0 +1,48 @@
+"""Weight noise: Gaussian noise on the weights of a network."""
+
+import jax
+
+from .._core import checks, trees
+from .._core.types import Key, Number, Tree, Where
+from ..random import split_like
+from ._gaussian import add_normal
+
+
+def weight_noise(key: Key | None, weights: Tree, std: Number, *, where: Where = trees.kernels) -> Tree:
+    """Add Gaussian noise to each selected weight: train for flat minima.
+
+        w' = w + std * n,   n ~ N(0, 1)
+
+    New weights are returned and the given ones stay as they are: take the gradient through this call and apply it to
+    the clean weights. `weight_noise(None, weights, std)` returns `weights`.
+
+    Args:
+      key: one key, or None for no noise. Every leaf draws under its own child.
+      weights: an array or a pytree of arrays.
+      std: standard deviation in the units of the weights, at least 0.
+      where: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
+        kernels, so neither biases nor scales of norms.
+
+    Raises:
+      ValueError: a concrete `std` below 0 (a traced one gives NaN), or `where` selects nothing.
+      TypeError: a leaf that is no array, named by its path.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import noise
+    >>> params = {"kernel": jnp.ones((4, 3)), "bias": jnp.ones(3)}
+    >>> noisy = noise.weight_noise(jax.random.key(0), params, 0.1)
+    >>> noisy["bias"].tolist(), bool((noisy["kernel"] != 1).all())
+    ([1.0, 1.0, 1.0], True)
+
+    Graves, Practical Variational Inference for Neural Networks, NIPS 2011.
+    """
+    std = checks.broadcastable("weight_noise", "std", checks.number("weight_noise", "std", std, 0.0), ())
+    taken = trees.selection("weight_noise", where, weights)
+    if key is None:
+        return weights
+    keys = split_like(checks.key("weight_noise", key), weights)
+
+    def perturb(weight: jax.Array, leaf_key: Key, is_taken: bool) -> jax.Array:
+        return add_normal(leaf_key, weight, std, function="weight_noise") if is_taken else weight
+
+    return jax.tree.map(perturb, weights, keys, taken)
