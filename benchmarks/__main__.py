@@ -5,46 +5,48 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
 from rich.console import Console
 
-from . import suites
 from .measure import Suite, sample, summarize, table
+from .suites import noise, optim, train
 
-NAMES = ("dropout", "dropconnect", "optimizer", "sweep")
+ROUNDS, QUICK_ROUNDS = 30, 2
+# Each with its size, and its size with --quick: megabytes, images, features or lanes.
+SUITES: dict[str, tuple[Callable[[int, int], Iterator[Suite]], int, int]] = {
+    "dropout": (noise.dropout, 64, 1),
+    "prng": (noise.prng, 64, 1),
+    "noise": (noise.family, 64, 1),
+    "dropblock": (noise.dropblock, 64, 1),
+    "dropconnect": (noise.dropconnect, 1024, 64),
+    "residual": (noise.residual, 512, 32),
+    "transformer": (noise.transformer, 4, 1),
+    "optimizer": (optim.update, 1024, 32),
+    "sweep": (train.sweep, 200, 4),
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--suite", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--suite", nargs="+", choices=SUITES, default=list(SUITES))
     parser.add_argument("--quick", action="store_true", help="small arrays and few rounds: does it run?")
     parser.add_argument("--json", type=Path, help="where to store the figures")
     options = parser.parse_args(arguments)
+    rounds = QUICK_ROUNDS if options.quick else ROUNDS
     console, rows = report_console(), []
-    for suite in chosen(options.suite, options.quick):
-        found = summarize(suite, sample(suite.cases, rounds=3 if options.quick else 30))
-        console.print(table(suite, found))
-        rows += found
+    for name in options.suite:
+        make, size, quick_size = SUITES[name]
+        for suite in make(quick_size if options.quick else size, rounds):
+            found = summarize(suite, sample(suite.cases, rounds))
+            console.print(table(suite, found))
+            rows += found
     if options.json:
-        options.json.write_text(
-            json.dumps({"machine": machine(), "quick": options.quick, "rows": rows}, indent=1) + "\n"
-        )
+        record = {"machine": machine(), "quick": options.quick, "rows": rows}
+        options.json.write_text(json.dumps(record, indent=1) + "\n")
     return 0
-
-
-def chosen(names: tuple[str, ...], is_quick: bool) -> Iterator[Suite]:
-    for name in names:
-        if name == "dropout":
-            yield from suites.dropout(1 if is_quick else 64)
-        elif name == "dropconnect":
-            yield from suites.dropconnect(64 if is_quick else 1024)
-        elif name == "optimizer":
-            yield from suites.optimizer(*((2, 32) if is_quick else (4, 1024)))
-        else:
-            yield from suites.sweep(*((2, 2) if is_quick else (10, 20)))
 
 
 def report_console() -> Console:

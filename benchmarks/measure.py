@@ -22,6 +22,10 @@ class Suite(NamedTuple):
     cases: Mapping[str, Callable[[], Any]]
     budgets: Mapping[str, float] = {}
     missing: tuple[str, ...] = ()
+    measured: Mapping[str, list[float]] = {}
+    """Seconds of cases that ran elsewhere."""
+    memory: Mapping[str, float] = {}
+    """Temporary MiB of the compiled cases."""
 
 
 def sample(cases: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
@@ -42,6 +46,7 @@ def sample(cases: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, lis
 def summarize(suite: Suite, seconds: Mapping[str, list[float]]) -> list[dict[str, Any]]:
     """Per case the fastest and the median time, and their ratios to the reference."""
     reference = next(iter(seconds.values()))
+    seconds = {**seconds, **suite.measured}
     return [
         {
             "suite": suite.name,
@@ -51,6 +56,7 @@ def summarize(suite: Suite, seconds: Mapping[str, list[float]]) -> list[dict[str
             "fastest_ratio": min(samples) / min(reference),
             "median_ratio": float(np.median(samples) / np.median(reference)),
             "budget": suite.budgets.get(name),
+            "temporary_mib": suite.memory.get(name),
         }
         for name, samples in seconds.items()
     ]
@@ -60,10 +66,15 @@ def table(suite: Suite, rows: list[dict[str, Any]]) -> Table:
     caption = f"not installed: {', '.join(suite.missing)}" if suite.missing else None
     grid = Table(title=suite.name, caption=caption)
     grid.add_column("case")
-    for column in ("fastest ms", "ratio of fastest", "ratio of medians", "budget"):
+    columns = {
+        "fastest ms": "fastest_ms",
+        "ratio of fastest": "fastest_ratio",
+        "ratio of medians": "median_ratio",
+        "budget": "budget",
+        **({"temporary MiB": "temporary_mib"} if suite.memory else {}),
+    }
+    for column in columns:
         grid.add_column(column, justify="right")
     for row in rows:
-        budget = "" if row["budget"] is None else f"{row['budget']:.2f}"
-        times = f"{row['fastest_ms']:.2f}", f"{row['fastest_ratio']:.2f}", f"{row['median_ratio']:.2f}"
-        grid.add_row(row["case"], *times, budget)
+        grid.add_row(row["case"], *("" if row[field] is None else f"{row[field]:.2f}" for field in columns.values()))
     return grid
