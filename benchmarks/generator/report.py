@@ -48,8 +48,8 @@ _BATTERY = """## dieharder {version}
 Each stream is read raw (`-g 200`). *counter*: all 2**32 words of key t, then of key t + 1. *runs*: 64 words of key t,
 then of key t + 1. *transposed*: word i of 65536 neighbouring keys, then word i + 1. *children*: 64 words of
 `jax.random.bits` of each child of a split `hash_prng` key. *-mask*: decisions at rate 0.5, 32 packed to a word.
-*control*: `os.urandom`, for what dieharder says of bits that have no flaw. A stream with more than 100 statistics ran
-the full `-a`; the others ran the tests {short}.
+*control*: `os.urandom`, for what dieharder says of bits that have no flaw. The first three run all of `-a`, 114
+statistics in a fixed order, which a time limit may cut; the others run the tests {short}.
 
 dieharder says WEAK of a p-value outside [0.005, 0.995], by its own account one in a hundred. Some of its statistics
 come from the same words, and so are WEAK together.
