@@ -82,6 +82,12 @@ def selection(function: str, where: Where, tree: Tree, argument: str = "where") 
     return taken
 
 
+def selected(function: str, where: Where, tree: Tree) -> list[Any]:
+    """The leaves of `tree` that `where` takes."""
+    taken = jax.tree.leaves(selection(function, where, tree))
+    return [leaf for leaf, is_taken in zip(jax.tree.leaves(tree), taken, strict=True) if is_taken]
+
+
 def same_structure(function: str, argument: str, tree: Tree, reference: Tree, model: str = "params") -> None:
     """Raise unless a tree has the structure of `model` and the shape of each of its leaves, instead of broadcasting."""
     if jax.tree.structure(tree) != jax.tree.structure(reference):

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import jax
 import optax
-from jaxtyping import Array, ArrayLike, Bool, PyTree, Real, UInt32
+from jaxtyping import Array, ArrayLike, PyTree, Real, UInt32
 
 Key: TypeAlias = jax.Array
 """A typed key (`jax.random.key`), scalar; a legacy `uint32[2]` key where `jax.random` accepts one."""
@@ -28,7 +28,6 @@ Where: TypeAlias = Callable[[PyTree], PyTree[bool]] | PyTree[bool] | None
 Device: TypeAlias = Any
 """A `jax.Device`, which a type checker does not know as a class."""
 
-Mask: TypeAlias = Bool[Array, "..."]
 Tree: TypeAlias = PyTree[Any]
 Transform: TypeAlias = Callable[[Key | None, Any], Any]
 """`(key, x) -> x`: what `augment` composes."""

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -32,8 +31,7 @@ def sparsity(params: Tree, *, where: Where = trees.kernels) -> Sparsity:
     >>> int(found.zeros), found.size
     (6, 9)
     """
-    taken = trees.selection("sparsity", where, params)
-    chosen = [leaf for leaf, is_taken in zip(jax.tree.leaves(params), jax.tree.leaves(taken), strict=True) if is_taken]
+    chosen = trees.selected("sparsity", where, params)
     zeros = sum((jnp.sum(jnp.asarray(leaf) == 0) for leaf in chosen), start=jnp.zeros((), jnp.int32))
     size = sum(jnp.size(leaf) for leaf in chosen)
     return Sparsity(zeros, size, zeros / max(size, 1))

@@ -44,7 +44,7 @@ def dropout(
 
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
     """
-    return _dropout("dropout", key, x, rate, shared_axes, bits)
+    return drop_slices("dropout", key, x, rate, shared_axes, bits)
 
 
 def spatial_dropout(
@@ -84,10 +84,10 @@ def spatial_dropout(
                 f"spatial_dropout: x must be (batch, *space, channels) when spatial_axes is None; got shape {x.shape}"
             )
         spatial_axes = range(1, ndim - 1)
-    return _dropout("spatial_dropout", key, x, rate, spatial_axes, hash_bits, "spatial_axes")
+    return drop_slices("spatial_dropout", key, x, rate, spatial_axes, hash_bits, "spatial_axes")
 
 
-def _dropout(
+def drop_slices(
     function: str,
     key: Key | None,
     x: Array,
@@ -96,6 +96,7 @@ def _dropout(
     bits: Bits,
     axes_argument: str = "shared_axes",
 ) -> Array:
+    """Check the arguments of a dropout and draw once per slice along `shared_axes`; `axes_argument` is their name."""
     x = checks.inexact(function, "x", x)
     rate = checks.broadcastable(function, "rate", checks.rate(function, rate), x.shape)
     shared = checks.axes(function, axes_argument, shared_axes, x.ndim)

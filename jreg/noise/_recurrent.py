@@ -30,7 +30,7 @@ from jaxtyping import Array, Inexact
 from .._core import checks, dtypes, marks, trees
 from .._core.types import Key, Numbers, Tree
 from ..random import hash_bits, keep_mask, split_like
-from ._drop import drop
+from ._dropout import drop_slices
 
 
 def variational_dropout(
@@ -59,14 +59,7 @@ def variational_dropout(
 
     Gal, Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural Networks, NIPS 2016.
     """
-    function = "variational_dropout"
-    x = checks.inexact(function, "x", x)
-    rate = checks.broadcastable(function, "rate", checks.rate(function, rate), x.shape)
-    (time,) = checks.axes(function, "time_axis", (time_axis,), x.ndim)
-    if key is None:
-        return x
-    mask_shape = (*x.shape[:time], 1, *x.shape[time + 1 :])
-    return drop(checks.key(function, key), x, rate, function=function, mask_shape=mask_shape, bits=hash_bits)
+    return drop_slices("variational_dropout", key, x, rate, (time_axis,), hash_bits, "time_axis")
 
 
 def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers) -> Tree:

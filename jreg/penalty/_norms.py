@@ -7,7 +7,6 @@ wider.
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Inexact
@@ -91,9 +90,7 @@ def elastic_net(tree: Tree, l1_ratio: Number, *, where: Where = trees.kernels) -
 
 
 def _total(function: str, measure: Callable[[Array], Array], tree: Tree, where: Where) -> Float[Array, ""]:
-    taken = trees.selection(function, where, tree)
-    selected = [leaf for leaf, is_taken in zip(jax.tree.leaves(tree), jax.tree.leaves(taken), strict=True) if is_taken]
-    parts = [measure(_wide(leaf)) for leaf in selected]
+    parts = [measure(_wide(leaf)) for leaf in trees.selected(function, where, tree)]
     dtype = jnp.result_type(float) if any(part.dtype == jnp.float64 for part in parts) else jnp.float32
     return sum((part.astype(dtype) for part in parts), start=jnp.zeros((), dtype))
 

@@ -13,6 +13,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from .._core import checks
 from .._core.types import Device, Key, Tree
 
+LANES = PartitionSpec("lanes")
+
 
 def sweep(
     fit_one: Callable[[Key, Tree], Tree],
@@ -58,7 +60,7 @@ def sweep(
     devices = tuple(jax.devices() if devices is None else devices)
     if not devices:
         raise ValueError("sweep: devices must hold at least one device; got none")
-    sharding = NamedSharding(Mesh(np.array(devices), ("lanes",)), PartitionSpec("lanes"))
+    mesh = Mesh(np.array(devices), ("lanes",))
     lanes = num_hypers * num_seeds
     chunk = lanes if chunk_size is None else checks.integer("sweep", "chunk_size", chunk_size)
     chunk = -(-min(chunk, lanes) // len(devices)) * len(devices)
@@ -66,23 +68,22 @@ def sweep(
     for start in range(0, lanes, chunk):
         lane = np.arange(start, start + chunk) % lanes
         lane_hypers = jax.tree.map(lambda leaf: jnp.asarray(leaf)[lane // num_seeds], hypers)  # noqa: B023
-        lane_keys, lane_hypers = jax.device_put((keys[lane % num_seeds], lane_hypers), sharding)
-        results.append(_run_lanes(lane_keys, lane_hypers, fit_one=fit_one, devices=devices))
+        lane_keys, lane_hypers = jax.device_put((keys[lane % num_seeds], lane_hypers), NamedSharding(mesh, LANES))
+        results.append(_run_lanes(lane_keys, lane_hypers, fit_one=fit_one, mesh=mesh))
         if progress is not None:
             jax.block_until_ready(results[-1])
             progress(min(start + chunk, lanes), lanes)
     return jax.tree.map(lambda *parts: _assembled(parts, lanes, num_hypers, num_seeds), *results)
 
 
-@partial(jax.jit, static_argnames=("fit_one", "devices"))
-def _run_lanes(keys: Key, hypers: Tree, *, fit_one: Callable[[Key, Tree], Tree], devices: tuple[Device, ...]) -> Tree:
+@partial(jax.jit, static_argnames=("fit_one", "mesh"))
+def _run_lanes(keys: Key, hypers: Tree, *, fit_one: Callable[[Key, Tree], Tree], mesh: Mesh) -> Tree:
     def run_shard(shard: tuple[Key, Tree]) -> Tree:
-        if devices[0].platform == "cpu":
+        if mesh.devices[0].platform == "cpu":
             return lax.map(lambda lane: fit_one(*lane), shard)
         return jax.vmap(fit_one)(*shard)
 
-    mesh, spec = Mesh(np.array(devices), ("lanes",)), PartitionSpec("lanes")
-    return jax.shard_map(run_shard, mesh=mesh, in_specs=((spec, spec),), out_specs=spec, check_vma=False)(
+    return jax.shard_map(run_shard, mesh=mesh, in_specs=((LANES, LANES),), out_specs=LANES, check_vma=False)(
         (keys, hypers)
     )
 
