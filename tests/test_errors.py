@@ -125,7 +125,43 @@ BAD = [
     ),
     (lambda: penalty.l1(PARAMS, where={"dense": 1}), TypeError, r"l1: where must hold bools; at dense it has 1"),
     (lambda: penalty.l1(PARAMS, where={"head": True}), ValueError, r"l1: where must be a prefix of the tree"),
+    # penalties
     (lambda: penalty.elastic_net(X, 1.5), ValueError, r"elastic_net: l1_ratio must be in \[0, 1\]; got 1.5"),
+    (lambda: penalty.group_lasso(X, axis=2), ValueError, r"group_lasso: axis must name axes of a 2-dim.*; got 2"),
+    (lambda: penalty.orthogonality(X[0]), ValueError, r"orthogonality: tree must hold kernels of 2 axes or more; at"),
+    (
+        lambda: penalty.spectral({"a": [X, X[0]]}, where=None),
+        ValueError,
+        r"spectral: tree must hold kernels of 2 axes or more; at a/1 it has shape \(3,\)",
+    ),
+    (lambda: penalty.spectral(X, num_iterations=0), ValueError, r"spectral: num_iterations must be at least 1; got 0"),
+    (lambda: penalty.spectral({"a": jnp.sin}), TypeError, r"spectral: tree must hold arrays; at a it has"),
+    (
+        lambda: penalty.l2_sp({"a": X}, {"a": X[:2]}),
+        ValueError,
+        r"l2_sp: reference must have the shapes of tree; at a it has \(2, 3\) for \(4, 3\)",
+    ),
+    (lambda: penalty.l2_sp({"a": X}, {"b": X}), ValueError, r"l2_sp: reference must have the structure of tree; .*'b'"),
+    (lambda: penalty.activity_l1(jnp.float32(1.0)), ValueError, r"activity_l1: x must have a batch axis; got shape \("),
+    (lambda: penalty.activity_l2(IDS), TypeError, r"activity_l2: x must be an array of floats; got dtype int32"),
+    (lambda: penalty.input_gradient(jnp.mean, X), ValueError, r"input_gradient: fn must return one row per example"),
+    (
+        lambda: penalty.input_gradient(lambda x: x, X),
+        ValueError,
+        r"input_gradient: fn must return one number per example; got shape \(4, 3\)",
+    ),
+    (lambda: penalty.jacobian(lambda x: x, KEY, IDS), TypeError, r"jacobian: x must be an array of floats; got dtype"),
+    (lambda: penalty.jacobian(lambda x: x, 0, X), TypeError, r"jacobian: key must be a PRNG key .*; got 0"),
+    (
+        lambda: penalty.jacobian(lambda x: x, KEY, X, num_probes=0),
+        ValueError,
+        r"jacobian: num_probes must be at least 1, or -1 for the exact value; got 0",
+    ),
+    (
+        lambda: penalty.total_variation(X),
+        ValueError,
+        r"total_variation: x must be \(batch, \*space, channels\) when spatial_axes is None; got shape \(4, 3\)",
+    ),
     # targets
     (
         lambda: targets.smooth_labels(IDS, 1.5, num_classes=3),

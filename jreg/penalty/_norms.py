@@ -5,14 +5,11 @@ free. `optim.add_l1(strength)` and `optim.add_l2(strength)` add exactly the grad
 wider.
 """
 
-from collections.abc import Callable
+from jaxtyping import Array, Float
 
-import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Float, Inexact
-
-from .._core import checks, dtypes, trees
+from .._core import checks, trees
 from .._core.types import Number, Tree, Where
+from ._sums import absolute, half_square, total
 
 
 def l1(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
@@ -35,7 +32,7 @@ def l1(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
 
     Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 1996.
     """
-    return _total("l1", _absolute, tree, where)
+    return total("l1", absolute, tree, where)
 
 
 def l2(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
@@ -59,7 +56,7 @@ def l2(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
 
     Hoerl and Kennard, Ridge Regression: Biased Estimation for Nonorthogonal Problems, Technometrics 1970.
     """
-    return _total("l2", _half_square, tree, where)
+    return total("l2", half_square, tree, where)
 
 
 def elastic_net(tree: Tree, l1_ratio: Number, *, where: Where = trees.kernels) -> Float[Array, ""]:
@@ -84,29 +81,9 @@ def elastic_net(tree: Tree, l1_ratio: Number, *, where: Where = trees.kernels) -
     ratio = checks.rate("elastic_net", l1_ratio, "l1_ratio")
 
     def blend(w: Array) -> Array:
-        return _scaled(ratio, _absolute(w)) + _scaled(1.0 - ratio, _half_square(w))
+        return _scaled(ratio, absolute(w)) + _scaled(1.0 - ratio, half_square(w))
 
-    return _total("elastic_net", blend, tree, where)
-
-
-def _total(function: str, measure: Callable[[Array], Array], tree: Tree, where: Where) -> Float[Array, ""]:
-    parts = [measure(_wide(leaf)) for leaf in trees.selected(function, where, tree)]
-    dtype = jnp.result_type(float) if any(part.dtype == jnp.float64 for part in parts) else jnp.float32
-    return sum((part.astype(dtype) for part in parts), start=jnp.zeros((), dtype))
-
-
-def _wide(leaf: Inexact[Array, "..."]) -> Inexact[Array, "..."]:
-    leaf = jnp.asarray(leaf)
-    return leaf.astype(dtypes.widened(leaf.dtype))
-
-
-def _absolute(w: Array) -> Array:
-    """The sum of |w|, each as the product with its own sign held constant: its derivative is that sign, 0 at 0."""
-    return jnp.sum(jnp.real(w * jnp.conj(lax.stop_gradient(jnp.sign(w)))))
-
-
-def _half_square(w: Array) -> Array:
-    return 0.5 * jnp.sum(jnp.real(w * jnp.conj(w)))
+    return total("elastic_net", blend, tree, where)
 
 
 def _scaled(factor: Array, value: Array) -> Array:

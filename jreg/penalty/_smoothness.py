@@ -1,0 +1,157 @@
+"""Penalties on how fast a function changes with its input, or an image with its place.
+
+Those of a function differentiate it, and are differentiated again in training: its operations need second derivatives.
+"""
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact, PyTree
+
+from .. import random
+from .._core import checks, norms
+from .._core.types import Key
+from ._sums import absolute, add, half_square, wide
+
+
+def input_gradient(
+    fn: Callable[[Any], Float[Array, "batch"]], x: PyTree[Inexact[Array, "batch ..."]]
+) -> Float[Array, ""]:
+    """Half the squared norm of an example's gradient, averaged over the batch: 1/(2B) sum_b ||d fn(x)_b / d x_b||^2.
+
+    Double backpropagation, where `fn` gives the losses of the examples. One backward pass serves the batch, so examples
+    must not mix: use batch norm with stored statistics.
+
+    Args:
+      fn: from a batch to one number per example. A mean over the batch is refused: its gradient shrinks with the batch.
+      x: the batch, an array or a pytree of arrays of floats, each with the batch first.
+
+    Raises:
+      TypeError: x holds other than floats.
+      ValueError: `fn` does not return one number per example.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import penalty
+    >>> float(penalty.input_gradient(lambda x: x @ jnp.array([3.0, 4.0]), jnp.ones((8, 2))))
+    12.5
+
+    Drucker and Le Cun, Improving Generalization Performance Using Double Backpropagation, IEEE TNN 1992.
+    """
+    losses, pullback = _vjp("input_gradient", fn, x)
+    if losses.ndim != 1:
+        raise ValueError(f"input_gradient: fn must return one number per example; got shape {losses.shape}")
+    return _half_squares(pullback(jnp.ones_like(losses))) / max(len(losses), 1)
+
+
+def jacobian(
+    fn: Callable[[Any], Float[Array, "batch *outputs"]],
+    key: Key | None,
+    x: PyTree[Inexact[Array, "batch ..."]],
+    *,
+    num_probes: int = 1,
+) -> Float[Array, ""]:
+    """Half the squared norm of an example's Jacobian, averaged over the batch: 1/(2B) sum_b ||d fn(x)_b / d x_b||_F^2.
+
+        C / (2 B n) sum_b sum_p ||v_bp^T d fn(x)_b / d x_b||^2,   v uniform on the unit sphere in C dimensions
+
+    That estimate is unbiased, and each of its n probes costs a backward pass; C is the number of outputs. The key None
+    gives the exact value, which costs C passes. Examples must not mix, as in `input_gradient`.
+
+    Args:
+      fn: from a batch to the outputs of each example, such as logits.
+      key: one key, or None for the exact value.
+      x: the batch, an array or a pytree of arrays of floats, each with the batch first.
+      num_probes: n, at least 1, or -1 for the exact value. All passes run at once: memory grows with their number.
+
+    Raises:
+      TypeError: x holds other than floats, or `key` is no key.
+      ValueError: `num_probes` is 0 or below -1, or `fn` does not return a batch of outputs.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import penalty
+    >>> float(penalty.jacobian(lambda x: x * jnp.array([[3.0, 4.0]]), None, jnp.ones((8, 2))))
+    12.5
+
+    Hoffman, Roberts and Yaida, Robust Learning with Jacobian Regularization, 2019.
+    """
+    if checks.integer("jacobian", "num_probes", num_probes, low=-1) == 0:
+        raise ValueError("jacobian: num_probes must be at least 1, or -1 for the exact value; got 0")
+    outputs, pullback = _vjp("jacobian", fn, x)
+    batch, size = len(outputs), prod(outputs.shape[1:])
+    if key is not None:
+        key = checks.key("jacobian", key)
+    if key is None or num_probes == -1:
+        probes, weight = jnp.eye(size)[:, None, :], 1.0
+    else:
+        probes, weight = _on_sphere(key, (num_probes, batch, size)), size / num_probes
+
+    def along(probe: Array) -> Array:
+        full = jnp.broadcast_to(probe, (batch, size))
+        return _half_squares(pullback(full.reshape(outputs.shape).astype(outputs.dtype)))
+
+    return weight * jnp.sum(jax.vmap(along)(probes)) / max(batch, 1)
+
+
+def total_variation(
+    x: Inexact[Array, "*shape"], *, spatial_axes: int | Sequence[int] | None = None
+) -> Float[Array, ""]:
+    """Sum of the absolute differences of neighbours in an image, averaged over the batch.
+
+        1/B sum_b sum_axes sum_i |x_(i + 1) - x_i|
+
+    The anisotropic form, which `tf.image.total_variation` gives for each image. The gradient at equal neighbours is
+    zero.
+
+    Args:
+      x: by default (batch, *space, channels).
+      spatial_axes: the axes of space; None takes all but the first and the last. Name them for unbatched data or for
+        channels first. Where the first axis is one of them, x is a single image.
+
+    Raises:
+      TypeError: x is no array of floats.
+      ValueError: `spatial_axes` is None and x has fewer than three axes.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import penalty
+    >>> float(penalty.total_variation(jnp.array([[0.0, 1.0], [3.0, 5.0]]), spatial_axes=(0, 1)))
+    10.0
+
+    Rudin, Osher and Fatemi, Nonlinear Total Variation Based Noise Removal Algorithms, Physica D 1992.
+    """
+    x = checks.inexact("total_variation", "x", x)
+    if spatial_axes is None:
+        if x.ndim < 3:
+            raise ValueError(
+                f"total_variation: x must be (batch, *space, channels) when spatial_axes is None; got shape {x.shape}"
+            )
+        spatial_axes = range(1, x.ndim - 1)
+    axes = checks.axes("total_variation", "spatial_axes", spatial_axes, x.ndim)
+    images = 1 if 0 in axes or not x.ndim else max(len(x), 1)
+    pixels = wide(x)
+    return add([absolute(jnp.diff(pixels, axis=axis)) for axis in axes]) / images
+
+
+def _vjp(function: str, fn: Callable[[Any], Any], x: Any) -> tuple[Array, Callable[[Array], Any]]:
+    """What `fn` returns for a batch, and its pullback, after checking both ends."""
+    leaves = [checks.inexact(function, "x", leaf) for leaf in jax.tree.leaves(x)]
+    outputs, pullback = jax.vjp(fn, x)
+    shape = checks.floating(function, "what fn returns", outputs).shape
+    given = [leaf.shape for leaf in leaves]
+    if not shape or any(leaf_shape[:1] != shape[:1] for leaf_shape in given):
+        raise ValueError(
+            f"{function}: fn must return one row per example, not reduced over the batch; "
+            f"got shape {shape} for x of shape {', '.join(map(str, given))}"
+        )
+    return outputs, lambda cotangent: pullback(cotangent)[0]
+
+
+def _half_squares(tree: Any) -> Array:
+    return add([half_square(wide(leaf)) for leaf in jax.tree.leaves(tree)])
+
+
+def _on_sphere(key: Key, shape: tuple[int, ...]) -> Float[Array, "..."]:
+    draws = random.normal(key, shape, 1.0)
+    return draws / norms.safe_norm(draws, -1, keepdims=True)

@@ -1,0 +1,148 @@
+"""Penalties on what a kernel is as a whole: a linear map, or what training started from.
+
+A kernel of more than two axes is taken as the matrix (all but the last axis, last axis), as flax lays out a
+convolution: (*window, in, out) becomes (window * in, out). Kernels stacked along a leading axis, as under a scan over
+layers, are not told apart from those: map over them with `jax.vmap`. Matrix products run in full float32 also where
+the device would multiply in fewer bits.
+"""
+
+from functools import partial
+from math import prod
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Inexact
+
+from .._core import checks, norms, trees
+from .._core.types import Tree, Where
+from ._sums import half_square, total, wide
+
+_multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+
+
+def orthogonality(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
+    """Squared distance of the Gram matrix from the identity: ||W^H W - I||_F^2, for wide kernels ||W W^H - I||_F^2.
+
+    Of the two Gram matrices it takes the smaller, the one that can be the identity. There is no factor 1/2, as in the
+    soft orthogonality of the paper. All zeros are a stationary point, with as many units of penalty as the shorter side
+    is long.
+
+    Args:
+      tree: a kernel or a pytree of them, each of two axes or more; an empty one gives 0.
+      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      TypeError: a leaf that is no array, named by its path.
+      ValueError: `where` selects nothing, or a leaf with fewer than two axes, named by its path.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import penalty
+    >>> float(penalty.orthogonality(2.0 * jnp.eye(3)))
+    27.0
+
+    Bansal, Chen and Wang, Can We Gain More from Orthogonality Regularizations in Training Deep CNNs?, NeurIPS 2018.
+    """
+
+    def measure(w: Array) -> Array:
+        gram = _gram(w)
+        return 2.0 * half_square(gram - jnp.eye(len(gram), dtype=gram.dtype))
+
+    return total("orthogonality", measure, tree, where, min_ndim=2)
+
+
+def spectral(tree: Tree, *, num_iterations: int = 300, where: Where = trees.kernels) -> Float[Array, ""]:
+    """Half the sum of squared spectral norms: 1/2 sum_k sigma(W_k)^2, sigma the largest singular value.
+
+    The singular vector v comes from a power iteration that is not differentiated: with v held constant the gradient of
+    1/2 ||W v||^2 is sigma u v^H, and second derivatives leave out how v turns. The start is fixed, so the value is a
+    function of the weights alone; stopped early, it is below the true one.
+
+    Args:
+      tree: a kernel or a pytree of them, each of two axes or more; an empty one gives 0.
+      num_iterations: steps of the power iteration, at least 1. Random matrices of side 2048 and less need 300 for a
+        sigma within 1e-3; kernels whose largest singular value stands out need tens.
+      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      TypeError: a leaf that is no array, named by its path.
+      ValueError: `where` selects nothing, or a leaf with fewer than two axes, named by its path.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import penalty
+    >>> float(penalty.spectral(jnp.diag(jnp.array([1.0, 4.0, 2.0]))))
+    8.0
+
+    Yoshida and Miyato, Spectral Norm Regularization for Improving the Generalizability of Deep Learning, 2017.
+    """
+    num_iterations = checks.integer("spectral", "num_iterations", num_iterations)
+
+    def measure(w: Array) -> Array:
+        w = _tall(w)
+        return half_square(_multiply(w, _top_vector(lax.stop_gradient(w), num_iterations)))
+
+    return total("spectral", measure, tree, where, min_ndim=2)
+
+
+def l2_sp(tree: Tree, reference: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
+    """Half the squared distance to a reference, such as the pretrained weights: 1/2 sum_i |w_i - r_i|^2.
+
+    The gradient is w - r. New layers, which have no reference, are left to `l2` with a `where` of their own.
+
+    Args:
+      tree: an array or a pytree of arrays; an empty one gives 0.
+      reference: the same structure and shapes. It has a gradient too: hold it constant or outside of what is trained.
+      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      TypeError: a leaf that is no array, named by its path.
+      ValueError: `where` selects nothing, or `reference` has another structure or another shape, named by its path.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import penalty
+    >>> float(penalty.l2_sp(jnp.array([3.0, 4.0]), jnp.array([3.0, 2.0])))
+    2.0
+
+    Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with Convolutional Networks, ICML 2018.
+    """
+    taken = trees.selection("l2_sp", where, tree)
+    trees.same_structure("l2_sp", "reference", reference, tree, "tree")
+    return total("l2_sp", half_square, jax.tree.map(_difference, tree, reference), taken)
+
+
+def _difference(leaf: Array, other: Array) -> Array:
+    if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
+        return leaf
+    with jax.numpy_dtype_promotion("standard"):
+        return wide(leaf) - other
+
+
+def _tall(w: Inexact[Array, "..."]) -> Inexact[Array, "long short"]:
+    """The kernel as a matrix, or its transpose where that has the longer columns."""
+    matrix = w.reshape(prod(w.shape[:-1]), w.shape[-1])
+    return matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+
+
+def _gram(w: Inexact[Array, "..."]) -> Inexact[Array, "short short"]:
+    matrix = _tall(w)
+    return _multiply(jnp.conj(matrix.T), matrix)
+
+
+def _top_vector(w: Inexact[Array, "long short"], num_iterations: int) -> Inexact[Array, "short"]:
+    """The right singular vector of the largest singular value, zero where w is."""
+    gram = _gram(w)
+    gram = _divide(gram, jnp.max(jnp.abs(gram), initial=0.0))
+    # A chirp: flat in frequency and irrational, so that it is orthogonal to no vector with a structure, as a constant
+    # start is to every kernel with centred columns.
+    start = jnp.asarray(np.cos(np.arange(len(gram)) ** 2.0), dtype=w.dtype)
+    return lax.fori_loop(0, num_iterations, lambda _, v: _unit(_multiply(gram, v)), start)
+
+
+def _unit(v: Inexact[Array, "short"]) -> Inexact[Array, "short"]:
+    return _divide(v, norms.safe_norm(v))
+
+
+def _divide(x: Inexact[Array, "..."], size: Float[Array, ""]) -> Inexact[Array, "..."]:
+    """Bring to size 1; what has none stays zero."""
+    return x / jnp.where(size == 0.0, 1.0, size).astype(x.dtype)

@@ -1,0 +1,51 @@
+"""What the penalties share: the sum over the selected leaves, in float32 or wider, and what is summed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Inexact
+
+from .._core import dtypes, trees
+from .._core.types import Tree, Where
+
+
+def total(
+    function: str, measure: Callable[[Array], Array], tree: Tree, where: Where, min_ndim: int = 0
+) -> Float[Array, ""]:
+    """The sum of `measure` over the leaves of `tree` that `where` takes; each must have `min_ndim` axes or more."""
+    leaves = trees.selected(function, where, tree)
+    for leaf in leaves:
+        if jnp.ndim(leaf) < min_ndim:
+            raise ValueError(
+                f"{function}: tree must hold kernels of {min_ndim} axes or more; "
+                f"at {_path_of(leaf, tree)} it has shape {jnp.shape(leaf)}. Select the kernels with where"
+            )
+    return add([measure(wide(leaf)) for leaf in leaves])
+
+
+def add(parts: Sequence[Float[Array, ""]]) -> Float[Array, ""]:
+    """The sum of scalars in the widest of their dtypes, 0 for none."""
+    dtype = jnp.result_type(float) if any(part.dtype == jnp.float64 for part in parts) else jnp.float32
+    return sum((part.astype(dtype) for part in parts), start=jnp.zeros((), dtype))
+
+
+def wide(leaf: Any) -> Inexact[Array, "..."]:
+    leaf = jnp.asarray(leaf)
+    return leaf.astype(dtypes.widened(leaf.dtype))
+
+
+def absolute(w: Inexact[Array, "..."]) -> Float[Array, ""]:
+    """The sum of |w|, each as the product with its own sign held constant: its derivative is that sign, 0 at 0."""
+    return jnp.sum(jnp.real(w * jnp.conj(lax.stop_gradient(jnp.sign(w)))))
+
+
+def half_square(w: Inexact[Array, "..."]) -> Float[Array, ""]:
+    return 0.5 * jnp.sum(jnp.real(w * jnp.conj(w)))
+
+
+def _path_of(leaf: Any, tree: Tree) -> str:
+    paths = (path for path, other in jax.tree_util.tree_leaves_with_path(tree) if other is leaf)
+    return trees.path_name(next(paths)) or "its root"
