@@ -21,7 +21,7 @@ PUBLIC = [
     if inspect.isfunction(value)
 ]
 BANNED = {"rng", "rngs", "seed", "training", "train", "deterministic", "inference", "is_training", "p", "prob_"}
-CARRIED = {"params", "stats", "state", "stopping", "step", "evaluate", "fn", "fit_one"}
+CARRIED = {"params", "stats", "state", "stopping", "step", "evaluate", "fn", "fit_one", "inner"}
 every_function = pytest.mark.parametrize("function", PUBLIC)
 
 

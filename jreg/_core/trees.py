@@ -73,12 +73,16 @@ def selection(function: str, where: Where, tree: Tree, argument: str = "where") 
     checked = jax.tree_util.tree_map_with_path(lambda path, leaf: _is_regularizable(function, path, leaf), tree)
     chosen = _resolve(function, where, tree, argument)
     taken = jax.tree.map(lambda wanted, possible: wanted and possible, chosen, checked)
-    if jax.tree.leaves(tree) and not any(jax.tree.leaves(taken)):
-        paths = ", ".join(path_name(path) or "(a bare leaf)" for path, _ in jax.tree_util.tree_leaves_with_path(tree))
-        raise ValueError(
-            f"{function}: {argument} must select at least one leaf of floats; it selects none of: {paths}. "
-            f"Pass {argument}=None for all, or a function of the tree"
-        )
+    _refuse_nothing(function, tree, taken, argument)
+    return taken
+
+
+def element_selection(function: str, mask: Where, tree: Tree, argument: str = "mask") -> Tree:
+    """Like `selection`, where a mask may also hold traced bools and arrays of bools, one per element of a leaf."""
+    checked = jax.tree_util.tree_map_with_path(lambda path, leaf: _is_regularizable(function, path, leaf), tree)
+    chosen = _resolve(function, mask, tree, argument, elementwise=True)
+    taken = jax.tree.map(lambda wanted, possible: wanted if possible else False, chosen, checked)
+    _refuse_nothing(function, tree, taken, argument)
     return taken
 
 
@@ -108,31 +112,49 @@ def same_structure(function: str, argument: str, tree: Tree, reference: Tree, mo
     jax.tree_util.tree_map_with_path(compare, tree, reference)
 
 
-def _resolve(function: str, where: Where, tree: Tree, argument: str) -> Tree:
+def prefixed(function: str, argument: str, prefix: Tree, tree: Tree) -> Tree:
+    """Give every leaf of `tree` the value that `prefix` has for it or for a subtree that holds it."""
+    try:
+        return jax.tree.map(lambda value, subtree: jax.tree.map(lambda _: value, subtree), prefix, tree)
+    except ValueError as error:
+        raise ValueError(f"{function}: {argument} must be a prefix of the tree that it is for; {error}") from error
+
+
+def is_function(value: Any) -> bool:
+    """Tell a function from a callable pytree, such as an equinox module: only the function is a leaf of itself."""
+    return callable(value) and jax.tree.structure(value) == jax.tree.structure(0)
+
+
+def _resolve(function: str, where: Where, tree: Tree, argument: str, *, elementwise: bool = False) -> Tree:
     if where is None:
         return jax.tree.map(lambda _: True, tree)
-    chosen = where(tree) if _is_function(where) else where
-    for path, leaf in jax.tree_util.tree_leaves_with_path(chosen):
-        if not isinstance(leaf, bool | np.bool_) and not _is_concrete_bool(leaf):
-            raise TypeError(
-                f"{function}: {argument} must hold bools; at {path_name(path) or 'its root'} it has {leaf!r}"
-            )
-    try:
-        return jax.tree.map(lambda taken, subtree: jax.tree.map(lambda _: bool(taken), subtree), chosen, tree)
-    except ValueError as error:
+    chosen = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: _chosen(function, argument, path, leaf, elementwise),
+        where(tree) if is_function(where) else where,
+    )
+    return prefixed(function, argument, chosen, tree)
+
+
+def _chosen(function: str, argument: str, path: Any, leaf: Any, elementwise: bool) -> Any:
+    """A Python bool where the choice is known and for a whole leaf, else an array of bools."""
+    is_array = isinstance(leaf, jax.Array | np.ndarray) and leaf.dtype == bool
+    if isinstance(leaf, bool | np.bool_) or (is_array and leaf.ndim == 0 and not is_traced(leaf)):
+        return bool(leaf)
+    if is_array and elementwise:
+        return leaf if is_traced(leaf) else np.asarray(leaf)
+    raise TypeError(f"{function}: {argument} must hold bools; at {path_name(path) or 'its root'} it has {leaf!r}")
+
+
+def _refuse_nothing(function: str, tree: Tree, taken: Tree, argument: str) -> None:
+    def takes(choice: Any) -> bool:
+        return is_traced(choice) or bool(np.any(choice))
+
+    if jax.tree.leaves(tree) and not any(map(takes, jax.tree.leaves(taken))):
+        paths = ", ".join(path_name(path) or "(a bare leaf)" for path, _ in jax.tree_util.tree_leaves_with_path(tree))
         raise ValueError(
-            f"{function}: {argument} must be a prefix of the tree that it selects from; {error}"
-        ) from error
-
-
-def _is_function(where: Any) -> bool:
-    """Tell a function from a callable pytree, such as an equinox module: only the function is a leaf of itself."""
-    return callable(where) and jax.tree.structure(where) == jax.tree.structure(0)
-
-
-def _is_concrete_bool(leaf: Any) -> bool:
-    is_array = isinstance(leaf, jax.Array | np.ndarray) and not is_traced(leaf)
-    return is_array and leaf.dtype == bool and leaf.ndim == 0
+            f"{function}: {argument} must select at least one leaf of floats; it selects none of: {paths}. "
+            f"Pass {argument}=None for all, or a function of the tree"
+        )
 
 
 def _is_regularizable(function: str, path: Any, leaf: Any) -> bool:

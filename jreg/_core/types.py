@@ -16,14 +16,17 @@ Number: TypeAlias = Real[ArrayLike, ""]
 Numbers: TypeAlias = Real[ArrayLike, "..."]
 """A `Number`, or an array of them that has as many axes as the data and broadcasts against it."""
 
-Strength: TypeAlias = Number | optax.Schedule
-"""A number, traced or not, or an optax schedule of the step count."""
+Strength: TypeAlias = Number | optax.Schedule | PyTree[Any]
+"""A number, traced or not, an optax schedule of the step count, or a tree (or prefix) of these, one per leaf."""
 
 Bits: TypeAlias = Callable[[Key, tuple[int, ...]], UInt32[Array, "..."]]
 """`bits(key, shape)` gives uniform uint32 words, as `hash_bits` and `jax.random.bits` do."""
 
 Where: TypeAlias = Callable[[PyTree], PyTree[bool]] | PyTree[bool] | None
-"""Which leaves: a function of the tree, a tree (or prefix) of bools, or None for all."""
+"""Which leaves: a function of the tree, a tree (or prefix) of bools, or None for all.
+
+The masks of `optim` may also hold traced bools, and arrays of bools that choose among a leaf's elements.
+"""
 
 Device: TypeAlias = Any
 """A `jax.Device`, which a type checker does not know as a class."""

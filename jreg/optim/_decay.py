@@ -1,14 +1,16 @@
 """Decoupled weight decay, as a wrapper: it cannot be put in the wrong place of a chain."""
 
+import math
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from .._core import trees
 from .._core.types import Strength, Tree, Where
-from ._leafwise import CountState, change_selected, check_strength, init_count, next_count, required, strength_at
+from ._leafwise import CountState, change_selected, check_strengths, init_count, next_count, required, strengths_at
 
 
 class DecayState(NamedTuple):
@@ -36,9 +38,10 @@ def with_decoupled_decay(
     schedule of the learning rate goes to both, `inner` and here.
 
     Args:
-      weight_decay: at least 0; a number, traced or not, or a schedule of the step count.
+      weight_decay: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these,
+        one per leaf.
       learning_rate: None for the paper's form; else what `inner` was given, a number or a schedule.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
       cautious: decay only where the step already moves the weight towards zero, or leaves it.
 
     Raises:
@@ -57,28 +60,94 @@ def with_decoupled_decay(
     Decay, 2025.
     """
     name = "with_decoupled_decay"
-    check_strength(name, "weight_decay", weight_decay)
-    if learning_rate is not None:
-        check_strength(name, "learning_rate", learning_rate)
+    strengths = _factors(learning_rate, weight_decay=weight_decay)
+    check_strengths(name, **strengths)
     inner = optax.with_extra_args_support(inner)
 
-    def shrink(update: Array, param: Array, share: Array) -> Array:
-        decayed = update - share * param
-        return jnp.where(jnp.real(update * jnp.conj(param)) <= 0.0, decayed, update) if cautious else decayed
-
-    def share(count: CountState) -> Float[Array, ""]:
-        decay = strength_at(name, "weight_decay", weight_decay, count)
-        return decay if learning_rate is None else decay * strength_at(name, "learning_rate", learning_rate, count)
+    def shrink(update: Array, w: Array, *shares: Array) -> Array:
+        decayed = update - math.prod(shares) * w
+        return jnp.where(jnp.real(update * jnp.conj(w)) <= 0.0, decayed, update) if cautious else decayed
 
     def init(params: Tree) -> DecayState:
-        trees.selection(name, mask, params, "mask")
+        trees.element_selection(name, mask, params)
         return DecayState(inner.init(params), init_count())
 
     def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, DecayState]:
         params = required(name, params)
         trees.same_structure(name, "updates", updates, params)
         updates, inner_state = inner.update(updates, state.inner, params, **extra)
-        updates = change_selected(name, shrink, updates, params, share(state.count), mask)
+        now = strengths_at(name, state.count, params, **strengths)
+        updates = change_selected(name, shrink, updates, params, mask, *now)
         return updates, DecayState(inner_state, next_count(state.count))
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def decay_towards(
+    reference: Tree, strength: Strength, *, learning_rate: Strength | None = None, mask: Where = trees.kernels
+) -> optax.GradientTransformation:
+    """Pull the weights towards a reference, such as the pretrained ones: w <- w + step - strength * (w - reference).
+
+    Put it last in the chain, after the learning rate. It is decoupled decay with another origin; the coupled form is
+    `loss + strength * penalty.l2_sp(params, reference)`.
+
+    Args:
+      reference: a tree with the structure and shapes of params.
+      strength: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
+        per leaf.
+      learning_rate: None if the strength is the whole share; else what the optimizer was given, and the share is their
+        product.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, a reference or
+        updates that do not have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.decay_towards(jnp.array([1.0]), 0.5))
+    >>> w = jnp.array([3.0])
+    >>> updates, _ = optimizer.update(jnp.array([0.0]), optimizer.init(w), w)
+    >>> optax.apply_updates(w, updates).tolist()
+    [2.0]
+
+    Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with Convolutional Networks, ICML 2018.
+    """
+    name = "decay_towards"
+    strengths = _factors(learning_rate, strength=strength)
+    check_strengths(name, **strengths)
+
+    def pull(update: Array, w: Array, origin: Array, *shares: Array) -> Array:
+        return update - math.prod(shares) * (w - origin)
+
+    def init(params: Tree) -> CountState:
+        trees.element_selection(name, mask, params)
+        trees.same_structure(name, "reference", _visible(reference, params), params)
+        return init_count()
+
+    def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, CountState]:
+        params = required(name, params)
+        origins = _visible(reference, params)
+        trees.same_structure(name, "reference", origins, params)
+        now = strengths_at(name, state, params, **strengths)
+        return change_selected(name, pull, updates, params, mask, origins, *now), next_count(state)
+
+    return optax.GradientTransformation(init, update)
+
+
+def _visible(reference: Tree, params: Tree) -> Tree:
+    """The reference without what `optax.masked` and `optax.partition` hide of the params."""
+    if not any(map(_is_hidden, jax.tree.leaves(params, is_leaf=_is_hidden))):
+        return reference
+    return jax.tree.map(
+        lambda node, origin: node if _is_hidden(node) else origin, params, reference, is_leaf=_is_hidden
+    )
+
+
+def _is_hidden(node: Any) -> bool:
+    return isinstance(node, optax.MaskedNode)
+
+
+def _factors(learning_rate: Strength | None, **strengths: Strength) -> dict[str, Strength]:
+    """What a step's share is the product of."""
+    return strengths if learning_rate is None else strengths | {"learning_rate": learning_rate}

@@ -1,6 +1,7 @@
 """What every transformation here shares: a step count, strengths that may be schedules, and updates leaf by leaf."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,65 +27,74 @@ def next_count(state: CountState) -> CountState:
     return CountState(jnp.asarray(optax.safe_increment(state.count)))
 
 
-def check_strength(function: str, argument: str, strength: Strength) -> None:
+def check_strengths(function: str, **strengths: Strength) -> None:
     """Raise at once for a bad number; a schedule is checked where it is called."""
-    if not callable(strength):
-        checks.valid_number(function, argument, strength, low=0.0, ends="[)")
+    for argument, strength in strengths.items():
+        for value in [strength] if strength is None else jax.tree.leaves(strength):
+            if not trees.is_function(value):
+                checks.valid_number(function, argument, value, low=0.0, ends="[)")
 
 
-def strength_at(function: str, argument: str, strength: Strength, state: CountState) -> Float[Array, ""]:
-    value = strength(state.count) if callable(strength) else strength
-    return checks.broadcastable(function, argument, checks.number(function, argument, value, low=0.0, ends="[)"), ())
+def strengths_at(function: str, state: CountState, params: Tree, **strengths: Strength) -> list[Tree]:
+    """The strengths of this update, each as a tree with one scalar for every leaf of `params`."""
+
+    def at_count(argument: str, value: Any) -> Float[Array, ""]:
+        value = value(state.count) if trees.is_function(value) else value
+        return checks.broadcastable(
+            function, argument, checks.number(function, argument, value, low=0.0, ends="[)"), ()
+        )
+
+    return [
+        trees.prefixed(function, argument, jax.tree.map(partial(at_count, argument), strength), params)
+        for argument, strength in strengths.items()
+    ]
 
 
 def leafwise(
-    function: str,
-    change: Callable[[Array, Array, Array], Array],
-    strengths: Callable[[CountState], Float[Array, ""]],
-    mask: Where,
+    function: str, change: Callable[..., Array], mask: Where, **strengths: Strength
 ) -> optax.GradientTransformation:
-    """Make a transformation of `change(update, param, strength) -> update`, computed in float32 or wider.
+    """Make a transformation of `change(update, param, *strengths) -> update`, computed in float32 or wider.
 
     Leaves outside `mask`, and leaves that are None, stay as they are.
     """
+    check_strengths(function, **strengths)
 
     def init(params: Tree) -> CountState:
-        trees.selection(function, mask, params, "mask")
+        trees.element_selection(function, mask, params)
         return init_count()
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, CountState]:
         params = required(function, params)
-        changed = change_selected(function, change, updates, params, strengths(state), mask)
-        return changed, next_count(state)
+        now = strengths_at(function, state, params, **strengths)
+        return change_selected(function, change, updates, params, mask, *now), next_count(state)
 
     return optax.GradientTransformation(init, update)
 
 
 def change_selected(
-    function: str,
-    change: Callable[[Array, Array, Array], Array],
-    updates: Tree,
-    params: Tree,
-    strength: Float[Array, ""],
-    mask: Where,
+    function: str, change: Callable[..., Array], updates: Tree, params: Tree, mask: Where, *others: Tree
 ) -> Tree:
+    """Apply `change(update, param, *others)` to the leaves and elements that `mask` takes, leaf by leaf."""
     trees.same_structure(function, "updates", updates, params)
-    taken = trees.selection(function, mask, params, "mask")
+    taken = trees.element_selection(function, mask, params)
 
-    def change_leaf(update: Any, param: Any, is_taken: bool) -> Any:
-        if not is_taken:
+    def change_leaf(update: Any, param: Any, is_taken: Any, *others: Any) -> Any:
+        if is_taken is False:
             return update
         update, param = jnp.asarray(update), jnp.asarray(param)
         wide = dtypes.widened(param.dtype)
-        scalar = strength.astype(dtypes.real(wide))
-        changed = change(update.astype(wide), param.astype(wide), scalar.astype(wide))
+        changed = change(*(jnp.asarray(leaf).astype(wide) for leaf in (update, param, *others)))
         # A narrow update would not reach an exact zero of a wider weight.
-        return changed.astype(dtypes.finer(update.dtype, param.dtype))
+        changed = changed.astype(dtypes.finer(update.dtype, param.dtype))
+        if is_taken is True:
+            return changed
+        is_taken = checks.broadcastable(function, "mask", is_taken, param.shape)
+        return jnp.where(is_taken, changed, update.astype(changed.dtype))
 
-    return jax.tree.map(change_leaf, updates, params, taken)
+    return jax.tree.map(change_leaf, updates, params, taken, *others)
 
 
-def required(function: str, params: Tree | None) -> Tree:
+def required(function: str, params: Tree | None) -> Any:
     if params is None:
         raise ValueError(f"{function}: params must be given to update, as in update(grads, state, params); got None")
     return params

@@ -3,39 +3,17 @@
 A proximal step gives exact zeros with any optimizer, where the gradient of |w| only ever steps over zero.
 """
 
+import math
 from collections.abc import Callable
 
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Inexact
+from jaxtyping import Array
 
-from .._core import checks, dtypes, trees
-from .._core.types import Numbers, Strength, Where
-from ._leafwise import check_strength, leafwise, strength_at
-
-
-def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[Array, "*shape"]:
-    """The proximal operator of threshold * |x|: sign(x) * max(|x| - threshold, 0), by the modulus where complex.
-
-    Args:
-      threshold: at least 0; a scalar, or an array that broadcasts against x.
-
-    Raises:
-      ValueError: a concrete threshold below 0. A traced one gives NaN.
-
-    >>> import jax.numpy as jnp
-    >>> from jreg import optim
-    >>> optim.soft_threshold(jnp.array([-3.0, 0.5, 2.0]), 1.0).tolist()
-    [-2.0, 0.0, 1.0]
-
-    Parikh and Boyd, Proximal Algorithms, 2014.
-    """
-    x = checks.inexact("soft_threshold", "x", x)
-    threshold = checks.number("soft_threshold", "threshold", threshold, low=0.0)
-    threshold = checks.broadcastable("soft_threshold", "threshold", threshold, x.shape)
-    limit = threshold.astype(dtypes.real(x.dtype))
-    excess = jnp.abs(x) - limit
-    return jnp.where(excess <= 0.0, 0.0, x - limit.astype(x.dtype) * jnp.sign(x))
+from .._core import checks, trees
+from .._core.types import Strength, Where
+from ._leafwise import leafwise
+from ._thresholds import block_soft_threshold, elastic_net_threshold, soft_threshold
 
 
 def proximal(
@@ -51,9 +29,10 @@ def proximal(
 
     Args:
       operator: a proximal operator of (array, threshold), such as `soft_threshold`.
-      strength: of the penalty, at least 0; a number, traced or not, or a schedule of the step count.
+      strength: of the penalty, at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix)
+        of these, one per leaf.
       learning_rate: what the optimizer was given, a number or a schedule.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -69,7 +48,7 @@ def proximal(
 
     Parikh and Boyd, Proximal Algorithms, 2014.
     """
-    return _proximal("proximal", operator, strength, learning_rate, mask)
+    return _proximal("proximal", operator, mask, learning_rate, strength=strength)
 
 
 def prox_l1(
@@ -78,12 +57,14 @@ def prox_l1(
     """The proximal step of `strength * penalty.l1(params)`: exact zeros, with SGD, momentum, Adam and any other.
 
     Put it last in the chain, after the learning rate; every step moves each weight by learning_rate * strength towards
-    zero and stops there. With plain SGD it is ISTA and converges to the Lasso.
+    zero and stops there. With plain SGD it is ISTA and converges to the Lasso; with momentum m, whose steps are
+    1 / (1 - m) times as long, to the Lasso of (1 - m) * strength.
 
     Args:
-      strength: of the penalty, at least 0; a number, traced or not, or a schedule of the step count.
+      strength: of the penalty, at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix)
+        of these, one per leaf.
       learning_rate: what the optimizer was given, a number or a schedule.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -99,24 +80,83 @@ def prox_l1(
 
     Daubechies, Defrise and De Mol, An Iterative Thresholding Algorithm for Linear Inverse Problems, CPAM 2004.
     """
-    return _proximal("prox_l1", soft_threshold, strength, learning_rate, mask)
+    return _proximal("prox_l1", soft_threshold, mask, learning_rate, strength=strength)
+
+
+def prox_elastic_net(
+    l1: Strength, l2: Strength, learning_rate: Strength, *, mask: Where = trees.kernels
+) -> optax.GradientTransformation:
+    """The proximal step of l1 * |w| + l2 / 2 * w^2: a soft threshold, then a division by 1 + learning_rate * l2.
+
+    Put it last in the chain, after the learning rate. With plain SGD it converges to the elastic net; scikit-learn's
+    (alpha, l1_ratio) is l1 = alpha * l1_ratio and l2 = alpha * (1 - l1_ratio).
+
+    Args:
+      l1, l2: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
+        per leaf.
+      learning_rate: what the optimizer was given, a number or a schedule.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
+        have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.prox_elastic_net(0.5, 10.0, 0.1))
+    >>> w = jnp.array([0.04, 1.05])
+    >>> updates, _ = optimizer.update(jnp.zeros(2), optimizer.init(w), w)
+    >>> [f"{value:.4f}" for value in w + updates]
+    ['0.0000', '0.5000']
+
+    Zou and Hastie, Regularization and Variable Selection via the Elastic Net, JRSS B 2005.
+    """
+    return _proximal("prox_elastic_net", elastic_net_threshold, mask, learning_rate, l1=l1, l2=l2)
+
+
+def prox_group_lasso(
+    strength: Strength, learning_rate: Strength, *, axis: int | tuple[int, ...], mask: Where = trees.kernels
+) -> optax.GradientTransformation:
+    """The proximal step of `strength * penalty.group_lasso(params, axis=axis)`: whole groups become exactly zero.
+
+    Put it last in the chain, after the learning rate. As in the penalty, a group of n weights is charged sqrt(n) times
+    its norm.
+
+    Args:
+      strength: of the penalty, at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix)
+        of these, one per leaf.
+      learning_rate: what the optimizer was given, a number or a schedule.
+      axis: the axes inside one group: 0 removes whole units of an (in, out) kernel, 1 whole inputs, and (0, 1, 2) whole
+        channels of a convolution.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, an axis that a
+        selected leaf does not have, updates that do not have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.prox_group_lasso(5.0, 0.1, axis=0))
+    >>> w = jnp.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> updates, _ = optimizer.update(jnp.zeros((2, 2)), optimizer.init(w), w)
+    >>> ((w + updates) == 0.0).tolist()
+    [[False, True], [False, True]]
+
+    Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
+    """
+
+    def operator(w: Array, threshold: Array) -> Array:
+        axes = checks.axes("prox_group_lasso", "axis", axis, w.ndim)
+        group_size = math.prod(w.shape[at] for at in axes)
+        return block_soft_threshold(w, threshold * math.sqrt(group_size), axis=axes)
+
+    return _proximal("prox_group_lasso", operator, mask, learning_rate, strength=strength)
 
 
 def _proximal(
-    function: str,
-    operator: Callable[[Array, Array], Array],
-    strength: Strength,
-    learning_rate: Strength,
-    mask: Where,
+    function: str, operator: Callable[..., Array], mask: Where, learning_rate: Strength, **strengths: Strength
 ) -> optax.GradientTransformation:
-    check_strength(function, "strength", strength)
-    check_strength(function, "learning_rate", learning_rate)
-    return leafwise(
-        function,
-        lambda update, param, threshold: operator(param + update, jnp.real(threshold)) - param,
-        lambda state: (
-            strength_at(function, "strength", strength, state)
-            * strength_at(function, "learning_rate", learning_rate, state)
-        ),
-        mask,
-    )
+    def step(update: Array, w: Array, rate: Array, *strengths: Array) -> Array:
+        return operator(w + update, *(jnp.real(rate * strength) for strength in strengths)) - w
+
+    return leafwise(function, step, mask, learning_rate=learning_rate, **strengths)

@@ -5,7 +5,7 @@ import optax
 
 from .._core import trees
 from .._core.types import Strength, Where
-from ._leafwise import check_strength, leafwise, strength_at
+from ._leafwise import leafwise
 
 
 def add_l1(strength: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
@@ -15,8 +15,9 @@ def add_l1(strength: Strength, *, mask: Where = trees.kernels) -> optax.Gradient
     `prox_l1` last instead. The gradient at zero is zero.
 
     Args:
-      strength: at least 0; a number, traced or not, or a schedule of the step count.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      strength: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
+        per leaf.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -32,13 +33,7 @@ def add_l1(strength: Strength, *, mask: Where = trees.kernels) -> optax.Gradient
 
     Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 1996.
     """
-    check_strength("add_l1", "strength", strength)
-    return leafwise(
-        "add_l1",
-        lambda update, param, s: update + s * jnp.sign(param),
-        lambda state: strength_at("add_l1", "strength", strength, state),
-        mask,
-    )
+    return leafwise("add_l1", lambda update, w, s: update + s * jnp.sign(w), mask, strength=strength)
 
 
 def add_l2(strength: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
@@ -49,9 +44,9 @@ def add_l2(strength: Strength, *, mask: Where = trees.kernels) -> optax.Gradient
     where the loss's gradient is zero the strength cancels. Use `with_decoupled_decay` there.
 
     Args:
-      strength: at least 0; a number, traced or not, or a schedule of the step count. As with torch's `weight_decay`,
-        the penalty is strength / 2 * |w|^2.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      strength: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
+        per leaf. As with torch's `weight_decay`, the penalty is strength / 2 * |w|^2.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -67,10 +62,38 @@ def add_l2(strength: Strength, *, mask: Where = trees.kernels) -> optax.Gradient
 
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
     """
-    check_strength("add_l2", "strength", strength)
+    return leafwise("add_l2", lambda update, w, s: update + s * w, mask, strength=strength)
+
+
+def add_elastic_net(l1: Strength, l2: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+    """Add the gradients of both penalties to the updates: g + l1 * sign(w) + l2 * w.
+
+    Put it before the optimizer. It is `add_l1(l1)` and `add_l2(l2)` in one; scikit-learn's (alpha, l1_ratio) is
+    l1 = alpha * l1_ratio and l2 = alpha * (1 - l1_ratio). For exact zeros put `prox_elastic_net` last instead.
+
+    Args:
+      l1, l2: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
+        per leaf.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
+        have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optim.add_elastic_net(0.01, 0.01), optax.sgd(0.1))
+    >>> w = jnp.array([0.8])
+    >>> updates, _ = optimizer.update(jnp.array([0.5]), optimizer.init(w), w)
+    >>> f"{optax.apply_updates(w, updates)[0]:.4f}"
+    '0.7482'
+
+    Zou and Hastie, Regularization and Variable Selection via the Elastic Net, JRSS B 2005.
+    """
     return leafwise(
-        "add_l2",
-        lambda update, param, s: update + s * param,
-        lambda state: strength_at("add_l2", "strength", strength, state),
+        "add_elastic_net",
+        lambda update, w, first, second: update + (first * jnp.sign(w) + second * w),
         mask,
+        l1=l1,
+        l2=l2,
     )

@@ -1,4 +1,4 @@
-"""Decoupled decay: optax's AdamW, both conventions of the learning rate, the trajectories of torch."""
+"""Decoupled decay: optax's AdamW, both conventions of the learning rate, another origin."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jreg import optim
-from tests.optim.test_shrink import assert_close_trees, one_step, tree, updated
+from tests.optim.table import assert_close_trees, one_step, trajectory, tree, updated
 
 GRADIENTS = np.random.default_rng(5).normal(size=(5, 3))
 START = np.array([1.0, -2.0, 0.5])
@@ -20,17 +20,8 @@ def _standard_promotion():
         yield
 
 
-def trajectory(optimizer, params, gradients):
-    state, update, path = optimizer.init(params), jax.jit(optimizer.update), []
-    for gradient in gradients:
-        updates, state = update(gradient, state, params)
-        params = optax.apply_updates(params, updates)
-        path.append(params)
-    return path
-
-
 def transcribed(rule, weight_decay, rate, momentum=0.9, betas=(0.9, 0.999), eps=1e-8):
-    """torch's update rules in float64, from START along GRADIENTS."""
+    """The update rules by hand, in float64, from START along GRADIENTS."""
     w, m, v, path = START.copy(), np.zeros(3), np.zeros(3), []
     for t, g in enumerate(GRADIENTS, 1):
         if rule in ("sgd", "adam"):
@@ -57,7 +48,7 @@ def transcribed(rule, weight_decay, rate, momentum=0.9, betas=(0.9, 0.999), eps=
         ("adamw", optim.with_decoupled_decay(optax.adam(0.1), 0.3, learning_rate=0.1)),
     ],
 )
-def test_trajectories_are_those_of_torch(rule, optimizer):
+def test_trajectories_are_those_computed_by_hand(rule, optimizer):
     path = trajectory(optimizer, jnp.asarray(START, jnp.float32), jnp.asarray(GRADIENTS, jnp.float32))
     np.testing.assert_allclose(jnp.stack(path), transcribed(rule, 0.3, 0.1), rtol=1e-4, atol=1e-5)
 
@@ -199,3 +190,86 @@ def test_decay_of_bfloat16_updates_is_right_to_rounding():  # OneTrainer#996, ao
     w = jnp.ones(3, jnp.bfloat16)
     optimizer = optim.with_decoupled_decay(optax.identity(), 1e-2, learning_rate=1e-3)
     np.testing.assert_allclose(updated(optimizer, jnp.zeros_like(w), w).astype(jnp.float32), -1e-5, rtol=4e-3)
+
+
+def test_a_cautious_decay_has_a_mask_and_a_strength_per_leaf_like_any():
+    strengths, elements = {"a": 0.5, "b": 0.1}, jnp.array([[True, False], [True, True]])
+    optimizer = optim.with_decoupled_decay(
+        optax.identity(), strengths, cautious=True, mask={"a": elements, "b": True}, learning_rate=0.1
+    )
+    params = {"a": jnp.ones((2, 2)), "b": -jnp.ones(2)}
+    updates = updated(optimizer, jax.tree.map(jnp.zeros_like, params), params)
+    np.testing.assert_allclose(updates["a"], [[-0.05, 0.0], [-0.05, -0.05]], rtol=1e-6)
+    np.testing.assert_allclose(updates["b"], [0.01, 0.01], rtol=1e-6)
+
+
+def test_frozen_leaves_are_not_decayed():  # Muon#54
+    labels = {"dense": "trained", "head": "frozen"}
+    decayed = optim.with_decoupled_decay(optax.sgd(0.1), 0.1)
+    optimizer = optax.partition({"trained": decayed, "frozen": optax.set_to_zero()}, labels)
+    updates = updated(optimizer, tree(seed=1), tree())
+    np.testing.assert_array_equal(updates["head"][0], jnp.zeros((3, 2)))
+    assert_close_trees(updates["dense"], updated(decayed, tree(seed=1)["dense"], tree()["dense"]))
+
+
+def test_clipping_before_the_decay_leaves_the_decay_alone():
+    w, g = jnp.array([1.0, 1.0]), jnp.array([3.0, 4.0])
+    clipped = optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(0.5))
+    inside = updated(optim.with_decoupled_decay(clipped, 0.1), g, w)
+    np.testing.assert_allclose(inside, [-0.4, -0.5], rtol=1e-5)
+    coupled = optax.chain(optim.add_l2(1.0), clipped)
+    np.testing.assert_allclose(updated(coupled, g, w), -0.5 * np.array([4.0, 5.0]) / np.sqrt(41.0), rtol=1e-5)
+
+
+def test_weights_decay_towards_the_reference_and_stay_there():
+    params, reference = tree(), tree(seed=9)
+    zeros = [jax.tree.map(jnp.zeros_like, params)] * 5
+    path = trajectory(optax.chain(optax.sgd(0.1), optim.decay_towards(reference, 0.3, mask=None)), params, zeros)
+    expected = jax.tree.map(lambda w, origin: origin + 0.7**5 * (w - origin), params, reference)
+    assert_close_trees(path[-1], expected)
+    assert_close_trees(
+        updated(optim.decay_towards(reference, 0.3), zeros[0], reference), jax.tree.map(jnp.zeros_like, reference)
+    )
+
+
+def test_towards_zero_it_is_decoupled_decay():
+    zeros = jax.tree.map(jnp.zeros_like, tree())
+    rate = optax.linear_schedule(0.2, 0.0, 4)
+    towards = optax.chain(optax.sgd(rate), optim.decay_towards(zeros, 0.3, learning_rate=rate))
+    decayed = optim.with_decoupled_decay(optax.sgd(rate), 0.3, learning_rate=rate)
+    gradients = [tree(seed=seed) for seed in range(1, 4)]
+    assert_close_trees(*(trajectory(optimizer, tree(), gradients)[-1] for optimizer in (towards, decayed)))
+
+
+def test_with_plain_descent_it_is_the_l2_sp_penalty():
+    params, reference, gradients = tree(), tree(seed=9), tree(seed=1)
+    coupled = jax.tree.map(lambda w, origin, g: -0.1 * (g + 0.3 * (w - origin)), params, reference, gradients)
+    optimizer = optax.chain(optax.sgd(0.1), optim.decay_towards(reference, 0.3, learning_rate=0.1, mask=None))
+    assert_close_trees(updated(optimizer, gradients, params), coupled)
+
+
+@pytest.mark.parametrize(
+    "reference", [{"dense": jnp.ones(3)}, {"dense": {"kernel": jnp.ones((3, 4)), "bias": jnp.ones(3)}, "head": []}]
+)
+def test_a_reference_of_another_structure_raises(reference):
+    with pytest.raises(ValueError, match="decay_towards: reference must have the structure of params; only in"):
+        optim.decay_towards(reference, 0.1).init(tree())
+
+
+def test_a_reference_of_another_shape_raises_with_the_path():
+    reference = tree()
+    reference["dense"]["bias"] = jnp.ones((1,))
+    with pytest.raises(ValueError, match=r"reference must have the shapes of params; at dense/bias it has \(1,\)"):
+        optim.decay_towards(reference, 0.1).init(tree())
+
+
+def test_the_reference_is_whole_also_where_optax_hides_part_of_the_params():
+    params, reference, gradients = tree(), tree(seed=9), tree(seed=1)
+    alone = updated(optim.decay_towards(reference, 0.3), gradients, params)
+    towards, only_dense = optim.decay_towards(reference, 0.3), {"dense": True, "head": False}
+    masked = updated(optax.masked(towards, only_dense), gradients, params)
+    labels = {"dense": {"kernel": "pulled", "bias": "free"}, "head": "free"}
+    parts = updated(optax.partition({"pulled": towards, "free": optax.sgd(0.1)}, labels), gradients, params)
+    for updates in (masked, parts):
+        assert_close_trees(updates["dense"]["kernel"], alone["dense"]["kernel"])
+    assert_close_trees(masked["head"], gradients["head"])

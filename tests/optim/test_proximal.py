@@ -1,4 +1,4 @@
-"""Proximal steps: the operator, the worked examples, exact zeros with every optimizer."""
+"""Proximal steps: the worked examples, exact zeros with every optimizer, the penalties that they are steps of."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jreg import optim
-from tests.optim.test_shrink import assert_close_trees, one_step, tree, updated
+from tests.optim.table import assert_close_trees, assert_equal_trees, one_step, tree, updated
 
 OPTIMIZERS = {
     "sgd": optax.sgd,
@@ -44,57 +44,6 @@ def sparse_fit(optimizer, num_steps=300):
         return jax.lax.scan(step, (w, optimizer.init(w)), length=num_steps)[1]
 
     return run(jnp.asarray(rng.normal(size=20), jnp.float32))
-
-
-def test_soft_threshold_is_its_closed_form():
-    x = jnp.array([-3.0, -1.0, -0.5, -0.0, 0.0, 0.5, 1.0, 3.0])
-    np.testing.assert_array_equal(optim.soft_threshold(x, 1.0), [-2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0])
-    np.testing.assert_array_equal(optim.soft_threshold(x, 0.0), x)
-    np.testing.assert_array_equal(optim.soft_threshold(x, jnp.inf), jnp.zeros(8))
-
-
-def test_soft_threshold_minimizes_distance_and_penalty():
-    grid = np.linspace(-3, 3, 60_001)
-    for x in (-2.0, -0.3, 0.0, 0.7, 1.9):
-        best = grid[np.argmin(0.5 * (grid - x) ** 2 + 0.6 * np.abs(grid))]
-        np.testing.assert_allclose(optim.soft_threshold(jnp.array(x), 0.6), best, atol=1e-4)
-
-
-def test_thresholds_may_differ_by_element_and_never_broadcast_ranks():
-    x = jnp.ones((2, 3))
-    y = optim.soft_threshold(x, jnp.array([[0.25], [2.0]]))
-    np.testing.assert_array_equal(y, [[0.75] * 3, [0.0] * 3])
-    with pytest.raises(ValueError, match="soft_threshold: threshold must be a scalar or broadcast"):
-        optim.soft_threshold(x, jnp.ones(3))
-
-
-def test_complex_values_shrink_by_their_modulus():
-    np.testing.assert_allclose(optim.soft_threshold(jnp.array([3.0 + 4.0j, 0.3j]), 1.0), [2.4 + 3.2j, 0.0], rtol=1e-6)
-
-
-@pytest.mark.parametrize("threshold", [-1.0, float("nan")])
-def test_a_bad_threshold_raises_when_concrete_and_gives_nan_when_traced(threshold):
-    with pytest.raises(ValueError, match="soft_threshold: threshold must be at least 0; got"):
-        optim.soft_threshold(jnp.ones(3), threshold)
-    assert jnp.isnan(jax.jit(optim.soft_threshold)(jnp.array([0.0, 1.0, -5.0]), threshold)).all()
-
-
-def test_soft_threshold_does_not_hide_nan():
-    y = optim.soft_threshold(jnp.array([jnp.nan, jnp.inf, -jnp.inf, 0.5]), 1.0)
-    np.testing.assert_array_equal(y, [np.nan, np.inf, -np.inf, 0.0])
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "complex64"])
-def test_soft_threshold_keeps_the_dtype(dtype):
-    x = jnp.array([-3.0, 0.5]).astype(dtype)
-    y = optim.soft_threshold(x, 1.0)
-    assert y.dtype == jnp.dtype(dtype)
-    np.testing.assert_array_equal(y, jnp.array([-2.0, 0.0]).astype(dtype))
-
-
-def test_the_derivative_is_one_outside_and_zero_inside():
-    slope = jax.vmap(jax.grad(optim.soft_threshold), in_axes=(0, None))(jnp.array([-3.0, -0.5, 0.0, 0.5, 3.0]), 1.0)
-    np.testing.assert_array_equal(slope, [1.0, 0.0, 0.0, 0.0, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +113,7 @@ def test_prox_l1_is_the_proximal_step_of_soft_threshold():
     gradients, params = tree(seed=1), tree()
     first = updated(optim.proximal(optim.soft_threshold, 0.3, 0.1), gradients, params)
     second = updated(optim.prox_l1(0.3, 0.1), gradients, params)
-    jax.tree.map(np.testing.assert_array_equal, first, second)
+    assert_equal_trees(first, second)
 
 
 @pytest.mark.parametrize("make", [optim.prox_l1, lambda *rest: optim.proximal(optim.soft_threshold, *rest)])
@@ -174,3 +123,51 @@ def test_a_bad_learning_rate_raises(make):
             make(0.1, rate)
     with pytest.raises(TypeError, match="learning_rate must be a real number"):
         make(0.1, None)
+
+
+def test_the_elastic_net_of_no_l2_is_l1_and_of_no_l1_a_division():
+    gradients, params = tree(seed=1), tree()
+    first = updated(optim.prox_elastic_net(0.3, 0.0, 0.1), gradients, params)
+    assert_equal_trees(first, updated(optim.prox_l1(0.3, 0.1), gradients, params))
+    second = updated(optim.prox_elastic_net(0.0, 0.3, 0.1, mask=None), gradients, params)
+    assert_close_trees(second, jax.tree.map(lambda g, w: (w + g) / 1.03 - w, gradients, params))
+
+
+@pytest.mark.parametrize(("axis", "shape"), [(0, (1, 3)), (1, (4, 1)), ((0, 1), (1, 1)), ((-1,), (4, 1))])
+def test_groups_are_charged_by_the_root_of_their_size(axis, shape):
+    w = tree()["dense"]["kernel"]
+    stepped = w + updated(optim.prox_group_lasso(0.5, 0.1, axis=axis), jnp.zeros_like(w), w)
+    norms = np.linalg.norm(np.asarray(w, np.float64), axis=axis, keepdims=True).reshape(shape)
+    threshold = 0.05 * np.sqrt(w.size / norms.size)
+    np.testing.assert_allclose(stepped, w * np.maximum(1 - threshold / norms, 0.0), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_groups_vanish_whole_or_stay_whole(name, dtype):
+    w, g = (jnp.asarray(np.random.default_rng(seed).normal(size=(8, 32)), dtype) for seed in (0, 1))
+    w = w * jnp.linspace(0.1, 2.0, 32).astype(dtype)[None]
+    optimizer = optax.chain(OPTIMIZERS[name](0.02), optim.prox_group_lasso(5.0, 0.02, axis=0))
+    stepped = optax.apply_updates(w, updated(optimizer, g, w))
+    is_zero = np.asarray(stepped == 0.0)
+    assert 0 < is_zero.all(axis=0).sum() < 32
+    np.testing.assert_array_equal(is_zero.all(axis=0), is_zero.any(axis=0))
+
+
+def test_groups_of_a_convolution_are_its_channels():
+    kernel = jnp.ones((3, 3, 2, 4)).at[..., 1].mul(1e-3)
+    step = optim.prox_group_lasso(1.0, 0.1, axis=(0, 1, 2))
+    stepped = kernel + updated(step, jnp.zeros_like(kernel), kernel)
+    np.testing.assert_array_equal((stepped == 0.0).all((0, 1, 2)), [False, True, False, False])
+
+
+def test_an_axis_that_a_leaf_does_not_have_raises():
+    with pytest.raises(ValueError, match="prox_group_lasso: axis must name axes of a 1-dimensional array; got 1"):
+        updated(optim.prox_group_lasso(0.1, 0.1, axis=1, mask=None), tree(), tree())
+
+
+def test_wide_16_bit_groups_do_not_overflow():  # maxtext#5143
+    w = jnp.full((1000, 1), 300.0, jnp.float16)
+    updates = updated(optim.prox_group_lasso(1.0, 0.1, axis=0), jnp.zeros_like(w), w)
+    np.testing.assert_allclose((w + updates).astype(jnp.float32), 299.9, rtol=1e-3)
+    assert jnp.isfinite(updates).all()

@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from jreg import optim, penalty
-from tests.optim.test_shrink import assert_equal_trees, every_transformation, tree, updated
+from tests.optim.table import assert_close_trees, assert_equal_trees, every_transformation, tree, updated
 
 
 class Linen(nn.Module):
@@ -96,13 +96,19 @@ def test_kernels_are_the_weights_without_biases_and_norms(models, model):  # opt
     assert true_paths(chosen) == KERNELS[model]
 
 
-@every_transformation
 @every_model
-def test_the_default_touches_the_kernels_of_every_framework_and_nothing_else(make, models, model):
-    params = models[model]
-    shifted = jax.tree.map(lambda leaf: leaf + 1.0, params)
-    updates = updated(make(0.1), jax.tree.map(jnp.zeros_like, params), shifted)
-    assert true_paths(jax.tree.map(lambda u: bool((u != 0).any()), updates)) == KERNELS[model]
+def test_the_default_touches_the_kernels_of_every_framework_and_nothing_else(models, model):
+    params = jax.tree.map(lambda leaf: leaf + 1.0, models[model])
+    updates = updated(optim.add_l2(0.1), jax.tree.map(jnp.zeros_like, params), params)
+    assert true_paths(jax.tree.map(lambda u: bool(np.any(u)), updates)) == KERNELS[model]
+
+
+@every_transformation
+def test_every_default_is_the_kernels(make):
+    chosen = updated(make(0.1, mask=optim.kernels), tree(seed=1), tree())
+    updates = updated(make(0.1), tree(seed=1), tree())
+    assert_equal_trees(updates, chosen)
+    np.testing.assert_array_equal(updates["dense"]["bias"], tree(seed=1)["dense"]["bias"])
 
 
 @every_model
@@ -151,11 +157,10 @@ def test_a_pattern_is_searched_in_the_path():
 )
 def test_masks_of_every_form_select_alike(make, mask):
     params, gradients = tree(), tree(seed=1)
-    for update in (make(0.1, mask=mask).update, jax.jit(make(0.1, mask=mask).update)):
-        updates, _ = update(gradients, make(0.1, mask=mask).init(params), params)
-        assert (updates["dense"]["bias"] != gradients["dense"]["bias"]).all()
-        np.testing.assert_array_equal(updates["dense"]["kernel"], gradients["dense"]["kernel"])
-        np.testing.assert_array_equal(updates["head"][0], gradients["head"][0])
+    updates = updated(make(0.1, mask=mask), gradients, params)
+    assert np.all(updates["dense"]["bias"] != gradients["dense"]["bias"])
+    np.testing.assert_array_equal(updates["dense"]["kernel"], gradients["dense"]["kernel"])
+    np.testing.assert_array_equal(updates["head"][0], gradients["head"][0])
 
 
 @every_transformation
@@ -182,10 +187,10 @@ def test_a_callable_module_is_a_mask_and_not_a_function(make, models):  # optax#
         (1, "its root"),
         ({"dense": {"kernel": "yes", "bias": False}, "head": False}, "dense/kernel"),
         ({"dense": {"kernel": True, "bias": 0}, "head": False}, "dense/bias"),
-        ({"dense": True, "head": [np.array([[True, False]] * 3), None]}, "head/0"),
+        ({"dense": True, "head": [np.array([[1, 0]] * 3), None]}, "head/0"),
         (lambda params: jax.tree.map(jnp.sum, params), "dense/bias"),
     ],
-    ids=["text", "int", "leaf of text", "leaf of int", "elements", "function of numbers"],
+    ids=["text", "int", "leaf of text", "leaf of int", "numbers", "function of numbers"],
 )
 def test_masks_that_hold_no_bools_raise(make, mask, where):
     with pytest.raises(TypeError, match=f"mask must hold bools; at {where} it has"):
@@ -193,9 +198,27 @@ def test_masks_that_hold_no_bools_raise(make, mask, where):
 
 
 @every_transformation
-def test_a_mask_that_is_traced_raises(make):
-    with pytest.raises(TypeError, match="mask must hold bools"):
-        jax.jit(lambda chosen: updated(make(0.1, mask=chosen), tree(), tree()))(True)
+def test_a_mask_may_choose_among_the_elements_of_a_leaf(make):
+    chosen = np.random.default_rng(0).random((4, 3)) < 0.5
+    masks = [{"dense": {"kernel": kernel, "bias": False}, "head": False} for kernel in (chosen, chosen[:, :1], True)]
+    some, rows, whole = (updated(make(0.1, mask=mask), tree(seed=1), tree()) for mask in masks)
+    for updates, expected in ((some, chosen), (rows, chosen[:, :1])):
+        kernel = jnp.where(expected, whole["dense"]["kernel"], tree(seed=1)["dense"]["kernel"])
+        assert_equal_trees(updates, {**whole, "dense": {**whole["dense"], "kernel": kernel}})
+    for bad in (chosen[0], chosen[:2]):
+        with pytest.raises(ValueError, match="mask must be a scalar or broadcast against shape"):
+            updated(make(0.1, mask={"dense": {"kernel": bad, "bias": False}, "head": False}), tree(), tree())
+
+
+@every_transformation
+def test_a_mask_may_be_traced(make):
+    def update(kernel, elements):
+        mask = {"dense": {"kernel": kernel, "bias": False}, "head": [elements, None]}
+        return updated(make(0.1, mask=mask), tree(seed=1), tree())
+
+    elements = jnp.array([[True, False]] * 3)
+    for taken in (True, False):
+        assert_close_trees(jax.jit(update)(taken, elements), update(jnp.array(taken), elements))
 
 
 @every_transformation

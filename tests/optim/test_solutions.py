@@ -20,17 +20,18 @@ ALPHAS = (0.5, 5.0, 20.0)
 every_alpha = pytest.mark.parametrize("alpha", ALPHAS)
 
 
-def minimized(optimizer, num_steps=20_000, extra=lambda w: 0.0):
-    """The weights after gradient descent on |y - Xw|^2 / 2n + extra(w), in float64."""
-    gram, moment = INPUTS.T @ INPUTS / NUM_EXAMPLES, INPUTS.T @ OUTPUTS / NUM_EXAMPLES
+def minimized(optimizer, num_steps=20_000, extra=lambda w: 0.0, outputs=OUTPUTS, grouped=lambda w: w):
+    """The weights after gradient descent on |y - Xw|^2 / 2n + extra(w), in float64; a parameter is grouped(w)."""
+    gram, moment = INPUTS.T @ INPUTS / NUM_EXAMPLES, INPUTS.T @ outputs / NUM_EXAMPLES
 
     @jax.jit
     def run(gram, moment):
-        w = jnp.zeros(INPUTS.shape[1], jnp.float64)
+        w = grouped(jnp.zeros(moment.shape, jnp.float64))
 
         def step(_, carry):
             w, state = carry
-            gradient = jax.grad(lambda w: 0.5 * w @ gram @ w - moment @ w + extra(w))(w)
+            flat = w.reshape(moment.shape)
+            gradient = (gram @ flat - moment).reshape(w.shape) + jax.grad(extra)(w)
             updates, state = optimizer.update(gradient, state, w)
             return optax.apply_updates(w, updates), state
 
@@ -91,6 +92,49 @@ def test_l2_and_a_proximal_step_reach_the_elastic_net(alpha, l1_ratio):
     expected = elastic_net(alpha, l1_ratio)
     np.testing.assert_allclose(w, expected, rtol=0, atol=1e-4)
     np.testing.assert_array_equal(w == 0.0, expected == 0.0)
+
+
+def test_a_proximal_step_of_both_reaches_the_elastic_net():
+    optimizer = optax.chain(optax.sgd(RATE), optim.prox_elastic_net(4.0, 1.0, RATE))
+    w, expected = minimized(optimizer, 5_000), elastic_net(5.0, 0.8)
+    np.testing.assert_allclose(w, expected, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(w == 0.0, expected == 0.0)
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+def test_with_momentum_a_proximal_step_reaches_the_lasso_of_a_smaller_strength(momentum):
+    sgd = optax.sgd(RATE * (1 - momentum), momentum=momentum)
+    optimizer = optax.chain(sgd, optim.prox_l1(5.0 / (1 - momentum), RATE * (1 - momentum)))
+    w, expected = minimized(optimizer), lasso(5.0)
+    np.testing.assert_allclose(w, expected, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(w == 0.0, expected == 0.0)
+
+
+TWO_OUTPUTS = np.stack([OUTPUTS, (OUTPUTS**2 - np.mean(OUTPUTS**2)) / np.std(OUTPUTS)], axis=1)
+
+
+@pytest.mark.parametrize("alpha", [5.0, 30.0])
+def test_groups_of_an_inputs_weights_reach_the_lasso_of_many_tasks(alpha):
+    step = optim.prox_group_lasso(alpha / np.sqrt(2.0), RATE, axis=1)
+    w = minimized(optax.chain(optax.sgd(RATE), step), outputs=TWO_OUTPUTS)
+    model = linear_model.MultiTaskLasso(alpha=alpha, fit_intercept=False, tol=1e-12, max_iter=100_000)
+    expected = model.fit(INPUTS, TWO_OUTPUTS).coef_.T
+    np.testing.assert_allclose(w, expected, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(w == 0.0, expected == 0.0)
+    assert 0 < (w == 0.0).all(axis=1).sum() < 10
+
+
+def test_groups_of_inputs_reach_the_optimum_of_the_group_lasso():
+    strength, rate = 8.0, RATE
+    # Columns of (2, 5): inputs i and i + 5 make a group.
+    optimizer = optax.chain(optax.sgd(rate), optim.prox_group_lasso(strength, rate, axis=0))
+    w = minimized(optimizer, grouped=lambda w: w.reshape(2, 5))
+    gradient = (INPUTS.T @ (INPUTS @ w.reshape(-1) - OUTPUTS) / NUM_EXAMPLES).reshape(2, 5)
+    limit, norms = strength * np.sqrt(2.0), np.linalg.norm(w, axis=0)
+    kept = norms > 0.0
+    assert 0 < kept.sum() < 5
+    np.testing.assert_allclose(gradient[:, kept], -limit * w[:, kept] / norms[kept], atol=1e-6)
+    assert (np.linalg.norm(gradient[:, ~kept], axis=0) < limit).all()
 
 
 def falling(count):

@@ -1,0 +1,101 @@
+"""Averages of the weights along the run: exponential (EMA, Polyak) and equal (SWA) by one recurrence.
+
+With n <- decay * n + 1 and average <- average + (w - average) / n the average is the weighted mean of the weights seen,
+with weights decay^age: it has no bias at the start, and a decay of 1 makes it the plain mean.
+"""
+
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from .._core import checks, trees
+from .._core.types import Strength, Tree
+from ._leafwise import required
+from ._precision import widened_copy
+
+
+class AverageState(NamedTuple):
+    """The number of updates made, the sum of the weights' weights, and their mean, in float32 or wider."""
+
+    count: Int[Array, ""]
+    total: Float[Array, ""]
+    average: Tree
+
+
+def average_params(decay: Strength) -> optax.GradientTransformation:
+    """Keep a running mean of the weights in the optimizer's state; `averaged_params` reads it.
+
+        n <- decay * n + 1,    average <- average + (w - average) / n
+
+    Put it last in the chain: it averages the weights that the step reaches, and changes no update. Validate and ship
+    the average; batch norm statistics are then those of other weights and must be measured again.
+
+    Args:
+      decay: share that the past keeps, in [0, 1]; a number, traced or not, or a schedule of the step count. 0.999 is an
+        exponential average of about the last thousand steps, 1 the mean of all; 0 restarts the average at this step, so
+        that `lambda step: step > start` times 1.0 averages what comes from `start` on (SWA).
+
+    Raises:
+      ValueError: a concrete decay outside [0, 1] (a traced one gives NaN), updates that do not have the structure and
+        shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(1.0), optim.average_params(1.0))
+    >>> w, state = jnp.zeros(1), optimizer.init(jnp.zeros(1))
+    >>> for _ in range(3):
+    ...     updates, state = optimizer.update(jnp.array([-1.0]), state, w)
+    ...     w = w + updates
+    >>> w.tolist(), optim.averaged_params(state).tolist()
+    ([3.0], [2.0])
+
+    Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; Izmailov et al., Averaging Weights
+    Leads to Wider Optima and Better Generalization, UAI 2018.
+    """
+    name = "average_params"
+    if not callable(decay):
+        checks.valid_number(name, "decay", decay, 0.0, 1.0)
+
+    def init(params: Tree) -> AverageState:
+        return AverageState(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.float32), widened_copy(params))
+
+    def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, AverageState]:
+        trees.same_structure(name, "updates", updates, required(name, params))
+        share = checks.number(name, "decay", decay(state.count) if callable(decay) else decay, 0.0, 1.0)
+        total = checks.broadcastable(name, "decay", share, ()).astype(jnp.float32) * state.total + 1.0
+        reached = widened_copy(optax.apply_updates(cast(Any, params), updates))
+        average = jax.tree.map(lambda old, new: _moved(old, new, total), state.average, reached)
+        return updates, AverageState(jnp.asarray(optax.safe_increment(state.count)), total, average)
+
+    return optax.GradientTransformation(init, update)
+
+
+def averaged_params(opt_state: Any) -> Tree:
+    """The mean that `average_params` keeps, found anywhere in a chained, wrapped or masked state.
+
+    Before the first update it is the initial weights. It is float32 or wider: cast 16-bit models back with
+    `optax.tree.cast_like`.
+
+    Raises:
+      ValueError: no such state, or more than one.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.average_params(0.999))
+    >>> optim.averaged_params(optimizer.init(jnp.ones(2))).tolist()
+    [1.0, 1.0]
+    """
+    leaves = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AverageState))
+    found = [node for node in leaves if isinstance(node, AverageState)]
+    if len(found) != 1:
+        raise ValueError(f"averaged_params: opt_state must hold the state of one average_params; it holds {len(found)}")
+    return found[0].average
+
+
+def _moved(average: Array, reached: Array, total: Array) -> Array:
+    if not jnp.issubdtype(average.dtype, jnp.inexact):
+        return reached
+    return average + (reached - average) / total.astype(average.dtype)

@@ -1,0 +1,145 @@
+"""Constraints on the weights: the weights that the step would reach are replaced by the nearest ones allowed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from .._core import checks, dtypes, norms, trees
+from .._core.types import Strength, Tree, Where
+from ._leafwise import change_selected, leafwise, required
+
+
+def constrain(projection: Callable[[Tree], Tree], *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+    """Replace the weights that the step would reach, w + u, by `projection(w + u)`.
+
+    Put it last in the chain.
+
+    Args:
+      projection: a function of the selected weights as one tree (the other leaves are None), such as those of
+        `optax.projections`. One that takes a single array is mapped over the tree:
+        `lambda tree: jax.tree.map(optax.projections.projection_simplex, tree)`.
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all. A
+        leaf of which only elements are taken, or whose bool is traced, goes whole into `projection`.
+
+    Raises:
+      ValueError: a mask that selects nothing, a projection that changes the tree or a shape, updates that do not have
+        the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.constrain(optax.projections.projection_non_negative))
+    >>> w = jnp.array([0.02, 0.8])
+    >>> updates, _ = optimizer.update(jnp.ones(2), optimizer.init(w), w)
+    >>> [f"{value:.2f}" for value in w + updates]
+    ['0.00', '0.70']
+
+    Boyd and Vandenberghe, Convex Optimization, 2004, section 8.1.
+    """
+
+    def init(params: Tree) -> optax.EmptyState:
+        trees.element_selection("constrain", mask, params)
+        return optax.EmptyState()
+
+    def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, optax.EmptyState]:
+        params = required("constrain", params)
+        trees.same_structure("constrain", "updates", updates, params)
+        taken = trees.element_selection("constrain", mask, params)
+        stepped = jax.tree.map(_stepped, taken, updates, params)
+        projected = projection(stepped)
+        trees.same_structure("constrain", "what projection returns", projected, stepped, model="what it is given")
+        targets = jax.tree.map(lambda update, new: update if new is None else new, updates, projected)
+        return change_selected("constrain", lambda _, w, new: new - w, updates, params, mask, targets), state
+
+    return optax.GradientTransformation(init, update)
+
+
+def constrain_max_norm(
+    limit: Strength, *, axis: int | tuple[int, ...] = 0, mask: Where = trees.kernels
+) -> optax.GradientTransformation:
+    """Scale down what has a norm above the limit, unit by unit: w * min(1, limit / |w|_2).
+
+    Put it last in the chain. Beside dropout, 3 to 4 is usual.
+
+    Args:
+      limit: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one per
+        leaf.
+      axis: the axes of one unit's weights: 0 for an (in, out) kernel, (0, 1, 2) for a convolution's
+        (height, width, in, out).
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a concrete limit below 0 (a traced one gives NaN), a mask that selects nothing, an axis that a
+        selected leaf does not have, updates that do not have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.constrain_max_norm(1.0))
+    >>> w = jnp.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> updates, _ = optimizer.update(jnp.zeros((2, 2)), optimizer.init(w), w)
+    >>> [[f"{value:.1f}" for value in row] for row in w + updates]
+    [['0.6', '0.3'], ['0.8', '0.4']]
+
+    Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014, section 5.1.
+    """
+    name = "constrain_max_norm"
+
+    def shorten(update: Array, w: Array, limit: Array) -> Array:
+        stepped, limit = w + update, jnp.real(limit)
+        norm = _unit_norms(name, stepped, axis)
+        factor = jnp.where(norm <= limit, 1.0, limit / jnp.where(norm == 0.0, 1.0, norm))
+        return stepped * factor.astype(w.dtype) - w
+
+    return leafwise(name, shorten, mask, limit=limit)
+
+
+def constrain_unit_norm(
+    *, axis: int | tuple[int, ...] = 0, mask: Where = trees.kernels
+) -> optax.GradientTransformation:
+    """Scale every unit's weights to norm 1: w / |w|_2; a unit of zeros stays as it is.
+
+    Put it last in the chain.
+
+    Args:
+      axis: the axes of one unit's weights: 0 for an (in, out) kernel, (0, 1, 2) for a convolution's
+        (height, width, in, out).
+      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+
+    Raises:
+      ValueError: a mask that selects nothing, an axis that a selected leaf does not have, updates that do not have the
+        structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.constrain_unit_norm())
+    >>> w = jnp.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> updates, _ = optimizer.update(jnp.zeros((2, 2)), optimizer.init(w), w)
+    >>> [[f"{value:.1f}" for value in row] for row in w + updates]
+    [['0.6', '0.6'], ['0.8', '0.8']]
+
+    Salimans and Kingma, Weight Normalization, NeurIPS 2016.
+    """
+    name = "constrain_unit_norm"
+
+    def normalize(update: Array, w: Array) -> Array:
+        stepped = w + update
+        norm = _unit_norms(name, stepped, axis)
+        return stepped / jnp.where(norm == 0.0, 1.0, norm).astype(w.dtype) - w
+
+    return leafwise(name, normalize, mask)
+
+
+def _stepped(is_taken: Any, update: Any, param: Any) -> Array | None:
+    """The weights that the step would reach, in float32 or wider; None where they are left alone."""
+    if is_taken is False:
+        return None
+    update, param = jnp.asarray(update), jnp.asarray(param)
+    wide = dtypes.widened(param.dtype)
+    return param.astype(wide) + update.astype(wide)
+
+
+def _unit_norms(function: str, w: Array, axis: int | tuple[int, ...]) -> Array:
+    return norms.safe_norm(w, checks.axes(function, "axis", axis, w.ndim), keepdims=True)

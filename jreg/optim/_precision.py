@@ -1,0 +1,153 @@
+"""Updates too small for 16 bits: 1 - 1e-5 is 1 in bfloat16, so a weak decay or a low learning rate vanishes silently.
+
+Both wrappers run the whole inner optimizer in float32 and differ in where the lost digits go: into a copy of the
+weights, or into the odds of a rounding.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Inexact
+
+from .._core import checks, dtypes, trees
+from .._core.types import Key, Tree
+from ..random import fold_in, keep_mask, split
+from ._leafwise import CountState, init_count, next_count, required
+
+
+class Float32CopyState(NamedTuple):
+    """The wrapped optimizer's state, and the weights with all their digits."""
+
+    inner: Any
+    copy: Tree
+
+
+class StochasticRoundingState(NamedTuple):
+    """The wrapped optimizer's state, and the number of updates made."""
+
+    inner: Any
+    count: CountState
+
+
+def with_float32_copy(inner: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
+    """Train 16-bit weights through a float32 copy, of which they are the rounding.
+
+    Put it around the whole chain. It costs four bytes per weight; the state of `inner` is float32 as well. The copy is
+    what is trained: weights changed from outside return to it with the next update.
+
+    Raises:
+      ValueError: updates that do not have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optim.with_float32_copy(optim.with_decoupled_decay(optax.sgd(0.1), 1e-5))
+    >>> w = jnp.ones(1, jnp.bfloat16)
+    >>> updates, state = optimizer.update(jnp.zeros_like(w), optimizer.init(w), w)
+    >>> f"{state.copy[0]:.6f}"
+    '0.999990'
+
+    Micikevicius et al., Mixed Precision Training, ICLR 2018.
+    """
+    name = "with_float32_copy"
+    inner = optax.with_extra_args_support(inner)
+
+    def init(params: Tree) -> Float32CopyState:
+        copy = widened_copy(params)
+        return Float32CopyState(inner.init(copy), copy)
+
+    def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, Float32CopyState]:
+        params = required(name, params)
+        trees.same_structure(name, "updates", updates, params)
+        wide, inner_state = inner.update(widened_copy(updates), state.inner, state.copy, **extra)
+        copy = optax.apply_updates(state.copy, wide)
+        return _steps_between(params, copy), Float32CopyState(inner_state, copy)
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def with_stochastic_rounding(
+    inner: optax.GradientTransformation, key: Key | None
+) -> optax.GradientTransformationExtraArgs:
+    """Round 16-bit weights up or down at random after each step, so that on average no update is lost.
+
+    Put it around the whole chain. A weight between two 16-bit numbers becomes the upper one with the probability of its
+    distance from the lower one. It costs no memory, where `with_float32_copy` costs four bytes per weight.
+
+    Args:
+      key: one key, for this alone: update i draws from `fold_in(key, i)`. None rounds to the nearest.
+
+    Raises:
+      ValueError: updates that do not have the structure and shapes of params, or no params.
+
+    >>> import jax, jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> decayed = optim.with_decoupled_decay(optax.sgd(0.1), 1e-3)
+    >>> optimizer = optim.with_stochastic_rounding(decayed, jax.random.key(0))
+    >>> w = jnp.ones(10_000, jnp.bfloat16)
+    >>> updates, state = optimizer.update(jnp.zeros_like(w), optimizer.init(w), w)
+    >>> round(float(jnp.mean((w + updates).astype(jnp.float32))), 4)
+    0.999
+
+    Gupta et al., Deep Learning with Limited Numerical Precision, ICML 2015.
+    """
+    name = "with_stochastic_rounding"
+    inner = optax.with_extra_args_support(inner)
+    key = None if key is None else checks.key(name, key)
+
+    def init(params: Tree) -> StochasticRoundingState:
+        return StochasticRoundingState(inner.init(widened_copy(params)), init_count())
+
+    def update(
+        updates: Tree, state: Any, params: Tree | None = None, **extra: Any
+    ) -> tuple[Tree, StochasticRoundingState]:
+        params = required(name, params)
+        trees.same_structure(name, "updates", updates, params)
+        before = widened_copy(params)
+        wide, inner_state = inner.update(widened_copy(updates), state.inner, before, **extra)
+        targets, structure = jax.tree.flatten(optax.apply_updates(before, wide))
+        keys = split(fold_in(key, state.count.count), len(targets))
+        rounded = jax.tree.unflatten(structure, map(_rounded, keys, targets, jax.tree.leaves(params)))
+        return _steps_between(params, rounded), StochasticRoundingState(inner_state, next_count(state.count))
+
+    return optax.GradientTransformationExtraArgs(init, update)
+
+
+def widened_copy(tree: Tree) -> Tree:
+    """Floats in float32 or wider, in buffers of their own: an alias of the params could not be donated beside them."""
+
+    def widen(leaf: Any) -> Array:
+        leaf = jnp.asarray(leaf)
+        is_float = jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return jnp.array(leaf, dtypes.widened(leaf.dtype) if is_float else leaf.dtype, copy=True)
+
+    return jax.tree.map(widen, tree)
+
+
+def _steps_between(params: Tree, targets: Tree) -> Tree:
+    """The updates, in the dtype of each weight, that lead from it to the target rounded to its dtype.
+
+    They are exact up to steps of the weight's own size; a longer one is itself rounded to 16 bits.
+    """
+
+    def step(param: Any, target: Array) -> Array:
+        param = jnp.asarray(param)
+        return (target.astype(param.dtype).astype(target.dtype) - param.astype(target.dtype)).astype(param.dtype)
+
+    return jax.tree.map(step, params, targets)
+
+
+def _rounded(key: Key | None, wide: Inexact[Array, "..."], param: Any) -> Array:
+    """The nearest number of the narrow dtype, or the one on the other side, at the odds of the distances to both."""
+    dtype = jnp.asarray(param).dtype
+    if key is None or dtype == wide.dtype:
+        return wide
+    # A compiler may take a conversion there and back for none; the barrier keeps the rounding.
+    nearest = lax.optimization_barrier(wide.astype(dtype))
+    rest = wide - nearest.astype(wide.dtype)
+    other = jnp.nextafter(nearest, jnp.where(rest > 0, jnp.inf, -jnp.inf).astype(dtype))
+    share = jnp.abs(rest) / jnp.abs(other.astype(wide.dtype) - nearest.astype(wide.dtype))
+    share = jnp.where(jnp.isfinite(share), share, 0.0)
+    return jnp.where(keep_mask(key, wide.shape, share), nearest, other).astype(wide.dtype)

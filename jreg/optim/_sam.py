@@ -1,0 +1,82 @@
+"""Sharpness-aware minimization: the gradient is taken where the loss is worst nearby."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from .._core import checks, dtypes
+from .._core.types import Number, Tree
+
+ADAPTIVE_FLOOR = 0.01
+"""Added to |w| in the adaptive form, as in the paper's code: a weight of zero may still move."""
+
+
+def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = False) -> Callable[..., Any]:
+    """Make a gradient function that looks at w + e, the point within `rho` where the loss is highest to first order.
+
+        e = rho * g / |g|_2                        plain: a ball in the weights
+        e = rho * t^2 g / |t g|_2, t = |w| + 0.01  adaptive: a ball relative to the weights' sizes
+
+    It calls `grad_fn` twice with the same arguments, so both passes see the same key and the same masks. A gradient of
+    zero moves nothing. The value and whatever else `grad_fn` returns come from the first pass, at w: batch norm
+    statistics are not those of the perturbed weights.
+
+    Args:
+      grad_fn: what `jax.grad(loss)` or `jax.value_and_grad(loss, has_aux=...)` gives: a function of (params, ...) that
+        returns the gradients, or a pair with the gradients second.
+      rho: radius, at least 0; 0.05 is usual, and 0.5 to 2 for the adaptive form. At 0 the result is that of `grad_fn`.
+
+    Raises:
+      ValueError: a concrete rho below 0 (a traced one gives NaN), or a `grad_fn` that returns neither of the two.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import optim
+    >>> gradient = optim.sam_gradient(jax.value_and_grad(lambda w: jnp.sum(w**2)), 0.5)
+    >>> value, gradients = gradient(jnp.array([3.0, 4.0]))
+    >>> float(value), [f"{g:.1f}" for g in gradients]
+    (25.0, ['6.6', '8.8'])
+
+    Foret et al., Sharpness-Aware Minimization, ICLR 2021; for `adaptive` Kwon et al., ASAM, ICML 2021.
+    """
+    checks.valid_number("sam_gradient", "rho", rho, low=0.0, ends="[)")
+
+    def gradient(params: Tree, *args: Any, **kwargs: Any) -> Any:
+        radius = checks.number("sam_gradient", "rho", rho, low=0.0, ends="[)")
+        first = grad_fn(params, *args, **kwargs)
+        second = grad_fn(_perturbed(params, _gradients(first, params), radius, adaptive), *args, **kwargs)
+        if first is _gradients(first, params):
+            return second
+        return first[0], second[1]
+
+    return gradient
+
+
+def _gradients(result: Any, params: Tree) -> Tree:
+    """What `jax.grad` returns bare and `jax.value_and_grad` returns second; no finite tree can be both."""
+    structure = jax.tree.structure(params)
+    if jax.tree.structure(result) == structure:
+        return result
+    if isinstance(result, tuple) and len(result) == 2 and jax.tree.structure(result[1]) == structure:
+        return result[1]
+    raise ValueError(
+        "sam_gradient: grad_fn must return gradients in the structure of params, or a pair with them second; "
+        f"got {jax.tree.structure(result)} for {structure}"
+    )
+
+
+def _perturbed(params: Tree, gradients: Tree, rho: Float[Array, ""], adaptive: bool) -> Tree:
+    wide = jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(dtypes.widened(jnp.result_type(leaf))), params)
+    scales = jax.tree.map(lambda w: jnp.abs(w).astype(w.dtype) + ADAPTIVE_FLOOR if adaptive else jnp.ones_like(w), wide)
+    ascents = jax.tree.map(lambda scale, g: scale * jnp.conj(g).astype(scale.dtype), scales, gradients)
+    squares = [jnp.sum(jnp.real(leaf * jnp.conj(leaf))) for leaf in jax.tree.leaves(ascents)]
+    square = sum((part.astype(rho.dtype) for part in squares), start=jnp.zeros((), rho.dtype))
+    share = rho * jnp.where(square == 0.0, 0.0, lax.rsqrt(jnp.where(square == 0.0, 1.0, square)))
+
+    def move(leaf: Any, w: Array, scale: Array, ascent: Array) -> Array:
+        return (w + share.astype(w.dtype) * scale * ascent).astype(jnp.result_type(leaf))
+
+    return jax.tree.map(move, params, wide, scales, ascents)

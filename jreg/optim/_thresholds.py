@@ -1,0 +1,100 @@
+"""Proximal operators in closed form: the minimizer of a penalty plus half the squared distance moved."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Inexact
+
+from .._core import checks, dtypes, norms
+from .._core.types import Numbers
+
+
+def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[Array, "*shape"]:
+    """The proximal operator of threshold * |x|: sign(x) * max(|x| - threshold, 0), by the modulus where complex.
+
+    Args:
+      threshold: at least 0; a scalar, or an array that broadcasts against x.
+
+    Raises:
+      ValueError: a concrete threshold below 0. A traced one gives NaN.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import optim
+    >>> optim.soft_threshold(jnp.array([-3.0, 0.5, 2.0]), 1.0).tolist()
+    [-2.0, 0.0, 1.0]
+
+    Parikh and Boyd, Proximal Algorithms, 2014.
+    """
+    x, limit = _checked("soft_threshold", x, threshold)
+    if jnp.iscomplexobj(x):
+        return _shrunk(x, norms.safe_norm(x, ()), limit)
+    limit = jnp.broadcast_to(limit, x.shape)
+    return x - lax.clamp(-limit, x, limit)
+
+
+def block_soft_threshold(
+    x: Inexact[Array, "*shape"], threshold: Numbers, *, axis: int | tuple[int, ...]
+) -> Inexact[Array, "*shape"]:
+    """The proximal operator of threshold * |x|_2 for each group: x * max(1 - threshold / |x|_2, 0).
+
+    A group is zeroed whole or kept whole. Its gradient is 0 in a group of zeros.
+
+    Args:
+      threshold: at least 0; a scalar, or an array that broadcasts against x with length 1 along `axis`.
+      axis: the axes inside one group: 0 takes what enters each unit of an (in, out) kernel as a group.
+
+    Raises:
+      ValueError: a concrete threshold below 0 (a traced one gives NaN), one that varies within a group, an axis that x
+        does not have.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import optim
+    >>> shrunk = optim.block_soft_threshold(jnp.array([[3.0, 0.3], [4.0, 0.4]]), 1.0, axis=0)
+    >>> [[f"{value:.1f}" for value in row] for row in shrunk]
+    [['2.4', '0.0'], ['3.2', '0.0']]
+
+    Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
+    """
+    name = "block_soft_threshold"
+    x = checks.inexact(name, "x", x)
+    axes = checks.axes(name, "axis", axis, x.ndim)
+    groups = tuple(1 if at in axes else size for at, size in enumerate(x.shape))
+    _, limit = _checked(name, jnp.empty(groups, x.dtype), threshold)
+    wide = x.astype(dtypes.widened(x.dtype))
+    return _shrunk(wide, norms.safe_norm(wide, axes, keepdims=True), limit.astype(dtypes.real(wide.dtype))).astype(x.dtype)
+
+
+def elastic_net_threshold(
+    x: Inexact[Array, "*shape"], l1_threshold: Numbers, l2_threshold: Numbers
+) -> Inexact[Array, "*shape"]:
+    """The proximal operator of l1_threshold * |x| + l2_threshold / 2 * x^2: soft_threshold(x) / (1 + l2_threshold).
+
+    Args:
+      l1_threshold, l2_threshold: at least 0; scalars, or arrays that broadcast against x.
+
+    Raises:
+      ValueError: a concrete threshold below 0. A traced one gives NaN.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import optim
+    >>> optim.elastic_net_threshold(jnp.array([-3.0, 0.5, 2.0]), 1.0, 1.0).tolist()
+    [-1.0, 0.0, 0.5]
+
+    Parikh and Boyd, Proximal Algorithms, 2014.
+    """
+    name = "elastic_net_threshold"
+    x, first = _checked(name, x, l1_threshold, "l1_threshold")
+    _, second = _checked(name, x, l2_threshold, "l2_threshold")
+    return soft_threshold(x, first) / (1.0 + second).astype(x.dtype)
+
+
+def _checked(name: str, x: Array, threshold: Numbers, argument: str = "threshold") -> tuple[Array, Float[Array, "..."]]:
+    x = checks.inexact(name, "x", x)
+    limit = checks.broadcastable(name, argument, checks.number(name, argument, threshold, low=0.0), x.shape)
+    return x, limit.astype(dtypes.real(x.dtype))
+
+
+def _shrunk(x: Array, size: Array, limit: Array) -> Array:
+    """Shorten vectors by `limit`; a divisor that is never 0 keeps the gradients finite."""
+    is_zeroed = size <= limit
+    factor = 1.0 - limit / jnp.where(is_zeroed, 1.0, size)
+    return jnp.where(is_zeroed, 0.0, x * factor.astype(x.dtype))
