@@ -371,6 +371,42 @@ BAD = [
         r"curves: tolerance must be at least 0; got -1.0",
     ),
     (lambda: diagnose.sparsity({"bias": X[0]}), ValueError, r"sparsity: where must select at least one leaf"),
+    (
+        lambda: diagnose.audit_optimizer(optim, PARAMS),
+        TypeError,
+        r"audit_optimizer: optimizer must be an optax transformation; got <module",
+    ),
+    (
+        lambda: diagnose.audit_optimizer(optax.polyak_sgd(), PARAMS),
+        TypeError,
+        r"audit_optimizer: optimizer must work with .* alone, under jit; got .*'value'",
+    ),
+    (lambda: diagnose.audit_optimizer(SGD, {}), ValueError, r"audit_optimizer: params must hold at least one array of"),
+    (
+        lambda: diagnose.audit_optimizer(SGD, IDS),
+        ValueError,
+        r"audit_optimizer: params must hold at least one array of",
+    ),
+    (
+        lambda: diagnose.audit_optimizer(SGD, {"a": [jnp.sin]}),
+        TypeError,
+        r"audit_optimizer: params must hold arrays; at a/0 it has",
+    ),
+    (
+        lambda: diagnose.audit_optimizer(SGD, {"key": KEY}),
+        TypeError,
+        r"audit_optimizer: params must hold arrays; at key it has",
+    ),
+    (
+        lambda: diagnose.audit_optimizer(SGD, PARAMS, num_steps=0),
+        ValueError,
+        r"audit_optimizer: num_steps must be at least 1; got 0",
+    ),
+    (
+        lambda: diagnose.audit_optimizer(SGD, PARAMS, num_steps=1.0),
+        TypeError,
+        r"audit_optimizer: num_steps must be a Python int; got 1.0",
+    ),
 ]
 
 

@@ -197,6 +197,14 @@ def test_masks_that_hold_no_bools_raise(make, mask, where):
         make(0.1, mask=mask).init(tree())
 
 
+def test_elements_that_jax_holds_are_looked_at_under_jit_too():
+    elements = jnp.array([[True, False]] * 3)
+    transformation = optim.add_l2(0.1, mask={"dense": False, "head": [elements, None]})
+    state = transformation.init(tree())
+    updates, _ = jax.jit(transformation.update)(tree(seed=1), state, tree())
+    assert_close_trees(updates, updated(transformation, tree(seed=1), tree()))
+
+
 @every_transformation
 def test_a_mask_may_choose_among_the_elements_of_a_leaf(make):
     chosen = np.random.default_rng(0).random((4, 3)) < 0.5

@@ -1,0 +1,12 @@
+"""The audits of the usual optimizers, printed as a user prints them."""
+
+from examples import audit
+
+
+def test_it_prints_a_table_for_each_optimizer_and_what_is_wrong(capsys):
+    audit.main()
+    printed = capsys.readouterr().out
+    assert printed.count("path ") == len(audit.optimizers())
+    assert printed.count("does not depend on the strength") == 1
+    assert printed.count("though no kernel") == 2
+    assert printed.count("is lost in bfloat16") == 1
