@@ -12,7 +12,7 @@ import jax
 from rich.console import Console
 
 from .measure import Suite, sample, summarize, table
-from .suites import noise, optim, penalty, train
+from .suites import noise, optim, penalty, seeds, train
 
 ROUNDS, QUICK_ROUNDS = 30, 2
 # Each with its size, and its size with --quick: megabytes, images, features or lanes.
@@ -27,6 +27,7 @@ SUITES: dict[str, tuple[Callable[[int, int], Iterator[Suite]], int, int]] = {
     "penalties": (penalty.family, 64, 1),
     "optimizer": (optim.update, 1024, 32),
     "sweep": (train.sweep, 200, 4),
+    "seeds": (seeds.table, 32, 2),
 }
 
 

@@ -45,8 +45,8 @@ def sample(cases: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, lis
 
 def summarize(suite: Suite, seconds: Mapping[str, list[float]]) -> list[dict[str, Any]]:
     """Per case the fastest and the median time, and their ratios to the reference."""
-    reference = next(iter(seconds.values()))
     seconds = {**seconds, **suite.measured}
+    reference = next(iter(seconds.values()))
     return [
         {
             "suite": suite.name,

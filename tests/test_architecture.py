@@ -22,7 +22,7 @@ ALLOWED = {
     "linen": {"_core", "random", "noise", "norm"},
     "nnx": {"_core", "random", "noise", "norm"},
 }
-LIBRARIES = {"jax", "numpy", "optax", "jaxtyping", "flax", "orbax", "rich", "matplotlib"}
+LIBRARIES = {"jax", "numpy", "scipy", "optax", "jaxtyping", "flax", "orbax", "rich", "matplotlib"}
 
 
 def name_of(path: Path) -> str:

@@ -335,6 +335,13 @@ BAD = [
     (lambda: fit(monitor="accuracy"), KeyError, r"fit: monitor must be one of the validation metrics \['loss'\]"),
     (lambda: fit(patience=-1), ValueError, r"patience must be at least 0; got -1"),
     (lambda: fit(mode="up"), ValueError, r"mode must be one of 'min', 'max'; got 'up'"),
+    (lambda: fit(warmup=-1), ValueError, r"warmup must be at least 0; got -1"),
+    (lambda: fit(last_batch="wrap"), ValueError, r"fit: last_batch must be one of 'drop', 'keep', 'pad'; got 'wrap'"),
+    (lambda: train.make_step(len, SGD, accumulate=0), ValueError, r"make_step: accumulate must be at least 1; got 0"),
+    (lambda: train.make_step(len, SGD, compute_dtype=int), TypeError, r"make_step: compute_dtype must be a dtype of"),
+    (lambda: train.grid({"rate": []}), ValueError, r"grid: axes must hold lists of numbers.*; rate has \[\]"),
+    (lambda: train.unstack({"rate": [0.5]}, X), ValueError, r"unstack: results must hold arrays \(1 settings"),
+    (lambda: train.tabulate({}, {}, by="valid"), KeyError, r"tabulate: by must be one of the scores \[\]; got 'valid'"),
     (lambda: train.update_stopping(STOPPING, X, X, 1, 0.0), TypeError, r"update_stopping: value must be a scalar"),
     (lambda: train.update_stopping(STOPPING, None, X, 1, 0.0), TypeError, r"update_stopping: value must be a scalar"),
     (

@@ -2,6 +2,9 @@
 
 from ._fit import FitResult as FitResult
 from ._fit import fit as fit
+from ._grid import Unstacked as Unstacked
+from ._grid import grid as grid
+from ._grid import unstack as unstack
 from ._state import TrainState as TrainState
 from ._state import init_state as init_state
 from ._step import make_eval as make_eval
@@ -10,3 +13,5 @@ from ._stopping import Stopping as Stopping
 from ._stopping import init_stopping as init_stopping
 from ._stopping import update_stopping as update_stopping
 from ._sweep import sweep as sweep
+from ._table import Table as Table
+from ._table import tabulate as tabulate

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from .._core import checks
 from .._core.types import Key, Number, Tree
-from ..random import fold_in, split, split_array
+from ..random import fold_in, split
+from ._epoch import LastBatch, batch_like, pass_over
 from ._state import TrainState
 from ._step import Evaluate, Metrics, Step
 from ._stopping import Stopping, init_stopping, update_stopping
@@ -50,12 +51,13 @@ def fit(
     min_delta: Number = 0.0,
     monitor: str = "loss",
     mode: Literal["min", "max"] = "min",
+    warmup: Number = 0,
+    last_batch: LastBatch = "drop",
 ) -> FitResult:
     """Train for `epochs` over data on the device, validate after each, keep the best state, stop early.
 
-    Every epoch shuffles the examples anew, as a function of (key, epoch), and drops the last short batch; the examples
-    that it leaves out differ from epoch to epoch. Everything is deterministic in (state, key, data, hyper). Wrap it in
-    `jax.jit` to compile it once for many calls, or give it to `sweep`.
+    Every epoch shuffles the examples anew, as a function of (key, epoch). Everything is deterministic in (state, key,
+    data, hyper). Wrap it in `jax.jit` to compile it once for many calls, or give it to `sweep`.
 
     Args:
       step: from `make_step`.
@@ -69,12 +71,17 @@ def fit(
       min_delta: what counts as an improvement, see `update_stopping`.
       monitor: the validation metric that decides which epoch is best.
       mode: whether lower ("min") or higher ("max") is better.
+      warmup: epochs that may be best, but are never bad.
+      last_batch: what becomes of the rows that fill no batch. "drop" leaves them out, others in each epoch; "keep"
+        makes them a short batch, for which the step is compiled a second time; "pad" fills that batch up with rows of
+        weight 0: every batch is then a pair `(rows, weights)`, and the loss `sum(weights * losses) / sum(weights)`. Pad
+        where devices or `accumulate` share out the rows; batch norm sees the padding unless it is given the weights.
 
     Returns:
       A `FitResult`: `best` is the state of the epoch with the best monitored value, whether or not the stop fired;
-      `last` the state at the end; histories hold the mean of each step metric over the epoch, and each validation
-      metric; `best_epoch` counts from 0, and is -1 (with `best` the initial state) if every value was NaN;
-      `stopped_epoch` is the number of epochs run.
+      `last` the state at the end; histories hold the mean of each step metric over the epoch, by the metric "weight" or
+      else by the rows of each batch, and each validation metric; `best_epoch` counts from 0, and is -1 (with `best` the
+      initial state) if every value was NaN; `stopped_epoch` is the number of epochs run.
 
     Raises:
       ValueError: fewer examples than a batch, data of uneven length, no epoch.
@@ -98,16 +105,14 @@ def fit(
     size = _num_examples(train_data)
     batch_size = checks.integer("fit", "batch_size", batch_size)
     epochs = checks.integer("fit", "epochs", epochs)
-    num_steps = size // batch_size
-    if num_steps == 0:
+    checks.choice("fit", "last_batch", last_batch, ("drop", "keep", "pad"))
+    if batch_size > size and last_batch == "drop":
         raise ValueError(f"fit: batch_size must be at most the {size} examples of train_data; got {batch_size}")
 
     def run_epoch(progress: _Progress) -> _Progress:
         order_key, steps_key = split(fold_in(key, progress.epoch))
-        order = jax.random.permutation(order_key, size)[: num_steps * batch_size].reshape(num_steps, batch_size)
-        keys = split_array(steps_key, num_steps)
-        run_step = _step_on(step, train_data, hyper)
-        trained, step_metrics = lax.scan(run_step, progress.state, (keys, order))
+        order = jax.random.permutation(order_key, size)
+        trained, means = pass_over(step, progress.state, steps_key, train_data, order, hyper, batch_size, last_batch)
         valid_metrics = evaluate(trained, valid_data, hyper)
         stopping = update_stopping(
             progress.stopping,
@@ -116,8 +121,8 @@ def fit(
             jnp.inf if patience is None else patience,
             min_delta,
             mode=mode,
+            warmup=warmup,
         )
-        means = jax.tree.map(lambda values: jnp.mean(values.astype(jnp.float32)), step_metrics)
         return _Progress(
             progress.epoch + 1,
             trained,
@@ -126,11 +131,16 @@ def fit(
             _recorded(progress.valid_history, valid_metrics, progress.epoch),
         )
 
-    def goes_on(progress: _Progress) -> Array:
-        is_early = progress.epoch < epochs
-        return is_early if patience is None else is_early & ~progress.stopping.should_stop
-
-    end = lax.while_loop(goes_on, run_epoch, _start(step, evaluate, state, key, train_data, valid_data, hyper, epochs))
+    batch = batch_like(train_data, batch_size, last_batch)
+    _, train_metrics = jax.eval_shape(step, state, key, batch, hyper)
+    start = _start(state, epochs, train_metrics, jax.eval_shape(evaluate, state, valid_data, hyper))
+    if patience is None:
+        # A loop of known length: nothing waits for a decision, and `sweep` can tell that all lanes end together.
+        end, _ = lax.scan(lambda progress, _: (run_epoch(progress), None), start, length=epochs)
+    else:
+        end = lax.while_loop(
+            lambda progress: (progress.epoch < epochs) & ~progress.stopping.should_stop, run_epoch, start
+        )
     return FitResult(
         best=end.stopping.best_params,
         last=end.state,
@@ -142,32 +152,11 @@ def fit(
     )
 
 
-def _step_on(step: Step, data: Tree, hyper: Tree) -> Any:
-    def run_step(state: TrainState, inputs: tuple[Key, Array]) -> tuple[TrainState, Metrics]:
-        step_key, rows = inputs
-        return step(state, step_key, jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=0), data), hyper)
-
-    return run_step
-
-
-def _start(
-    step: Step,
-    evaluate: Evaluate,
-    state: TrainState,
-    key: Key,
-    train_data: Tree,
-    valid_data: Tree,
-    hyper: Tree,
-    epochs: int,
-) -> _Progress:
-    """The carry of the loop, in the dtypes that a step gives it."""
-    _, train_metrics = jax.eval_shape(step, state, key, train_data, hyper)
-    valid_metrics = jax.eval_shape(evaluate, state, valid_data, hyper)
-    train_history, valid_history = (
-        {name: jnp.full(epochs, jnp.nan, jnp.float32) for name in metrics} for metrics in (train_metrics, valid_metrics)
-    )
+def _start(state: TrainState, epochs: int, *metrics: dict[str, Any]) -> _Progress:
+    """The carry of the loop, with a history for every metric of training and of validation."""
+    histories = ({name: jnp.full(epochs, jnp.nan, jnp.float32) for name in found} for found in metrics)
     state = jax.tree.map(jnp.asarray, state)
-    return _Progress(jnp.zeros((), jnp.int32), state, init_stopping(state), train_history, valid_history)
+    return _Progress(jnp.zeros((), jnp.int32), state, init_stopping(state), *histories)
 
 
 def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict[str, Array]:

@@ -4,32 +4,50 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import optax
+from jax.typing import DTypeLike
+from jaxtyping import Array
 
-from .._core import checks
-from .._core.types import Array, Key, Tree
+from .._core import checks, trees
+from .._core.types import Key, Tree
+from ._gradient import LossFn, Metrics, accumulated, gradient_of
 from ._state import TrainState
 
-Metrics: TypeAlias = dict[str, Array]
-LossFn: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Array, tuple[Tree, Mapping[str, Array]]]]
 Step: TypeAlias = Callable[[TrainState, Key, Tree, Tree], tuple[TrainState, Metrics]]
 Evaluate: TypeAlias = Callable[[TrainState, Tree, Tree], Metrics]
 
 
 def make_step(
-    loss_fn: LossFn, optimizer: optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
+    loss_fn: LossFn,
+    optimizer: optax.GradientTransformation | Callable[[Any], optax.GradientTransformation],
+    *,
+    accumulate: int = 1,
+    compute_dtype: DTypeLike | None = None,
 ) -> Step:
     """Make `step(state, key, batch, hyper) -> (state, metrics)`, a pure function to jit, scan and vmap.
 
     Args:
       loss_fn: `loss_fn(params, model_state, key, batch, hyper) -> (loss, (model_state, metrics))`, where metrics is a
-        dict of scalars and `hyper` any pytree of numbers: rates, strengths, alphas.
+        dict of scalars and `hyper` any pytree of numbers: rates, strengths, alphas. A loss that is a mean over other
+        than the rows of its batch, such as tokens or rows of weight above 0, returns how many as the metric "weight".
       optimizer: a transformation, or a function of `hyper` that makes one, so that its strengths are traced too.
+      accumulate: micro-batches per update. The batch is cut along its first axis, each part has a key of its own, and
+        gradients and metrics are averaged by the metric "weight" (all parts alike without it; a part of weight 0 leaves
+        no trace). The optimizer is called once, so decay and schedules count updates. Model state goes through the
+        parts in turn: batch norm sees each as a batch.
+      compute_dtype: such as bfloat16: what floats of params and batch are cast to for `loss_fn`. Params, gradients,
+        model state and optimizer stay in their own dtypes. Sum and average in float32 inside the loss. The loss is not
+        scaled, so gradients of float16 may underflow.
 
     Returns:
       a step whose metrics are "loss" and those of `loss_fn`, which may replace it. It raises TypeError when the key is
       None: evaluation goes through `make_eval`. Under `jax.jit(step, donate_argnums=0)` the old state's buffers are
-      reused.
+      reused: then no leaf may be in the state twice, as where params also serve as the first average of themselves.
+
+    Raises:
+      ValueError, TypeError: `accumulate` is no count of at least 1, or `compute_dtype` no dtype of floats. From the
+        step: params that are no floats, a batch that `accumulate` does not divide.
 
     >>> import jax, jax.numpy as jnp, optax
     >>> from jreg import noise, train
@@ -43,15 +61,17 @@ def make_step(
     >>> int(state.step), float(metrics["loss"])
     (1, 1.0)
     """
+    gradient = gradient_of(loss_fn, _floating_dtype(compute_dtype))
+    if checks.integer("make_step", "accumulate", accumulate) > 1:
+        gradient = accumulated(gradient, accumulate)
 
     def step(state: TrainState, key: Key, batch: Tree, hyper: Tree) -> tuple[TrainState, Metrics]:
         key = checks.key("step", key)
-        gradient_of = jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, (model_state, metrics)), grads = gradient_of(state.params, state.model_state, key, batch, hyper)
-        transformation = _transformation(optimizer, hyper)
-        updates, opt_state = transformation.update(grads, state.opt_state, state.params)
+        jax.tree_util.tree_map_with_path(_check_trainable, state.params)
+        grads, model_state, metrics = gradient(state.params, state.model_state, key, batch, hyper)
+        updates, opt_state = _transformation(optimizer, hyper).update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return TrainState(params, opt_state, model_state, state.step + 1), {"loss": loss, **metrics}
+        return TrainState(params, opt_state, model_state, state.step + 1), metrics
 
     return step
 
@@ -78,3 +98,18 @@ def make_eval(metric_fn: Callable[[Tree, Tree, Tree, Tree], Mapping[str, Array]]
 
 def _transformation(optimizer: Any, hyper: Tree) -> optax.GradientTransformation:
     return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(hyper)
+
+
+def _floating_dtype(dtype: DTypeLike | None) -> DTypeLike | None:
+    if dtype is not None and not jnp.issubdtype(dtype, jnp.floating):
+        raise TypeError(f"make_step: compute_dtype must be a dtype of floats; got {dtype!r}")
+    return dtype
+
+
+def _check_trainable(path: Any, leaf: Any) -> None:
+    dtype = getattr(leaf, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
+        raise TypeError(
+            f"step: params must hold arrays of floats; at {trees.path_name(path) or 'its root'} it has "
+            f"{leaf!r}. Keep the rest in model_state"
+        )

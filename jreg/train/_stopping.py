@@ -41,6 +41,7 @@ def update_stopping(
     min_delta: Number,
     *,
     mode: Literal["min", "max"] = "min",
+    warmup: Number = 0,
 ) -> Stopping:
     """Take in the value of one check: keep the best params, count the bad checks in a row, decide.
 
@@ -53,9 +54,12 @@ def update_stopping(
       patience: at least 0.
       min_delta: at least 0.
       mode: whether lower ("min") or higher ("max") is better.
+      warmup: the first so many checks count for the best, but never as bad.
 
     Raises:
-      ValueError: a concrete patience or min_delta below 0 or NaN (with a traced one no check is good), or another mode.
+      ValueError: a concrete patience, min_delta or warmup below 0 or NaN (with a traced one no check is good), or
+        another mode.
+      TypeError: a value that is no real scalar, such as a missing metric's None.
 
     >>> import jax.numpy as jnp
     >>> from jreg import train
@@ -68,23 +72,31 @@ def update_stopping(
     Prechelt, Early Stopping - But When?, 1998.
     """
     checks.choice("update_stopping", "mode", mode, ("min", "max"))
-    patience = checks.number("update_stopping", "patience", patience, low=0.0)
-    patience = checks.broadcastable("update_stopping", "patience", patience, ())
-    min_delta = checks.number("update_stopping", "min_delta", min_delta, low=0.0)
-    min_delta = checks.broadcastable("update_stopping", "min_delta", min_delta, ())
+    patience, min_delta, warmup = (
+        _at_least_zero(argument, number)
+        for argument, number in (("patience", patience), ("min_delta", min_delta), ("warmup", warmup))
+    )
     value = _scalar(value)
     gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
-    is_valid = ~jnp.isnan(patience) & ~jnp.isnan(min_delta)
+    is_valid = ~(jnp.isnan(patience) | jnp.isnan(min_delta) | jnp.isnan(warmup))
     is_good = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid
-    num_bad = jnp.where(is_good, 0, stopping.num_bad + 1)
+    num_checks = stopping.num_checks + 1
+    may_count = num_checks.astype(warmup.dtype) > warmup
+    num_bad = jnp.where(is_good | ~may_count, 0, stopping.num_bad + 1)
     return Stopping(
         best_value=jnp.where(is_good, value, stopping.best_value),
         best_params=jax.tree.map(lambda new, old: jnp.where(is_good, new, old), params, stopping.best_params),
         best_step=jnp.where(is_good, stopping.num_checks, stopping.best_step),
         num_bad=num_bad,
-        num_checks=stopping.num_checks + 1,
-        should_stop=stopping.should_stop | (~is_good & (num_bad.astype(patience.dtype) >= patience)),
+        num_checks=num_checks,
+        should_stop=stopping.should_stop | (~is_good & may_count & (num_bad.astype(patience.dtype) >= patience)),
+    )
+
+
+def _at_least_zero(argument: str, number: Number) -> Float[Array, ""]:
+    return checks.broadcastable(
+        "update_stopping", argument, checks.number("update_stopping", argument, number, 0.0), ()
     )
 
 

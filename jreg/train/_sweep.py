@@ -7,30 +7,34 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .._core import checks
 from .._core.types import Device, Key, Tree
+from ._lanes import FitOne, run_lanes
 
 LANES = PartitionSpec("lanes")
 
 
 def sweep(
-    fit_one: Callable[[Key, Tree], Tree],
+    fit_one: FitOne,
     keys: Key,
     hypers: Tree,
     *,
     devices: Sequence[Device] | None = None,
     chunk_size: int | None = None,
+    lanes_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tree:
     """Run `fit_one(key, hyper)` for every setting and every seed in one compiled program, over all devices.
 
-    Every setting meets the same keys, so differences between settings are paired. On a CPU each device runs its lanes
-    one after another, so that each stops for itself and small products stay in cache; on an accelerator they are one
-    `vmap`. To make every core a device, call `jax.config.update("jax_num_cpu_devices", os.cpu_count())` before anything
-    else.
+    Every setting meets the same keys, so differences between settings are paired. An accelerator runs its lanes as one
+    `vmap`. A core runs as many together as its cache holds, up to 32, but one after another where each stops for itself
+    (`fit` with a patience) or is large. To make every core a device, call
+    `jax.config.update("jax_num_cpu_devices", os.cpu_count())` before anything else.
+
+    Under `jax.distributed` every process makes the same call: the lanes spread over the devices of all, and every
+    process gets all results.
 
     Args:
       fit_one: a pure function, such as one that splits its key, initializes a state and calls `fit`. It is compiled
@@ -38,11 +42,15 @@ def sweep(
       keys: an array of keys, one per seed: `jax.random.split(key, num_seeds)`.
       hypers: a pytree of arrays with the settings on the first axis.
       devices: where the lanes run; all of `jax.devices()` by default. Any number fits: the last lanes are padded.
-      chunk_size: lanes per call of the program, rounded up to a multiple of the devices; None takes all at once.
+      chunk_size: lanes per call of the program, rounded up to a multiple of the devices, for grids larger than memory;
+        None takes all at once.
+      lanes_at_once: how many lanes of a device run as one `vmap`, rounded down to a divisor of its lanes; 1 maps over
+        them. None chooses as above.
       progress: called with (lanes done, lanes in all) after each chunk.
 
     Returns:
-      what `fit_one` returns, with two axes in front: (setting, seed).
+      what `fit_one` returns, with two axes in front: (setting, seed). `unstack` names the axes of a grid and
+      `tabulate` sums up.
 
     Raises:
       ValueError: `keys` is no array of keys, or hypers of uneven length.
@@ -64,28 +72,48 @@ def sweep(
     lanes = num_hypers * num_seeds
     chunk = lanes if chunk_size is None else checks.integer("sweep", "chunk_size", chunk_size)
     chunk = -(-min(chunk, lanes) // len(devices)) * len(devices)
+    if lanes_at_once is not None:
+        checks.integer("sweep", "lanes_at_once", lanes_at_once)
     results = []
     for start in range(0, lanes, chunk):
         lane = np.arange(start, start + chunk) % lanes
-        lane_hypers = jax.tree.map(lambda leaf: jnp.asarray(leaf)[lane // num_seeds], hypers)  # noqa: B023
-        lane_keys, lane_hypers = jax.device_put((keys[lane % num_seeds], lane_hypers), NamedSharding(mesh, LANES))
-        results.append(_run_lanes(lane_keys, lane_hypers, fit_one=fit_one, mesh=mesh))
+        lane_hypers = jax.tree.map(lambda leaf: _rows(leaf, lane // num_seeds, mesh), hypers)  # noqa: B023
+        lane_keys = _rows(keys, lane % num_seeds, mesh)
+        found = _run(lane_keys, lane_hypers, fit_one=fit_one, mesh=mesh, lanes_at_once=lanes_at_once)
+        results.append(_to_every_process(found, mesh))
         if progress is not None:
             jax.block_until_ready(results[-1])
             progress(min(start + chunk, lanes), lanes)
     return jax.tree.map(lambda *parts: _assembled(parts, lanes, num_hypers, num_seeds), *results)
 
 
-@partial(jax.jit, static_argnames=("fit_one", "mesh"))
-def _run_lanes(keys: Key, hypers: Tree, *, fit_one: Callable[[Key, Tree], Tree], mesh: Mesh) -> Tree:
+@partial(jax.jit, static_argnames=("fit_one", "mesh", "lanes_at_once"))
+def _run(keys: Key, hypers: Tree, *, fit_one: FitOne, mesh: Mesh, lanes_at_once: int | None) -> Tree:
     def run_shard(shard: tuple[Key, Tree]) -> Tree:
-        if mesh.devices[0].platform == "cpu":
-            return lax.map(lambda lane: fit_one(*lane), shard)
-        return jax.vmap(fit_one)(*shard)
+        return run_lanes(fit_one, *shard, mesh.devices[0].platform, lanes_at_once)
 
     return jax.shard_map(run_shard, mesh=mesh, in_specs=((LANES, LANES),), out_specs=LANES, check_vma=False)(
         (keys, hypers)
     )
+
+
+def _rows(leaf: Any, rows: np.ndarray, mesh: Mesh) -> jax.Array:
+    """Rows of an array, spread over the devices: also over those of other processes, which hold the same array."""
+    sharding = NamedSharding(mesh, LANES)
+    if sharding.is_fully_addressable:
+        return jax.device_put(jnp.asarray(leaf)[rows], sharding)
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_rows(jax.random.key_data(leaf), rows, mesh), impl=jax.random.key_impl(leaf))
+    here = np.asarray(leaf)[rows]
+    return jax.make_array_from_callback(here.shape, sharding, lambda index: here[index])
+
+
+def _to_every_process(results: Tree, mesh: Mesh) -> Tree:
+    """Results that other processes hold parts of, in full and on a device of this process."""
+    if NamedSharding(mesh, LANES).is_fully_addressable:
+        return results
+    copied = jax.jit(lambda tree: tree, out_shardings=NamedSharding(mesh, PartitionSpec()))(results)
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), copied)
 
 
 def _lengths(keys: Any, hypers: Tree) -> tuple[int, int]:

@@ -82,6 +82,16 @@ def assert_close(got, expected, rtol=1e-5):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-6), got, expected)
 
 
+def weighted_loss(params, model_state, key, batch, hyper):
+    (x, y), weights = batch
+    losses = jnp.sum((noise.dropout(None, x, 0.0) @ params - y) ** 2, axis=1)
+    return jnp.sum(weights * losses) / jnp.sum(weights), (model_state, {})
+
+
+def mean_loss(params, model_state, key, batch, hyper):
+    return weighted_loss(params, model_state, key, (batch, jnp.ones(len(batch[0]))), hyper)
+
+
 def columns(history):
     return {name: np.array([epoch[name] for epoch in history]) for name in history[0]}
 
@@ -139,11 +149,67 @@ def test_another_metric_and_direction_can_decide():
     np.testing.assert_allclose(by_fit.best_value, -by_loss.best_value, rtol=1e-6)
 
 
+def test_rows_of_padding_change_nothing():
+    """A short batch of its own, the same filled up, and the same in micro-batches: equal updates and equal means."""
+    options = {"batch_size": BATCH_SIZE, "epochs": 2}
+    optimizer = optax.sgd(0.1, momentum=0.5)
+
+    def run(loss_fn, last_batch, accumulate=1):
+        made = train.make_step(loss_fn, optimizer, accumulate=accumulate)
+        state = train.init_state(jnp.zeros((3, 1)), optimizer)
+        return train.fit(made, evaluate, state, KEY, TRAIN, VALID, HYPER, last_batch=last_batch, **options)
+
+    def with_weight(*args):
+        loss, (model_state, _) = weighted_loss(*args)
+        return loss, (model_state, {"weight": jnp.sum(args[3][1])})
+
+    kept = run(mean_loss, "keep")
+    assert int(kept.last.step) == 2 * (NUM_STEPS + 1)
+    assert_close(run(weighted_loss, "pad"), kept)
+    parts = run(with_weight, "pad", accumulate=2)
+    assert_close(parts.last.params, kept.last.params)
+    assert_close(parts.train_history["loss"], kept.train_history["loss"])
+
+
+def test_a_short_batch_counts_as_many_rows_as_it_has():
+    """The mean over an epoch is the mean over its rows."""
+
+    def read(params, model_state, key, batch, hyper):
+        return jnp.sum(params), (model_state, {"mean": jnp.mean(batch)})
+
+    state = train.init_state(jnp.zeros(1), optax.sgd(0.0))
+    still = train.make_step(read, optax.sgd(0.0))
+    result = train.fit(
+        still, lambda state, batch, hyper: {"loss": jnp.zeros(())}, state, KEY, jnp.arange(22.0) ** 2, (), None,
+        batch_size=4, epochs=1, last_batch="keep",
+    )  # fmt: skip
+    np.testing.assert_allclose(result.train_history["mean"], np.mean(np.arange(22.0) ** 2), rtol=1e-6)
+
+
+@pytest.mark.parametrize("last_batch", ["keep", "pad"])
+def test_a_batch_may_be_larger_than_the_data_unless_it_is_dropped(last_batch):
+    made = train.make_step(weighted_loss if last_batch == "pad" else mean_loss, make_optimizer)
+    result = train.fit(
+        made, evaluate, make_state(), KEY, TRAIN, VALID, HYPER, batch_size=30, epochs=1, last_batch=last_batch
+    )
+    assert int(result.last.step) == 1
+    grads = jax.grad(lambda params: mean_loss(params, (), None, TRAIN, None)[0])(make_state().params)
+    np.testing.assert_allclose(result.last.params, -0.1 * grads, rtol=1e-5)
+
+
+def test_a_fit_leaves_its_arguments_usable():
+    """jax-ml/jax#2936: a loop that donates its state takes the caller's params with it."""
+    state = make_state()
+    train.fit(step, evaluate, state, KEY, TRAIN, VALID, HYPER, batch_size=BATCH_SIZE, epochs=1)
+    assert float(jnp.sum(state.params)) == 0.0
+    assert int(state.step) == 0
+
+
 # A run whose validation values are given and whose parameters count the updates: what stopping does to a fit.
 
 
 @partial(jax.jit, static_argnames=("epochs", "mode"))
-def scripted(values, patience, min_delta=0.0, *, epochs=6, mode="min"):
+def scripted(values, patience, min_delta=0.0, *, epochs=6, mode="min", warmup=0):
     def count(params, model_state, key, batch, hyper):
         return -params, (model_state, {})
 
@@ -154,7 +220,7 @@ def scripted(values, patience, min_delta=0.0, *, epochs=6, mode="min"):
     counting = train.make_step(count, optax.sgd(1.0))
     return train.fit(
         counting, read, state, KEY, jnp.zeros(4), values, None,
-        batch_size=2, epochs=epochs, patience=patience, min_delta=min_delta, mode=mode,
+        batch_size=2, epochs=epochs, patience=patience, min_delta=min_delta, mode=mode, warmup=warmup,
     )  # fmt: skip
 
 
@@ -200,6 +266,11 @@ def test_mode_max_keeps_the_highest():
 def test_min_delta_is_what_counts_as_better():
     result = scripted(jnp.array([1.0, 0.95, 0.91, 0.5, 0.4, 0.3]), jnp.float32(2.0), 0.2)
     assert (int(result.best_epoch), int(result.stopped_epoch)) == (0, 3)
+
+
+def test_a_warmup_is_not_judged():
+    result = scripted(jnp.array([1.0, 2.0, 2.0, 2.0, 2.0, 2.0]), jnp.float32(1.0), warmup=3)
+    assert (int(result.best_epoch), int(result.stopped_epoch)) == (0, 4)
 
 
 def test_one_epoch_is_enough():
@@ -314,7 +385,9 @@ def test_an_unknown_monitor_is_refused():
 
 
 @pytest.mark.parametrize(
-    "option", [{"patience": -1}, {"min_delta": -0.1}, {"mode": "auto"}, {"patience": nan}], ids=str
+    "option",
+    [{"patience": -1}, {"min_delta": -0.1}, {"mode": "auto"}, {"patience": nan}, {"warmup": -1}, {"last_batch": "x"}],
+    ids=str,
 )
 def test_options_of_stopping_are_checked(option):
     with pytest.raises(ValueError, match=rf"{next(iter(option))} must be"):

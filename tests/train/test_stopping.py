@@ -232,3 +232,33 @@ def test_numbers_that_are_no_scalars_are_refused():
         train.update_stopping(start, 1.0, (), jnp.ones(2), 0.0)
     with pytest.raises(ValueError, match=r"^update_stopping: min_delta must be a scalar"):
         train.update_stopping(start, 1.0, (), 1, jnp.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("values", "warmup", "checks", "best"),
+    [
+        ([1.0, 2.0, 2.0, 2.0, 2.0], 0, 3, 0),
+        ([1.0, 2.0, 2.0, 2.0, 2.0], 1, 3, 0),
+        ([1.0, 2.0, 2.0, 2.0, 2.0], 2, 4, 0),
+        ([1.0, nan, 2.0, 0.5, 2.0, 2.0], 3, 6, 3),
+        ([1.0] * 5, inf, 0, 0),
+    ],
+)
+def test_checks_of_the_warmup_may_be_best_but_are_never_bad(values, warmup, checks, best):
+    update = jax.jit(
+        lambda stopping, value, number: train.update_stopping(stopping, value, number, 2, 0.0, warmup=warmup)
+    )
+    stopping, flags = train.init_stopping(jnp.float32(-1.0)), []
+    for number, value in enumerate(values):
+        stopping = update(stopping, value, jnp.float32(number))
+        flags.append(bool(stopping.should_stop))
+    assert (flags.index(True) + 1 if any(flags) else 0, int(stopping.best_step)) == (checks, best)
+
+
+@pytest.mark.parametrize("bad", [-1, nan])
+def test_a_warmup_that_is_no_number_of_checks_is_refused(bad):
+    start = train.init_stopping(())
+    with pytest.raises(ValueError, match=r"^update_stopping: warmup must be at least 0; got"):
+        train.update_stopping(start, 1.0, (), 1, 0.0, warmup=bad)
+    traced = jax.jit(lambda warmup: train.update_stopping(start, 1.0, (), 1, 0.0, warmup=warmup))(float(bad))
+    assert jnp.isnan(traced.best_value)

@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from jreg import noise, random, train
+from jreg.train import _lanes
 
 KEYS = jax.random.split(jax.random.key(7), 3)
 HYPERS = {"rate": jnp.array([0.0, 0.2, 0.5, 0.8, 1.0]), "scale": jnp.arange(10.0).reshape(5, 2)}
@@ -98,6 +99,29 @@ def test_chunks_of_any_size_give_the_same(chunk_size, expected):
     assert_equal(result, expected)
     chunk = min(-(-min(chunk_size, 15) // 2) * 2, 16)
     assert calls == [(min(done, 15), 15) for done in range(chunk, 15 + chunk, chunk)]
+
+
+@pytest.mark.parametrize("lanes_at_once", [1, 3, 100])
+def test_any_number_of_lanes_may_run_together(lanes_at_once, expected):
+    assert_equal(train.sweep(lane, KEYS, HYPERS, devices=jax.devices()[:2], lanes_at_once=lanes_at_once), expected)
+
+
+def test_what_fits_a_cache_runs_together_and_what_stops_for_itself_runs_alone():
+    def carry(size, patience):
+        def fit_one(key, hyper):
+            step = train.make_step(
+                lambda params, state, key, batch, hyper: (jnp.sum(params), (state, {})), optax.sgd(0.1)
+            )
+            state = train.init_state(jnp.zeros(size), optax.sgd(0.1))
+            evaluate = train.make_eval(lambda params, *_: {"loss": jnp.sum(params)})
+            data = jnp.zeros(4)
+            return train.fit(step, evaluate, state, key, data, data, hyper, batch_size=2, epochs=2, patience=patience)
+
+        return jax.make_jaxpr(jax.jit(fit_one))(KEYS[0], 0.5).jaxpr
+
+    assert [_lanes.lanes_in_cache(carry(size, None)) for size in (1, 2**15, 2**20)] == [32, 3, 1]
+    assert _lanes.lanes_in_cache(carry(1, 2)) == 1
+    assert _lanes.lanes_in_cache(jax.make_jaxpr(lane)(KEYS[0], jax.tree.map(lambda leaf: leaf[0], HYPERS)).jaxpr) == 32
 
 
 def test_progress_of_one_chunk_is_told_once():
@@ -191,6 +215,12 @@ def test_settings_without_one_length_are_refused(hypers):
 def test_chunks_that_are_no_count_are_refused(chunk_size, error):
     with pytest.raises(error, match=r"^sweep: chunk_size must be"):
         train.sweep(lane, KEYS, HYPERS, chunk_size=chunk_size)
+
+
+@pytest.mark.parametrize(("lanes_at_once", "error"), [(0, ValueError), (1.0, TypeError)])
+def test_lanes_at_once_that_are_no_count_are_refused(lanes_at_once, error):
+    with pytest.raises(error, match=r"^sweep: lanes_at_once must be"):
+        train.sweep(lane, KEYS, HYPERS, lanes_at_once=lanes_at_once)
 
 
 def test_a_sweep_on_no_device_is_refused():

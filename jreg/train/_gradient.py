@@ -1,0 +1,91 @@
+"""The gradient of a loss with its model state and metrics: in a narrower dtype, and over micro-batches."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.typing import DTypeLike
+from jaxtyping import Array
+
+from .._core.types import Key, Tree
+from ..random import split_array
+
+Metrics: TypeAlias = dict[str, Array]
+LossFn: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Array, tuple[Tree, Mapping[str, Array]]]]
+Gradient: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Tree, Tree, Metrics]]
+"""`(params, model_state, key, batch, hyper) -> (grads, model_state, metrics)`"""
+
+
+def gradient_of(loss_fn: LossFn, compute_dtype: DTypeLike | None) -> Gradient:
+    """The gradient of a loss that sees floats of params and batch in `compute_dtype`, if one is given."""
+    narrow_or_not = loss_fn if compute_dtype is None else _narrowed(loss_fn, compute_dtype)
+
+    def gradient(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Tree, Tree, Metrics]:
+        value_and_gradient = jax.value_and_grad(narrow_or_not, has_aux=True)
+        (loss, (model_state, metrics)), grads = value_and_gradient(params, model_state, key, batch, hyper)
+        return grads, model_state, {"loss": loss, **metrics}
+
+    return gradient
+
+
+def accumulated(gradient: Gradient, num_parts: int) -> Gradient:
+    """The gradient of a batch as the mean over its parts, one after another, by their weight."""
+
+    def whole(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Tree, Tree, Metrics]:
+        def weighed(model_state: Tree, inputs: tuple[Key, Tree]) -> tuple[Tree, Any]:
+            """Gradients and metrics times their weight. Of weight 0 even NaN leaves no trace."""
+            grads, changed, metrics = gradient(params, model_state, *inputs, hyper)
+            given = {name: jnp.asarray(metrics.pop(name), jnp.float32) for name in ("weight",) if name in metrics}
+            weight = given.get("weight", jnp.ones((), jnp.float32))
+            terms = jax.tree.map(
+                lambda leaf: jnp.where(weight > 0.0, leaf * weight.astype(leaf.dtype), jnp.zeros_like(leaf)),
+                (grads, _as_floats(metrics)),
+            )
+            changed = jax.tree.map(lambda new, old: jnp.where(weight > 0.0, new, old), changed, model_state)
+            return changed, (*terms, given)
+
+        def add_part(carry: Any, inputs: tuple[Key, Tree]) -> Any:
+            model_state, terms = weighed(carry[0], inputs)
+            return (model_state, jax.tree.map(jnp.add, carry[1], terms)), None
+
+        inputs = split_array(key, num_parts), jax.tree.map(lambda leaf: _parts(leaf, num_parts), batch)
+        _, terms = jax.eval_shape(weighed, model_state, jax.tree.map(lambda leaf: leaf[0], inputs))
+        zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), terms)
+        (model_state, (*sums, given)), _ = lax.scan(add_part, (model_state, zeros), inputs)
+        total = given.get("weight", jnp.asarray(num_parts, jnp.float32))
+        grads, metrics = jax.tree.map(lambda summed: summed / total.astype(summed.dtype), sums)
+        return grads, model_state, {**metrics, **given}
+
+    return whole
+
+
+def _narrowed(loss_fn: LossFn, dtype: DTypeLike) -> LossFn:
+    def narrow(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Array, tuple[Tree, Any]]:
+        loss, (changed, metrics) = loss_fn(_cast(params, dtype), model_state, key, _cast(batch, dtype), hyper)
+        changed = jax.tree.map(lambda new, old: new.astype(old.dtype), changed, model_state)
+        return loss.astype(jnp.float32), (changed, _cast(dict(metrics), jnp.float32))
+
+    return narrow
+
+
+def _cast(tree: Tree, dtype: DTypeLike) -> Tree:
+    def cast(leaf: Any) -> Any:
+        return leaf.astype(dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
+
+    return jax.tree.map(cast, tree)
+
+
+def _as_floats(metrics: Metrics) -> Metrics:
+    """A metric may be a count: its mean is no whole number."""
+    return {
+        name: value if jnp.issubdtype(value.dtype, jnp.inexact) else value.astype(jnp.float32)
+        for name, value in ((name, jnp.asarray(value)) for name, value in metrics.items())
+    }
+
+
+def _parts(leaf: Array, num_parts: int) -> Array:
+    if jnp.ndim(leaf) == 0 or leaf.shape[0] % num_parts:
+        raise ValueError(f"step: accumulate must divide the rows of the batch; got {num_parts} for {jnp.shape(leaf)}")
+    return leaf.reshape(num_parts, leaf.shape[0] // num_parts, *leaf.shape[1:])
