@@ -60,7 +60,9 @@ def block_soft_threshold(
     groups = tuple(1 if at in axes else size for at, size in enumerate(x.shape))
     _, limit = _checked(name, jnp.empty(groups, x.dtype), threshold)
     wide = x.astype(dtypes.widened(x.dtype))
-    return _shrunk(wide, norms.safe_norm(wide, axes, keepdims=True), limit.astype(dtypes.real(wide.dtype))).astype(x.dtype)
+    return _shrunk(wide, norms.safe_norm(wide, axes, keepdims=True), limit.astype(dtypes.real(wide.dtype))).astype(
+        x.dtype
+    )
 
 
 def elastic_net_threshold(

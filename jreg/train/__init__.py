@@ -1,10 +1,16 @@
-"""Training as pure functions: a step, a whole fit with early stopping, a whole sweep in one program."""
+"""Training as pure functions: a step, a whole fit, a whole sweep in one program; and a host loop with checkpoints."""
 
+from ._checkpoints import Checkpoint as Checkpoint
+from ._checkpoints import Checkpoints as Checkpoints
 from ._fit import FitResult as FitResult
 from ._fit import fit as fit
 from ._grid import Unstacked as Unstacked
 from ._grid import grid as grid
 from ._grid import unstack as unstack
+from ._run import Event as Event
+from ._run import Interrupted as Interrupted
+from ._run import RunResult as RunResult
+from ._run import run as run
 from ._state import TrainState as TrainState
 from ._state import init_state as init_state
 from ._step import make_eval as make_eval

@@ -1,0 +1,1 @@
+"""What a run survives: kills, damage, full disks, signals and dead peers, tried on real processes and counted."""

@@ -1,0 +1,6 @@
+"""The host loop: batches from anywhere, progress, signals, resumption."""
+
+from ._progress import Event as Event
+from ._run import RunResult as RunResult
+from ._run import run as run
+from ._signals import Interrupted as Interrupted

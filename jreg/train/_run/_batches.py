@@ -1,0 +1,68 @@
+"""Batches of an epoch, on the device before they are needed."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..._core.types import Tree
+
+Batches: TypeAlias = Iterable[Tree] | Callable[[int], Iterable[Tree]]
+"""What gives the batches anew in every epoch, or a function of the epoch that does."""
+
+END = object()
+
+
+def opened(batches: Batches, epoch: int) -> Iterator[Tree]:
+    """The batches of an epoch, from its first."""
+    if isinstance(batches, Iterable):
+        return iter(batches)
+    if not callable(batches):
+        raise TypeError(f"run: batches must be an iterable or a function of the epoch; got {type(batches).__name__}")
+    return iter(batches(epoch))
+
+
+def skipped(batches: Iterator[Tree], count: int) -> Iterator[Tree]:
+    """Take away the first batches, which an earlier part of the run has used."""
+    for number in range(count):
+        if next(batches, END) is END:
+            raise ValueError(f"run: train_batches must give what they gave before the resume, {count}; got {number}")
+    return batches
+
+
+def prefetched(batches: Iterator[Tree], sharding: Any, ahead: int = 2) -> Iterator[tuple[Tree, bool]]:
+    """Each batch, sent to the device `ahead` batches before it is used, and whether it is the last."""
+    placed = (jax.tree.map(lambda leaf: _placed(leaf, sharding), batch) for batch in batches)
+    queue = deque(islice(placed, ahead))
+    while queue:
+        batch = queue.popleft()
+        following = next(placed, END)
+        if following is not END:
+            queue.append(following)
+        yield batch, not queue
+
+
+def size(name: str, batch: Tree) -> int:
+    """The number of examples: the length of the first axis, 1 where there is none.
+
+    Raises:
+      ValueError: there are none, so that no mean over them exists.
+    """
+    leaves = jax.tree.leaves(batch)
+    count = leaves[0].shape[0] if leaves and leaves[0].ndim else len(leaves[:1])
+    if not count:
+        raise ValueError(f"run: {name} must hold examples in every batch; got {jax.tree.map(jnp.shape, batch)}")
+    return count
+
+
+def _placed(leaf: Any, sharding: Any) -> jax.Array:
+    """Put one leaf on the device; tensors of torch and tensorflow read as arrays too."""
+    if isinstance(leaf, jax.Array):
+        return leaf if sharding is None else jax.device_put(leaf, sharding)
+    # A copy, since jax may go on reading the memory, into which a loader may by then have put another batch.
+    own = np.array(leaf)
+    return jax.device_put(own) if sharding is None else jax.make_array_from_process_local_data(sharding, own)

@@ -1,0 +1,184 @@
+"""The host loop: any batches, any length, checkpoints, a bar; the numbers stay on the device."""
+
+from collections.abc import Callable, Sized
+from contextlib import nullcontext
+from math import inf
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ..._core import checks
+from ..._core.types import Key, Number, Tree
+from .._checkpoints import Checkpoints
+from .._state import TrainState
+from .._step import Evaluate, Step
+from ._batches import Batches
+from ._loop import Loop
+from ._progress import Event, display
+from ._signals import Interrupted, listening
+from ._story import Plan
+
+
+class RunResult(NamedTuple):
+    """The states to keep, and the story of the run, as in `FitResult`; histories are NaN past the stop."""
+
+    best: TrainState
+    last: TrainState
+    train_history: dict[str, np.ndarray]
+    valid_history: dict[str, np.ndarray]
+    best_value: float
+    best_epoch: int
+    stopped_epoch: int
+    num_skipped: int
+    status: Literal["finished", "stopped early", "interrupted", "diverged"]
+
+
+def run(
+    step: Step,
+    evaluate: Evaluate,
+    state: TrainState,
+    key: Key,
+    train_batches: Batches,
+    valid_batches: Batches,
+    hyper: Tree,
+    *,
+    epochs: int,
+    checkpoints: Checkpoints | None = None,
+    progress: bool = True,
+    patience: Number | None = None,
+    min_delta: Number = 0.0,
+    monitor: str = "loss",
+    mode: Literal["min", "max"] = "min",
+    non_finite: Literal["raise", "skip", "stop"] = "raise",
+    callback: Callable[[Event], Any] | None = None,
+    save_every: int | None = None,
+    log_every: int = 10,
+    steps_per_epoch: int | None = None,
+    sharding: Any = None,
+) -> RunResult:
+    """Train on batches from anywhere, validate after each epoch, keep the best state, stop early, save, resume.
+
+    `fit` is the same for data on the device. Here the batches come from the host, one after another, and are sent to
+    the device two ahead. Step n of the run (counted from 0) draws from fold_in(key, n). With `checkpoints` the run is
+    saved after every epoch, and goes on from the newest whole checkpoint if the directory holds one: stopped at any
+    step and resumed, it gives the numbers of the unbroken run, bit for bit, if the batches are the same again.
+
+    SIGTERM and SIGINT end the run after the step that is being made: it is saved, and `Interrupted` is raised, a
+    `SystemExit` with status 143 or 130. A second signal during the save does not disturb it. In a thread other than the
+    main one Python gives no signals.
+
+    Args:
+      step: from `make_step`; it is compiled here, once for as long as it is the same function.
+      evaluate: from `make_eval`; metrics are averaged over the validation batches, each weighted by its examples.
+      state: it stays usable. On resume it is the template, and gives the devices.
+      key: one key for the whole run; on resume the same.
+      train_batches: an iterable that gives the batches of an epoch each time it is iterated (a list, a loader of grain,
+        tf.data or torch), or a function of the epoch that returns one: shuffle by the epoch's number, so that the order
+        is the same after a resume. Leaves are arrays with the examples on the first axis. A last batch of another size
+        is compiled for once more: drop it or pad it.
+      valid_batches: the same.
+      hyper: passed on to `step` and `evaluate`.
+      checkpoints: where to save; None never does. It must monitor what the run does.
+      progress: show a bar, or a line per epoch where the output is no terminal.
+      patience: epochs without improvement to stop after; None never stops early.
+      min_delta: what counts as an improvement, see `update_stopping`.
+      monitor: the validation metric that decides which epoch is best.
+      mode: whether lower ("min") or higher ("max") is better.
+      non_finite: what to do when a step gives a loss or parameters that are not finite, or a NaN in any state. "raise"
+        FloatingPointError, which names the step; "skip" the step, leaving the state as it was before; "stop" with that
+        state. None of the three saves the bad state. The last two cost a pass over the state.
+      callback: called with an `Event` for every epoch and every `log_every` steps, in each of several processes. To
+        stop the run, raise.
+      save_every: save after every so many steps too.
+      log_every: the host reads the device once in so many steps, and as many steps late, so that neither waits.
+      steps_per_epoch: end an epoch after so many batches; an endless iterator then serves all epochs.
+      sharding: where batches go, such as a `NamedSharding` over the first axis; several processes give a part each.
+
+    Returns:
+      A `RunResult`. `step` of a state counts the updates it has seen; `num_skipped` the batches that were skipped, so
+      checkpoints, numbered by batches taken, are ahead by that.
+
+    Raises:
+      Interrupted: a signal asked to leave; its `result` is what was to be returned.
+      ValueError: an epoch without batches, a batch without examples, a checkpoint of another model, optimizer or key.
+      KeyError: `monitor` is no validation metric.
+      TypeError: the key is None.
+
+    >>> import jax, jax.numpy as jnp, numpy as np, optax
+    >>> from jreg import train
+    >>> x = np.random.default_rng(0).normal(size=(5, 8, 3)).astype("float32")
+    >>> batches = [(rows, rows @ np.float32([[1.0], [0.0], [-1.0]])) for rows in x]
+    >>> def loss_fn(params, model_state, key, batch, hyper):
+    ...     return jnp.mean((batch[0] @ params - batch[1]) ** 2), (model_state, {})
+    >>> step = train.make_step(loss_fn, optax.sgd(0.1))
+    >>> evaluate = train.make_eval(lambda params, _, batch, hyper: {"loss": loss_fn(params, (), None, batch, hyper)[0]})
+    >>> state = train.init_state(jnp.zeros((3, 1)), optax.sgd(0.1))
+    >>> result = train.run(step, evaluate, state, jax.random.key(1), batches, batches, None, epochs=20, progress=False)
+    >>> result.best_value < 1e-3, result.status
+    (True, 'finished')
+    """
+    plan = Plan(
+        step=step,
+        evaluate=evaluate,
+        key=checks.key("run", key),
+        train_batches=train_batches,
+        valid_batches=valid_batches,
+        hyper=hyper,
+        epochs=checks.integer("run", "epochs", epochs),
+        checkpoints=_monitoring("run", checkpoints, monitor, mode),
+        patience=inf if patience is None else _at_least_0("patience", patience),
+        min_delta=_at_least_0("min_delta", min_delta),
+        monitor=monitor,
+        mode=checks.choice("run", "mode", mode, ("min", "max")),
+        non_finite=checks.choice("run", "non_finite", non_finite, ("raise", "skip", "stop")),
+        callback=callback,
+        save_every=None if save_every is None else checks.integer("run", "save_every", save_every),
+        log_every=checks.integer("run", "log_every", log_every),
+        steps_per_epoch=None if steps_per_epoch is None else checks.integer("run", "steps_per_epoch", steps_per_epoch),
+        sharding=sharding,
+    )
+    with listening() as requests, nullcontext() if checkpoints is None else checkpoints.writing():
+        loop = Loop(plan, state, requests)
+        length = steps_per_epoch or (len(train_batches) if isinstance(train_batches, Sized) else None)
+        with display(progress, plan.epochs, loop.story.taken, length) as shown:
+            status = loop.run(shown)
+    result = _result(loop, status)
+    if requests.signum is not None:
+        raise Interrupted(requests.signum, result)
+    return result
+
+
+def _result(loop: Loop, status: Any) -> RunResult:
+    story, stopping = loop.story, loop.stopping
+    train_history, valid_history = (
+        {name: _padded(values, loop.plan.epochs) for name, values in history.items()}
+        for history in (story.train_history, story.valid_history)
+    )
+    return RunResult(
+        best=stopping.best_params,
+        last=loop.carry.state,
+        train_history=train_history,
+        valid_history=valid_history,
+        best_value=float(stopping.best_value),
+        best_epoch=int(stopping.best_step),
+        stopped_epoch=story.epoch,
+        num_skipped=int(loop.carry.num_bad),
+        status=status,
+    )
+
+
+def _padded(values: list[float], length: int) -> np.ndarray:
+    return np.array(values + [np.nan] * (length - len(values)), np.float32)
+
+
+def _at_least_0(argument: str, value: Any) -> float:
+    checks.valid_number("run", argument, value, low=0.0)
+    return float(value)
+
+
+def _monitoring(function: str, checkpoints: Checkpoints | None, monitor: str, mode: str) -> Checkpoints | None:
+    if checkpoints is not None and (checkpoints.monitor, checkpoints.mode) != (monitor, mode):
+        raise ValueError(
+            f"{function}: checkpoints must have monitor={monitor!r} and mode={mode!r} too; got {checkpoints!r}"
+        )
+    return checkpoints
