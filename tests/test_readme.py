@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -17,12 +16,46 @@ def section(name: str) -> str:
     return README.split(f"<!-- {name} -->")[1].split(f"<!-- /{name} -->")[0]
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_the_code_runs_as_it_stands(code):
+def printed(code):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    accuracy = re.search(r"accuracy on unseen digits ([\d.]+)%", done.stdout).group(1)
+    return done.stdout
+
+
+def test_the_training_loop_learns_the_digits():
+    (code,) = re.findall(r"```python\n(import jax, .*?)```", README, re.DOTALL)
+    accuracy = re.search(r"accuracy on unseen digits ([\d.]+)%", printed(code)).group(1)
     assert float(accuracy) > 85
+
+
+def test_code_with_its_output_beside_it_prints_that():
+    pairs = re.findall(r"```python\n((?:(?!```).)*)```\n\n```text\n(.*?)```", README, re.DOTALL)
+    assert len(pairs) == 1
+    for code, output in pairs:
+        assert printed(code) == output
+
+
+def test_every_block_of_code_is_one_of_these():
+    assert README.count("```python") == 2
+
+
+def test_the_articles_table_is_the_one_of_the_record():
+    record = json.loads((ROOT / "examples" / "seed_table.json").read_text())
+    for row, recipe in enumerate(record["recipes"]):
+        line = next(line for line in section("seeds").splitlines() if line.startswith(f"| {recipe['name']} |"))
+        for name in ("train", "valid"):
+            assert f"{record['means'][name][row]:.3f} ± {record['intervals'][name][row]:.3f}" in line
+        assert f"| {record['means']['gap'][row]:.3f} |" in line
+
+
+def test_the_shares_of_zeros_are_those_of_the_record():
+    record = json.loads((ROOT / "examples" / "sparsity.json").read_text())["proximal"]
+    shares, accuracies = (np.mean(record[name], axis=1) for name in ("zeros", "accuracy"))
+    told = re.findall(r"(\d+) % (?:of the weights )?at (0\.\d+)", README)
+    assert len(told) == 2
+    for share, accuracy in told:
+        row = np.argmin(np.abs(shares - float(share) / 100))
+        assert (f"{shares[row]:.0%}", f"{accuracies[row]:.3f}") == (f"{share}%", accuracy)
 
 
 def test_the_table_is_the_one_of_the_record():
