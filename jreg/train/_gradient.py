@@ -16,14 +16,18 @@ Metrics: TypeAlias = dict[str, Array]
 LossFn: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Array, tuple[Tree, Mapping[str, Array]]]]
 Gradient: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Tree, Tree, Metrics]]
 """`(params, model_state, key, batch, hyper) -> (grads, model_state, metrics)`"""
+Wrap: TypeAlias = Callable[[Callable[..., Any], Tree], Callable[..., Any]]
+"""`(grad_fn, hyper) -> grad_fn`"""
 
 
-def gradient_of(loss_fn: LossFn, compute_dtype: DTypeLike | None) -> Gradient:
+def gradient_of(loss_fn: LossFn, compute_dtype: DTypeLike | None, wrap: Wrap | None) -> Gradient:
     """The gradient of a loss that sees floats of params and batch in `compute_dtype`, if one is given."""
     narrow_or_not = loss_fn if compute_dtype is None else _narrowed(loss_fn, compute_dtype)
 
     def gradient(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Tree, Tree, Metrics]:
         value_and_gradient = jax.value_and_grad(narrow_or_not, has_aux=True)
+        if wrap is not None:
+            value_and_gradient = wrap(value_and_gradient, hyper)
         (loss, (model_state, metrics)), grads = value_and_gradient(params, model_state, key, batch, hyper)
         return grads, model_state, {"loss": loss, **metrics}
 

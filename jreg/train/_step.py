@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from .._core import checks, trees
 from .._core.types import Key, Tree
-from ._gradient import LossFn, Metrics, accumulated, gradient_of
+from ._gradient import LossFn, Metrics, Wrap, accumulated, gradient_of
 from ._state import TrainState
 
 Step: TypeAlias = Callable[[TrainState, Key, Tree, Tree], tuple[TrainState, Metrics]]
@@ -24,6 +24,7 @@ def make_step(
     *,
     accumulate: int = 1,
     compute_dtype: DTypeLike | None = None,
+    wrap_gradient: Wrap | None = None,
 ) -> Step:
     """Make `step(state, key, batch, hyper) -> (state, metrics)`, a pure function to jit, scan and vmap.
 
@@ -39,6 +40,8 @@ def make_step(
       compute_dtype: such as bfloat16: what floats of params and batch are cast to for `loss_fn`. Params, gradients,
         model state and optimizer stay in their own dtypes. Sum and average in float32 inside the loss. The loss is not
         scaled, so gradients of float16 may underflow.
+      wrap_gradient: `wrap_gradient(grad_fn, hyper) -> grad_fn`, around `jax.value_and_grad` of the loss, such as
+        `lambda grad_fn, hyper: optim.sam_gradient(grad_fn, hyper["rho"])`; of micro-batches, around that of each.
 
     Returns:
       a step whose metrics are "loss" and those of `loss_fn`, which may replace it. It raises TypeError when the key is
@@ -61,7 +64,7 @@ def make_step(
     >>> int(state.step), float(metrics["loss"])
     (1, 1.0)
     """
-    gradient = gradient_of(loss_fn, _floating_dtype(compute_dtype))
+    gradient = gradient_of(loss_fn, _floating_dtype(compute_dtype), wrap_gradient)
     if checks.integer("make_step", "accumulate", accumulate) > 1:
         gradient = accumulated(gradient, accumulate)
 

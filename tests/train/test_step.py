@@ -288,3 +288,28 @@ def test_one_trace_serves_every_step_of_a_schedule():
 def test_no_tracer_stays_behind():
     with jax.checking_leaks():
         jax.jit(train.make_step(loss_fn, make_optimizer, accumulate=2))(make_state(), KEY, BATCH, HYPER)
+
+
+def test_a_wrapped_gradient_sees_the_hyperparameters_and_both_of_its_passes_one_key():
+    def wrap(grad_fn, hyper):
+        return optim.sam_gradient(grad_fn, hyper["rho"])
+
+    optimizer, key = optax.sgd(0.1), jax.random.key(3)
+    hyper = {"rate": 0.5, "rho": 0.2}
+
+    def loss(params, model_state, key, batch, hyper):
+        hidden = noise.dropout(key, batch[0], hyper["rate"]) @ params["w"]
+        return jnp.mean((hidden - batch[1]) ** 2), (model_state, {})
+
+    params, batch = {"w": jnp.full((3, 2), 0.3)}, (jnp.ones((4, 3)), jnp.zeros((4, 2)))
+    step = jax.jit(train.make_step(loss, optimizer, wrap_gradient=wrap))
+    state, metrics = step(train.init_state(params, optimizer), key, batch, hyper)
+
+    def value_and_grad(params):
+        return jax.value_and_grad(lambda p: loss(p, (), key, batch, hyper)[0])(params)
+
+    value, first = value_and_grad(params)
+    ascended = params["w"] + 0.2 * first["w"] / jnp.linalg.norm(first["w"])
+    _, second = value_and_grad({"w": ascended})
+    np.testing.assert_allclose(metrics["loss"], value, rtol=1e-6)
+    np.testing.assert_allclose(state.params["w"], params["w"] - 0.1 * second["w"], rtol=1e-5)
