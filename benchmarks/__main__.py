@@ -12,7 +12,7 @@ import jax
 from rich.console import Console
 
 from .measure import Suite, sample, summarize, table
-from .suites import noise, optim, penalty, seeds, train
+from .suites import modules, noise, norm, optim, penalty, seeds, train
 
 ROUNDS, QUICK_ROUNDS = 30, 2
 # Each with its size, and its size with --quick: megabytes, images, features or lanes.
@@ -25,6 +25,9 @@ SUITES: dict[str, tuple[Callable[[int, int], Iterator[Suite]], int, int]] = {
     "residual": (noise.residual, 512, 32),
     "transformer": (noise.transformer, 4, 1),
     "penalties": (penalty.family, 64, 1),
+    "nnx transformer": (modules.transformer, 6, 1),
+    "nnx resnet": (modules.resnet, 4, 1),
+    "batch norm": (norm.batch_norm, 64, 1),
     "optimizer": (optim.update, 1024, 32),
     "sweep": (train.sweep, 200, 4),
     "seeds": (seeds.table, 32, 2),

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jreg import norm
 
 FEATURES = 3
-compiled = jax.jit(norm.batch_norm, static_argnames=("eps", "axis_name"))
+compiled = jax.jit(norm.batch_norm, static_argnames=("eps", "axis_name", "ghost_size", "ddof"))
 inferred = jax.jit(norm.batch_norm_inference, static_argnames="eps")
 
 
@@ -56,16 +56,6 @@ def test_decay_is_the_share_of_the_old_statistics():  # pytorch/examples#289
     _, mean, variance = reference(learned(), data())
     np.testing.assert_allclose(running.mean, mean, rtol=1e-6)
     np.testing.assert_allclose(running.variance, variance, rtol=1e-5)
-
-
-def test_the_unbiased_variance_of_torch_follows_from_the_biased_one():  # pytorch#19902
-    stats, torch_variance = state(), np.ones(FEATURES)
-    for seed in range(3):
-        x = data((4, FEATURES), seed)
-        _, stats = compiled(learned(), stats, x, decay=0.9)
-        torch_variance = 0.9 * torch_variance + 0.1 * np.asarray(x).var(0, ddof=1)
-    converted = 0.9**3 + (stats.variance - 0.9**3) * 4 / 3
-    np.testing.assert_allclose(converted, torch_variance, rtol=1e-5)
 
 
 def test_flax_agrees_in_output_gradients_and_running_statistics():
@@ -302,9 +292,18 @@ def test_input_that_is_no_float_array_raises(function):
             function(learned(), state(), x)
 
 
-def test_complex_input_raises():
-    with pytest.raises(TypeError, match="batch_norm: x must be an array of floats"):
-        norm.batch_norm(learned(), state(), data().astype(jnp.complex64))
+def test_complex_input_has_a_complex_mean_and_a_real_variance():
+    x = data((2, 8, FEATURES))
+    x = jax.lax.complex(x[0], x[1])
+    with pytest.raises(TypeError, match="batch_norm: mean must be complex for x of complex64; got float32"):
+        norm.batch_norm(learned(), state(), x)
+    stats = state()._replace(mean=jnp.zeros(FEATURES, jnp.complex64))
+    y, running = compiled(norm.init_batch_norm(FEATURES)[0], stats, x, decay=0.0)
+    np.testing.assert_allclose(running.mean, np.mean(x, 0), rtol=1e-5)
+    np.testing.assert_allclose(running.variance, np.var(x, 0), rtol=1e-5)
+    np.testing.assert_allclose(np.mean(np.abs(y) ** 2, 0), 1.0, rtol=1e-4)
+    again = inferred(norm.init_batch_norm(FEATURES)[0], running, x)
+    np.testing.assert_allclose(again, y, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("decay", [1.5, -0.1, float("nan")])
@@ -344,3 +343,189 @@ def test_one_nan_spoils_its_feature_alone():
     y, running = compiled(learned(), state(), data((8, FEATURES)).at[0, 1].set(jnp.nan))
     np.testing.assert_array_equal(jnp.isnan(y).all(0), [False, True, False])
     np.testing.assert_array_equal(jnp.isnan(running.mean), [False, True, False])
+
+
+# import torch
+# layer = torch.nn.BatchNorm1d(2, eps=1e-5, momentum=0.1)
+# layer.weight, layer.bias = [2.0, -0.5], [0.0, 1.0]
+# for each batch: y = layer(x); (y * cotangent).sum().backward()
+# then layer.eval()(batches[0])
+TORCH_BATCHES = [
+    [[0.5, -2.0], [1.5, 3.0], [-1.0, 0.0], [2.0, 7.0]],
+    [[4.0, 1.0], [-3.0, 2.0], [0.0, 2.5], [1.0, -1.0]],
+    [[10.0, 0.25], [12.0, -0.5], [9.0, 0.0], [11.5, 0.75]],
+]
+TORCH_COTANGENT = [[1.0, -1.0], [0.5, 2.0], [-2.0, 0.0], [0.25, 1.0]]
+TORCH_Y = [
+    [[-0.4364341, 1.5897675], [1.3093023, 0.852558], [-3.055039, 1.2948837], [2.1821706, 0.2627905]],
+    [[2.7999978, 1.0466251], [-2.7999978, 0.6736242], [-0.3999997, 0.4871238], [0.3999997, 1.7926269]],
+    [[-1.0482819, 0.8613284], [2.3062177, 1.6933582], [-2.7255316, 1.1386716], [1.4675927, 0.3066418]],
+]
+TORCH_X_GRADIENT = [
+    [[2.182168, 0.0801316], [7.4918883e-06, -0.185905], [-1.0911028, 0.0032053], [-1.0910728, 0.1025681]],
+    [[0.5280001, 0.5611231], [0.7719988, -0.5708535], [-1.5039989, 0.1686614], [0.2039999, -0.158931]],
+    [[2.4329293, 1.5360613], [-0.4884197, -1.0240682], [-1.5574583, 0.6826848], [-0.3870511, -1.1946782]],
+]
+TORCH_SCALE_GRADIENT = [[3.4369187, 3.2437218], [1.149999, -0.1865004], [2.9613941, -1.6640596]]
+TORCH_MEAN = [[0.075, 0.2], [0.1175, 0.2925], [1.16825, 0.27575]]
+TORCH_VARIANCE = [[1.075, 2.4333334], [1.8008332, 2.4295833], [1.8103331, 2.2137084]]
+TORCH_EVALUATED = [[-0.9933183, 1.7647746], [0.493129, 0.0845054], [-3.222989, 1.0926669], [1.2363527, -1.2597098]]
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_torch_agrees_in_output_gradients_and_running_statistics(ddof):  # pytorch#19902
+    params = norm.BatchNormParams(jnp.array([2.0, -0.5]), jnp.array([0.0, 1.0]))
+    stats, biased = norm.init_batch_norm(2)[1], np.ones(2)
+
+    @jax.jit
+    def step(params, stats, x):
+        y, pullback, stats = jax.vjp(
+            lambda params, x: norm.batch_norm(params, stats, x, decay=0.9, ddof=ddof), params, x, has_aux=True
+        )
+        return y, stats, *pullback(jnp.array(TORCH_COTANGENT))
+
+    for t, batch in enumerate(TORCH_BATCHES):
+        y, stats, by_params, by_x = step(params, stats, jnp.array(batch))
+        biased = 0.9 * biased + 0.1 * np.var(batch, 0)
+        np.testing.assert_allclose(y, TORCH_Y[t], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(by_x, TORCH_X_GRADIENT[t], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(by_params.scale, TORCH_SCALE_GRADIENT[t], rtol=1e-5)
+        np.testing.assert_allclose(by_params.offset, [-0.25, 2.0], rtol=1e-6)
+        np.testing.assert_allclose(stats.mean, TORCH_MEAN[t], rtol=1e-5)
+        np.testing.assert_allclose(stats.variance, TORCH_VARIANCE[t] if ddof else biased, rtol=1e-5)
+    if ddof:
+        evaluated = inferred(params, stats, jnp.array(TORCH_BATCHES[0]))
+        np.testing.assert_allclose(evaluated, TORCH_EVALUATED, rtol=1e-5, atol=1e-5)
+
+
+def test_the_formula_of_keras_holds():
+    # gamma * (batch - mean(batch)) / sqrt(var(batch) + epsilon) + beta
+    # moving = moving * momentum + batch * (1 - momentum)
+    x = data((16, FEATURES))
+    expected, mean, variance = reference(learned(), x, eps=1e-3)
+    y, running = compiled(learned(), state(), x, decay=0.99, eps=1e-3)
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(running.mean, 0.01 * mean, rtol=1e-4)
+    np.testing.assert_allclose(running.variance, 0.99 + 0.01 * variance, rtol=1e-5)
+
+
+def test_a_bad_ddof_raises():
+    for ddof in (2, -1, True, 0.5):
+        with pytest.raises(ValueError, match="batch_norm: ddof must be 0 or 1; got"):
+            norm.batch_norm(learned(), state(), data(), ddof=ddof)
+
+
+def test_both_ends_of_decay_are_exact_also_beside_nan():
+    spoilt = norm.BatchNormStats(jnp.full(FEATURES, jnp.nan), jnp.full(FEATURES, jnp.nan))
+    _, running = compiled(learned(), spoilt, data(), decay=0.0)
+    assert jnp.isfinite(jnp.stack(running)).all()
+    _, running = compiled(learned(), state(), data().at[0].set(jnp.nan), decay=1.0)
+    jax.tree.map(np.testing.assert_array_equal, running, state())
+
+
+def test_a_negative_running_variance_raises_or_gives_nan():  # FL4Health#39
+    stats = state()._replace(variance=jnp.array([1.0, -1e-6, 1.0]))
+    with pytest.raises(ValueError, match="batch_norm_inference: variance must be at least 0; got"):
+        norm.batch_norm_inference(learned(), stats, data())
+    np.testing.assert_array_equal(jnp.isnan(inferred(learned(), stats, data())).all((0, 1)), [False, True, False])
+
+
+def test_a_frozen_norm_passes_gradients_to_parameters_and_data():
+    stats = norm.BatchNormStats(jnp.array([1.0, 2.0, 3.0]), jnp.array([4.0, 1.0, 0.25]))
+
+    def loss(params, x):
+        return jnp.sum(norm.batch_norm_inference(params, stats, x) ** 2)
+
+    by_params, by_x = jax.jit(jax.grad(loss, argnums=(0, 1)))(learned(), data())
+    y = inferred(learned(), stats, data())
+    np.testing.assert_allclose(by_params.offset, 2 * y.sum((0, 1)), rtol=1e-4)
+    factor = learned().scale / jnp.sqrt(stats.variance + 1e-5)
+    np.testing.assert_allclose(by_x, 2 * y * factor[None, None], rtol=1e-4, atol=1e-4)
+
+
+def closed_form(params, x, eps=1e-5):
+    """Batch norm with the textbook gradient."""
+
+    @jax.custom_vjp
+    def normalize(scale, offset, x):
+        return forward(scale, offset, x)[0]
+
+    def forward(scale, offset, x):
+        mean = jnp.mean(x, 0, keepdims=True)
+        inverse = jax.lax.rsqrt(jnp.mean((x - mean) ** 2, 0, keepdims=True) + eps)
+        return (x - mean) * (scale[None] * inverse) + offset[None], (scale, x, mean, inverse)
+
+    def backward(residuals, dy):
+        scale, x, mean, inverse = residuals
+        normal = (x - mean) * inverse
+        by_scale, by_offset = jnp.sum(dy * normal, 0), jnp.sum(dy, 0)
+        by_x = scale[None] * inverse * (dy - (by_offset[None] + normal * by_scale[None]) / len(x))
+        return by_scale, by_offset, by_x
+
+    normalize.defvjp(forward, backward)
+    return normalize(*params, x)
+
+
+def test_the_gradient_costs_what_the_closed_form_costs():
+    x, cotangent = data((256, 64)), data((256, 64), 1)
+    params, stats = norm.init_batch_norm(64)
+    found = []
+    for apply in (lambda params, x: norm.batch_norm(params, stats, x)[0], closed_form):
+        gradient = jax.jit(
+            jax.grad(lambda params, x, apply=apply: jnp.sum(cotangent * apply(params, x)), argnums=(0, 1))
+        )
+        found.append((gradient.lower(params, x).compile(), gradient(params, x)))
+    (ours, gradients), (theirs, expected) = found
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), gradients, expected)
+    assert ours.cost_analysis()["flops"] < 1.02 * theirs.cost_analysis()["flops"]
+    assert ours.cost_analysis()["bytes accessed"] < 1.15 * theirs.cost_analysis()["bytes accessed"]
+
+
+def test_the_backward_pass_keeps_one_array_of_the_size_of_the_data():
+    params, stats = norm.init_batch_norm(64)
+    _, pullback = jax.vjp(lambda params, x: norm.batch_norm(params, stats, x)[0], params, data((256, 64)))
+    held = [leaf for leaf in jax.tree.leaves(pullback) if jnp.size(leaf) >= 256 * 64]
+    assert len(held) == 1
+
+
+def test_forward_mode_and_second_derivatives_agree_with_reverse_mode():
+    x, direction = data((4, FEATURES)), data((4, FEATURES), 1)
+
+    def loss(x):
+        return jnp.sum(norm.batch_norm(learned(), state(), x)[0] ** 3)
+
+    slope = jax.jit(lambda x: jax.jvp(loss, (x,), (direction,))[1])(x)
+    np.testing.assert_allclose(slope, jnp.sum(jax.jit(jax.grad(loss))(x) * direction), rtol=1e-3)
+    forward = jax.jit(lambda x: jax.jvp(jax.grad(loss), (x,), (direction,))[1])(x)
+    reverse = jax.jit(jax.grad(lambda x: jnp.sum(jax.grad(loss)(x) * direction)))(x)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("num_shards", [2, 8])
+def test_a_sharded_batch_is_normalized_as_one(num_shards):
+    mesh = Mesh(np.array(jax.devices()[:num_shards]), ("batch",))
+    x = data((16, 4, FEATURES)) + 10.0 * jnp.arange(16.0)[:, None, None]
+    sharded = jax.device_put(x, NamedSharding(mesh, PartitionSpec("batch")))
+    for ghost_size in (None, 2):
+        y, running = compiled(learned(), state(), sharded, ghost_size=ghost_size)
+        whole, expected = compiled(learned(), state(), x, ghost_size=ghost_size)
+        np.testing.assert_allclose(y, whole, rtol=1e-4, atol=1e-4)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), running, expected)
+
+
+def test_groups_along_a_named_axis_are_synchronous_among_themselves():
+    x = data((4, 8, FEATURES)) + 10.0 * jnp.arange(4.0)[:, None, None]
+    mesh = Mesh(np.array(jax.devices()[:4]), ("shards",))
+    sync = partial(norm.batch_norm, learned(), state(), axis_name="shards", axis_index_groups=[[0, 1], [2, 3]])
+    rows = PartitionSpec("shards")
+    grouped = jax.jit(jax.shard_map(lambda x: sync(x)[0], mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False))
+    y = grouped(x.reshape(32, FEATURES))
+    for half in (slice(0, 16), slice(16, 32)):
+        expected, _ = compiled(learned(), state(), x.reshape(32, FEATURES)[half])
+        np.testing.assert_allclose(y[half], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_state_of_batch_norm_leaves_its_name_in_the_jaxpr():
+    text = str(jax.make_jaxpr(lambda x: norm.batch_norm(learned(), state(), x))(data()))
+    assert "name=jreg.batch_norm.input" in text
+    assert "name=jreg.batch_norm]" in text

@@ -1,0 +1,73 @@
+"""Dropout before batch norm: the variance that batch norm learns in training is not the one that inference has."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._core import checks, dtypes
+from .._core.types import Key
+from ..random import split_array
+
+
+class VarianceShift(NamedTuple):
+    """Variances per feature, and their ratio: 1 means no shift."""
+
+    training: Float[Array, " features"]
+    inference: Float[Array, " features"]
+    ratio: Float[Array, " features"]
+
+    def describe(self) -> str:
+        """The shift in words: what noise before a batch norm makes of its output's standard deviation at inference."""
+        ratio = float(jnp.nanmedian(self.ratio))
+        found = f"inference has {ratio:.2f} of the variance of training, in the median feature."
+        if abs(ratio - 1.0) < 0.05:
+            return f"No variance shift: {found}"
+        return (
+            f"Variance shift: {found} A batch norm here would return a standard deviation of {ratio**0.5:.2f} at "
+            "inference: put the noise behind the last one."
+        )
+
+
+def variance_shift(fn: Callable[[Any, Any], Any], key: Key | None, x: Any, *, num_samples: int = 8) -> VarianceShift:
+    """The variance of activations with noise, as batch norm sees it in training, and without, as inference has it.
+
+        ratio = Var[fn(None, x)] / Var[fn(key, x)],   per feature
+
+    Dropout keeps the mean of what it drops and raises its variance, so a batch norm behind it stores a variance that
+    inference never reaches. Each further such layer multiplies the shift. Call it for the input of every batch norm.
+
+    Args:
+      fn: `fn(key, x)` returns activations (..., features): what the batch norm reads.
+      key: one key; None compares inference with itself.
+      x: a batch of inputs, in any structure; the larger, the better the estimate.
+      num_samples: draws of the noise that the training variance is over.
+
+    Raises:
+      ValueError: fewer than one sample, or activations without an axis of examples.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import diagnose, noise
+    >>> x = jax.random.normal(jax.random.key(0), (1000, 4))
+    >>> shift = diagnose.variance_shift(lambda key, x: noise.dropout(key, x, 0.5), jax.random.key(1), x)
+    >>> bool((abs(shift.ratio - 0.5) < 0.05).all())
+    True
+
+    Li et al., Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift, CVPR 2019.
+    """
+    num_samples = checks.integer("variance_shift", "num_samples", num_samples)
+    keys = split_array(key, num_samples)
+    noisy = _variance(jax.vmap(fn, in_axes=(0, None), axis_size=num_samples)(keys, x), 2)
+    quiet = _variance(fn(None, x), 1)
+    return VarianceShift(noisy, quiet, quiet / noisy)
+
+
+def _variance(activations: Any, leading: int) -> Array:
+    activations = checks.floating("variance_shift", "fn(key, x)", activations)
+    if activations.ndim <= leading:
+        raise ValueError(
+            f"variance_shift: fn(key, x) must have shape (..., features); got {activations.shape[leading - 1 :]}"
+        )
+    return jnp.var(activations.astype(dtypes.widened(activations.dtype)), tuple(range(activations.ndim - 1)))

@@ -1,0 +1,41 @@
+"""A dense layer whose weights are dropped."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+from flax.linen.linear import default_kernel_init
+from jax.nn.initializers import zeros
+from jaxtyping import Array
+
+from .. import noise
+from .._core.types import Key
+from ._key import key_for
+
+
+class DropConnectDense(nn.Module):
+    """flax's `Dense`, with its parameters, and DropConnect on the kernel: `jreg.noise.dropconnect_dense`.
+
+    `masks` is "example", "shared", "gaussian" or a number of groups.
+    """
+
+    features: int
+    rate: Any
+    masks: Any = "example"
+    use_bias: bool = True
+    dtype: Any = None
+    param_dtype: Any = jnp.float32
+    kernel_init: Any = default_kernel_init
+    bias_init: Any = zeros
+    deterministic: bool | None = None
+    rng_collection: str = "dropout"
+
+    @nn.compact
+    def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
+        kernel = self.param("kernel", self.kernel_init, (inputs.shape[-1], self.features), self.param_dtype)
+        bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype) if self.use_bias else None
+        inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
+        key = None if self.is_initializing() else key_for(self, self.rate, deterministic, rng)
+        y = noise.dropconnect_dense(key, inputs, kernel, self.rate, masks=self.masks)
+        return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))

@@ -1,0 +1,59 @@
+"""A dense layer whose weights are dropped."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from flax.nnx.nn.linear import default_kernel_init
+from jax.nn.initializers import zeros
+from jaxtyping import Array
+
+from .. import noise
+from ._dropout import Rngs
+from ._key import Noise, key_for, number
+
+
+class DropConnectLinear(nnx.Linear, Noise):
+    """flax's `Linear` with DropConnect on its kernel: `jreg.noise.dropconnect_dense`.
+
+    `masks` is "example", "shared", "gaussian" or a number of groups. `rngs` gives the initial weights, and the layer's
+    own stream of masks.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        rate: Any,
+        *,
+        masks: str | int = "example",
+        use_bias: bool = True,
+        dtype: Any = None,
+        param_dtype: Any = jnp.float32,
+        kernel_init: Any = default_kernel_init,
+        bias_init: Any = zeros,
+        rngs: nnx.Rngs,
+        **options: Any,
+    ):
+        nnx.Linear.__init__(
+            self,
+            in_features,
+            out_features,
+            use_bias=use_bias,
+            dtype=dtype,
+            param_dtype=param_dtype,
+            kernel_init=kernel_init,
+            bias_init=bias_init,
+            rngs=rngs,
+        )
+        Noise.__init__(self, rngs=rngs, **options)
+        self.rate = rate
+        self.masks: Any = masks
+
+    def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
+        rate = number(self.rate)
+        key = key_for(self, rate, deterministic, rngs)
+        bias = None if self.bias is None else self.bias[...]
+        inputs, kernel, bias = self.promote_dtype((inputs, self.kernel[...], bias), dtype=self.dtype)
+        y = noise.dropconnect_dense(key, inputs, kernel, rate, masks=self.masks)
+        return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))

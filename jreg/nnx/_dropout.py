@@ -1,0 +1,91 @@
+"""Layers that drop."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array
+
+from .. import noise
+from ._key import Noise, equals, key_for, number
+
+Rngs = nnx.Rngs | nnx.RngStream | Array | None
+
+
+class Dropout(nnx.Dropout):
+    """flax's `Dropout` with `jreg.noise.dropout` inside: same constructor, same streams, other masks.
+
+    The rate may be an array or an `nnx.Variable` when it is made, and is then data: change it without recompilation.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> layer = nnx.Dropout(0.5, rngs=flax_nnx.Rngs(0))
+    >>> sorted(set(layer(jnp.ones(100)).tolist()))
+    [0.0, 2.0]
+    """
+
+    def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
+        rate = number(self.rate)
+        # At rate 1 there is nothing to draw, and flax asks for no key.
+        if equals(rate, 1.0) and not (self.deterministic if deterministic is None else deterministic):
+            return jnp.zeros_like(inputs)
+        key = key_for(self, rate, deterministic, rngs)
+        return noise.dropout(key, inputs, rate, shared_axes=self.broadcast_dims)
+
+
+class SpatialDropout(Noise):
+    """Drop whole feature maps: `jreg.noise.spatial_dropout`."""
+
+    def __init__(self, rate: Any, *, spatial_axes: int | Sequence[int] | None = None, **options: Any):
+        super().__init__(**options)
+        self.rate = rate
+        self.spatial_axes = spatial_axes
+
+    def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
+        rate = number(self.rate)
+        key = key_for(self, rate, deterministic, rngs)
+        return noise.spatial_dropout(key, inputs, rate, spatial_axes=self.spatial_axes)
+
+
+class AlphaDropout(Noise):
+    """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`."""
+
+    def __init__(self, rate: Any, **options: Any):
+        super().__init__(**options)
+        self.rate = rate
+
+    def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
+        rate = number(self.rate)
+        return noise.alpha_dropout(key_for(self, rate, deterministic, rngs), inputs, rate)
+
+
+class DropBlock(Noise):
+    """Drop contiguous blocks of feature maps: `jreg.noise.dropblock`."""
+
+    def __init__(
+        self,
+        rate: Any,
+        *,
+        block_size: int | Sequence[int],
+        spatial_axes: int | Sequence[int] = (1, 2),
+        shared_channels: bool = False,
+        **options: Any,
+    ):
+        super().__init__(**options)
+        self.rate = rate
+        self.block_size = block_size
+        self.spatial_axes = spatial_axes
+        self.shared_channels = shared_channels
+
+    def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
+        rate = number(self.rate)
+        return noise.dropblock(
+            key_for(self, rate, deterministic, rngs),
+            inputs,
+            rate,
+            block_size=self.block_size,
+            spatial_axes=self.spatial_axes,
+            shared_channels=self.shared_channels,
+        )

@@ -1,0 +1,85 @@
+"""Running statistics without the bias of their start, and recomputed for weights that no batch has seen."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from .._core import checks
+from .._core.types import Number, Tree
+
+
+def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
+    """The decay at a step that keeps what the running statistics started from out of them.
+
+        decay * (1 - decay**step) / (1 - decay**(step + 1)),   step = 0, 1, ...
+
+    With it the running statistics are the average of the batches so far with weights that fall by `decay` per step, as
+    Adam debiases its moments: the first batch counts whole, where a constant 0.99 would hold on to mean 0 and variance
+    1 for hundreds of steps. Give it as the `decay` of `batch_norm`, and keep the step beside the statistics.
+
+    Args:
+      decay: in [0, 1]; at 1 the running statistics are the plain average of all batches.
+      step: how many batches the statistics have seen, at least 0.
+
+    Raises:
+      ValueError: a concrete decay outside [0, 1], or a step below 0. Traced ones give NaN.
+
+    >>> from jreg import norm
+    >>> [round(float(norm.debiased_decay(0.9, step)), 3) for step in (0, 1, 2, 100)]
+    [0.0, 0.474, 0.631, 0.9]
+
+    Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, section 3.
+    """
+    decay = checks.broadcastable("debiased_decay", "decay", checks.rate("debiased_decay", decay, "decay"), ())
+    step = checks.broadcastable("debiased_decay", "step", checks.number("debiased_decay", "step", step, 0.0), ())
+    # Near 1 both powers round to 1: the difference is taken in the exponent.
+    is_one = decay == 1.0
+    log = jnp.log(jnp.where(is_one, 0.5, decay))
+    share = decay * jnp.expm1(step * log) / jnp.expm1((step + 1.0) * log)
+    # At decay 0 the first power is 0**0, which the exponent has as 0 * inf.
+    return jnp.where(is_one, step / (step + 1.0), jnp.where(decay == 0.0, 0.0 * step, share))
+
+
+def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) -> Tree:
+    """The statistics of batch norm as the plain average over data, for weights that were not trained with them.
+
+        stats = fn(stats, batches[i], i / (i + 1)),   i = 0, 1, ...
+
+    Averaged, pruned or quantized weights change every activation, so the running statistics of training are not theirs.
+    Nothing of the old statistics stays, NaN included. Use batches of the size that training used: the average of their
+    variances leaves out how their means differ.
+
+    Args:
+      fn: `fn(stats, batch, decay)` runs the model in training mode, passes `decay` to every `batch_norm`, and returns
+        the new statistics.
+      stats: the statistics of all layers, in the structure that `fn` takes and returns.
+      batches: a pytree of arrays whose first axis counts the batches; one epoch or less is enough.
+
+    Raises:
+      ValueError: arrays of different lengths, or of length 0.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import norm
+    >>> params, stats = norm.init_batch_norm(1)
+    >>> def fn(stats, batch, decay):
+    ...     return norm.batch_norm(params, stats, batch, decay=decay)[1]
+    >>> norm.recalibrate(fn, stats, jnp.array([[[0.0], [2.0]], [[4.0], [6.0]]])).mean.tolist()
+    [3.0]
+
+    Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018.
+    """
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches)]
+    lengths = {shape[:1] for shape in shapes}
+    if len(lengths) != 1 or lengths <= {(), (0,)}:
+        raise ValueError(f"recalibrate: batches must hold arrays of one length, at least 1; got shapes {shapes}")
+    counts = jnp.arange(lengths.pop()[0], dtype=jnp.float32)
+
+    def step(stats: Tree, batch: Any) -> tuple[Tree, None]:
+        count, data = batch
+        return fn(stats, data, count / (count + 1.0)), None
+
+    return lax.scan(step, stats, (counts, batches))[0]

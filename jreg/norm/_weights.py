@@ -1,0 +1,173 @@
+"""Kernels with their scale taken out: spectral and weight normalization, and weight standardization.
+
+Each returns new values for the forward pass and leaves the caller's alone: what the optimizer holds is the kernel, and
+what the layer uses is a function of it. Kernels have the shape (..., features), as in flax and haiku; for a framework
+that puts the features first, move that axis.
+"""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from .._core import checks, dtypes, marks
+from .._core.types import Key
+from ..random import normal
+
+
+def init_spectral_vector(key: Key, num_features: int) -> Float[Array, " features"]:
+    """A random unit vector for `spectral_normalize` to start from.
+
+    >>> import jax
+    >>> from jreg import norm
+    >>> norm.init_spectral_vector(jax.random.key(0), 3).shape
+    (3,)
+    """
+    num_features = checks.integer("init_spectral_vector", "num_features", num_features)
+    draw = normal(checks.key("init_spectral_vector", key), (num_features,), 1.0)
+    return draw / jnp.linalg.norm(draw)
+
+
+def spectral_normalize(
+    kernel: Float[Array, "*fan_in features"],
+    vector: Float[Array, " features"],
+    *,
+    num_steps: int = 1,
+    eps: float = 1e-12,
+) -> tuple[Float[Array, "*fan_in features"], Float[Array, " features"]]:
+    """Divide a kernel by an estimate of its largest singular value, and improve the estimate by power iteration.
+
+        v <- W u / |W u|,   u <- W^T v / |W^T v|,   y = W / (v^T W u)
+
+    W is the kernel as a matrix (fan_in, features) and u the vector. The layer becomes a map whose Lipschitz constant is
+    1, once the estimate has converged: before, it is too low, so y is too large. The gradient passes through W in both
+    places and not through u and v. Carry the vector as state; for evaluation take `num_steps=0` and drop it.
+
+    Args:
+      kernel: y keeps its dtype.
+      vector: from `init_spectral_vector` or the last call.
+      num_steps: power iterations, at least 0.
+      eps: added to the norms.
+
+    Raises:
+      ValueError: a vector whose shape is not the kernel's last axis, fewer than 0 steps, or eps not above 0.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import norm
+    >>> kernel, vector = jnp.diag(jnp.array([4.0, 1.0])), norm.init_spectral_vector(jax.random.key(0), 2)
+    >>> y, vector = norm.spectral_normalize(kernel, vector, num_steps=10)
+    >>> y.round(3).tolist()
+    [[1.0, 0.0], [0.0, 0.25]]
+
+    Miyato et al., Spectral Normalization for Generative Adversarial Networks, ICLR 2018.
+    """
+    wide = _checked("spectral_normalize", kernel)
+    num_steps = checks.integer("spectral_normalize", "num_steps", num_steps, low=0)
+    _check_features("spectral_normalize", "vector", vector, kernel)
+    _check_eps("spectral_normalize", eps)
+    matrix = wide.reshape(-1, wide.shape[-1])
+    fixed, right = lax.stop_gradient(matrix), lax.stop_gradient(vector).astype(wide.dtype)
+    for _ in range(num_steps):
+        right = _unit(fixed.T @ _unit(fixed @ right, eps), eps)
+    norm = _unit(fixed @ right, eps) @ (matrix @ right)
+    # A kernel of zeros has no direction, and stays.
+    y = wide / jnp.where(norm == 0.0, 1.0, norm)
+    return marks.returns("spectral_normalize", y.astype(kernel.dtype)), right.astype(vector.dtype)
+
+
+def init_weight_norm(kernel: Float[Array, "*fan_in features"]) -> Float[Array, " features"]:
+    """The scale with which `weight_normalize` returns the kernel itself: the norm of each feature's weights.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import norm
+    >>> norm.init_weight_norm(jnp.array([[3.0], [4.0]])).tolist()
+    [5.0]
+    """
+    wide = _checked("init_weight_norm", kernel)
+    return jnp.sqrt(jnp.sum(wide * wide, tuple(range(wide.ndim - 1))))
+
+
+def weight_normalize(
+    kernel: Float[Array, "*fan_in features"], scale: Float[Array, " features"]
+) -> Float[Array, "*fan_in features"]:
+    """Take the direction of each feature's weights from the kernel and their length from the scale.
+
+        w = scale * kernel / |kernel|,   a norm per feature
+
+    Both are trained. The length of the kernel has no effect, so decay it not: regularize `scale`, or w itself.
+
+    Args:
+      kernel: w keeps its dtype. A feature whose weights are all zero stays zero, with a finite gradient.
+      scale: one number per feature, from `init_weight_norm` to start with.
+
+    Raises:
+      ValueError: a scale whose shape is not the kernel's last axis.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import norm
+    >>> norm.weight_normalize(jnp.array([[3.0], [4.0]]), jnp.array([10.0])).ravel().tolist()
+    [6.0, 8.0]
+
+    Salimans and Kingma, Weight Normalization, NIPS 2016.
+    """
+    wide = _checked("weight_normalize", kernel)
+    _check_features("weight_normalize", "scale", scale, kernel)
+    squares = jnp.sum(wide * wide, tuple(range(wide.ndim - 1)), keepdims=True)
+    inverse = lax.rsqrt(jnp.where(squares == 0.0, 1.0, squares))
+    w = wide * (scale.astype(wide.dtype).reshape(squares.shape) * inverse)
+    return marks.returns("weight_normalize", w.astype(kernel.dtype))
+
+
+def standardize_weights(
+    kernel: Float[Array, "*fan_in features"], *, eps: float = 1e-10
+) -> Float[Array, "*fan_in features"]:
+    """Give each feature's weights mean 0 and variance 1 over its fan-in.
+
+        w = (kernel - mean) / sqrt(variance + eps),   the biased variance
+
+    For convolutions before group norm, whose batches may then be small. A network without norm also needs
+    w / sqrt(fan_in) and a learned gain (scaled weight standardization): both are products that the caller writes.
+
+    Args:
+      kernel: w keeps its dtype. Weights that are all equal give 0.
+      eps: added to the variance; above 0.
+
+    Raises:
+      ValueError: a fan-in of one weight, which would always give 0, or eps not above 0.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import norm
+    >>> norm.standardize_weights(jnp.array([[1.0], [3.0]])).round(3).ravel().tolist()
+    [-1.0, 1.0]
+
+    Qiao et al., Micro-Batch Training with Batch-Channel Normalization and Weight Standardization, 2019.
+    """
+    wide = _checked("standardize_weights", kernel)
+    _check_eps("standardize_weights", eps)
+    if wide.size // wide.shape[-1] < 2:
+        raise ValueError(f"standardize_weights: kernel must have a fan-in of two or more; got shape {kernel.shape}")
+    axes = tuple(range(wide.ndim - 1))
+    centred = wide - jnp.mean(wide, axes, keepdims=True)
+    w = centred * lax.rsqrt(jnp.mean(centred * centred, axes, keepdims=True) + eps)
+    return marks.returns("standardize_weights", w.astype(kernel.dtype))
+
+
+def _checked(function: str, kernel: Array) -> Array:
+    """Return the kernel in the dtype to compute in."""
+    kernel = checks.floating(function, "kernel", kernel)
+    if kernel.ndim < 2 or kernel.size == 0:
+        raise ValueError(f"{function}: kernel must have shape (*fan_in, features); got {kernel.shape}")
+    return marks.reads(function, kernel.astype(dtypes.widened(kernel.dtype)))
+
+
+def _check_features(function: str, argument: str, value: Array, kernel: Array) -> None:
+    if checks.floating(function, argument, value).shape != kernel.shape[-1:]:
+        raise ValueError(f"{function}: {argument} must have shape {kernel.shape[-1:]}; got {value.shape}")
+
+
+def _check_eps(function: str, eps: float) -> None:
+    if not isinstance(eps, float) or not eps > 0.0:
+        raise ValueError(f"{function}: eps must be a Python float above 0; got {eps!r}")
+
+
+def _unit(x: Array, eps: float) -> Array:
+    return x / (jnp.linalg.norm(x) + eps)
