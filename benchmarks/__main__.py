@@ -12,7 +12,7 @@ import jax
 from rich.console import Console
 
 from .measure import Suite, sample, summarize, table
-from .suites import modules, noise, norm, optim, penalty, seeds, train
+from .suites import losses, modules, noise, norm, optim, penalty, seeds, train
 
 ROUNDS, QUICK_ROUNDS = 30, 2
 # Each with its size, and its size with --quick: megabytes, images, features or lanes.
@@ -29,6 +29,7 @@ SUITES: dict[str, tuple[Callable[[int, int], Iterator[Suite]], int, int]] = {
     "nnx resnet": (modules.resnet, 4, 1),
     "batch norm": (norm.batch_norm, 64, 1),
     "optimizer": (optim.update, 1024, 32),
+    "losses": (losses.cross_entropy, 512, 16),
     "sweep": (train.sweep, 200, 4),
     "seeds": (seeds.table, 32, 2),
 }

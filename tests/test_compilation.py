@@ -125,6 +125,11 @@ def test_a_layer_leaves_no_jit_of_its_own_in_an_outer_jaxpr():
     assert {str(equation.primitive) for equation in jaxpr.eqns} <= {"name", "checkpoint", "remat2", "stop_gradient"}
 
 
+def test_blocks_of_spectrograms_are_masked_in_one_pass():
+    program = jax.jit(augment.spec_augment).lower(jax.random.key(0), jnp.ones((64, 256, 80)), 27.0, 100.0).compile()
+    assert program.memory_analysis().temp_size_in_bytes < 64 * (256 + 80) * 16
+
+
 def test_masks_of_one_size_are_no_loop_and_no_array():
     compiled = jax.jit(noise.dropout).lower(jax.random.key(0), jnp.ones((256, 1024)), 0.5).compile()
     assert "while" not in compiled.as_text()

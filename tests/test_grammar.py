@@ -22,6 +22,7 @@ PUBLIC = [
 ]
 BANNED = {"rng", "rngs", "seed", "training", "train", "deterministic", "inference", "is_training", "p", "prob_"}
 CARRIED = {"params", "stats", "state", "stopping", "step", "evaluate", "fn", "fit_one", "inner"}
+CARRIED |= {"translate", "translate_back"}
 every_function = pytest.mark.parametrize("function", PUBLIC)
 
 

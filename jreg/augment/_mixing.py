@@ -65,14 +65,14 @@ def mixup(key: Key | None, batch: Tree, alpha: Number) -> Tree:
     weight_key, order_key = split(checks.key("mixup", key))
     order = jax.random.permutation(order_key, size)
     partner = jax.tree.map(lambda leaf: jnp.take(leaf, order, axis=0), batch)
-    return _blend("mixup", batch, partner, _beta(weight_key, alpha))
+    return _blend("mixup", batch, partner, beta(weight_key, alpha, ()))
 
 
-def _beta(key: Key, alpha: Array) -> Array:
-    """A draw of Beta(alpha, alpha); 1 at alpha 0, NaN where alpha is."""
+def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:
+    """Draws of Beta(alpha, alpha); 1 at alpha 0, NaN where alpha is."""
     inner = jnp.where((alpha > 0.0) & (alpha < jnp.inf), alpha, 1.0)
-    draw = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner))
-    return jnp.where(alpha > 0.0, draw, 1.0 + alpha)
+    draws = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner, shape))
+    return jnp.where(alpha > 0.0, draws, 1.0 + alpha)
 
 
 def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:

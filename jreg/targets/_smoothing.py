@@ -1,25 +1,30 @@
-"""Label smoothing, as targets and as a loss in closed form."""
+"""Label smoothing, as targets: of several classes, and of labels that are each true or false."""
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
-from .._core import checks, dtypes, marks
+from .._core import checks, marks
 from .._core.types import Number
+from ._ids import checked_ids, one_hot
+from ._rows import array, classes_last, scalar_rate
 
 
 def smooth_labels(
-    labels: Num[Array, "*batch"], smoothing: Number, *, num_classes: int | None = None
-) -> Float[Array, "*batch classes"]:
+    labels: Num[Array, "..."], smoothing: Number, *, num_classes: int | None = None, axis: int = -1
+) -> Float[Array, "..."]:
     """Mix targets with the uniform distribution over the K classes.
 
         q = (1 - smoothing) * p + smoothing / K
 
+    The smoothing is spread over all K classes, the true one included, as in the paper, torch, optax and Keras. Smooth
+    in one place: the labels here, or the loss by `smoothed_cross_entropy`. Before or after `augment.mixup` is the same.
+
     Args:
-      labels: class ids (*batch) with `num_classes`, or distributions (*batch, K) of floats without it.
+      labels: class ids (*batch) with `num_classes`, or distributions (*batch, K) of floats without it. Distributions
+        are taken as they are: rows that do not sum to one stay so.
       smoothing: the share of the uniform distribution, in [0, 1]. The true class keeps 1 - smoothing + smoothing / K.
       num_classes: K, at least 2; required for class ids.
+      axis: where the classes are in the result.
 
     Raises:
       ValueError: a concrete smoothing outside [0, 1] or class id outside [0, K). A traced one gives NaN.
@@ -32,128 +37,54 @@ def smooth_labels(
 
     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016.
     """
-    smoothing = _smoothing("smooth_labels", smoothing)
-    labels = _array("smooth_labels", "labels", labels)
+    name = "smooth_labels"
+    smoothing = scalar_rate(name, "smoothing", smoothing)
+    labels = array(name, "labels", labels)
     if jnp.issubdtype(labels.dtype, jnp.integer):
         if num_classes is None:
-            raise TypeError(f"smooth_labels: num_classes must be given for class ids; got labels of {labels.dtype}")
-        num_classes = checks.integer("smooth_labels", "num_classes", num_classes, low=2)
-        labels = _one_hot(_checked_ids("smooth_labels", labels, num_classes), num_classes)
+            raise TypeError(f"{name}: num_classes must be given for class ids; got labels of {labels.dtype}")
+        num_classes = checks.integer(name, "num_classes", num_classes, low=2)
+        place = checks.axes(name, "axis", axis, labels.ndim + 1)[0]
+        p = jnp.moveaxis(one_hot(checked_ids(name, labels, num_classes), num_classes), -1, place)
     elif num_classes is not None:
-        raise TypeError(f"smooth_labels: num_classes must be None for distributions; got labels of {labels.dtype}")
-    elif labels.ndim == 0 or labels.shape[-1] < 2:
-        raise ValueError(f"smooth_labels: labels must have two classes or more on the last axis; got {labels.shape}")
-    p = marks.reads("smooth_labels", labels)
+        raise TypeError(f"{name}: num_classes must be None for distributions; got labels of {labels.dtype}")
+    else:
+        p, num_classes = labels, classes_last(name, "labels", labels, axis).shape[-1]
+    p = marks.reads(name, p)
     smoothing = smoothing.astype(p.dtype)
-    return marks.returns("smooth_labels", (1.0 - smoothing) * p + smoothing / p.shape[-1])
+    return marks.returns(name, (1.0 - smoothing) * p + smoothing / num_classes)
 
 
-def smoothed_cross_entropy(
-    logits: Float[Array, "*batch classes"],
-    labels: Num[Array, "..."],
-    smoothing: Number,
-    *,
-    where: Bool[Array, "*batch"] | None = None,
-) -> Float[Array, ""]:
-    """Mean cross-entropy against smoothed labels, in closed form: no (batch, classes) array of targets is made.
+def smooth_binary_labels(
+    labels: Num[Array, "*shape"] | Bool[Array, "*shape"], smoothing: Number
+) -> Float[Array, "*shape"]:
+    """Pull labels that are each true or false towards 1/2, for binary and multi-label problems.
 
-        loss = log sum_k exp z_k - (1 - smoothing) sum_k p_k z_k - smoothing / K sum_k z_k
+        q = (1 - smoothing) * p + smoothing / 2
 
-    Use it for training and plain cross-entropy (smoothing 0) for validation; do not smooth the labels as well.
+    Every label is a distribution over two outcomes, so 1/2 is its uniform share, however many labels there are; 1/K
+    would push all of them to false. The loss that takes them is `optax.sigmoid_binary_cross_entropy(logits, q)`.
 
     Args:
-      logits: z, one row per example. 16-bit logits are reduced in float32.
-      labels: class ids (*batch), or distributions p of logits' shape.
-      smoothing: in [0, 1].
-      where: which rows count; the mean runs over them. The others change neither value nor gradient. No row gives 0.
+      labels: bools, 0 and 1 of any dtype, or probabilities of floats. Integers and bools give float32.
+      smoothing: in [0, 1]; at 0.1 a true label becomes 0.95 and a false one 0.05.
 
     Raises:
-      ValueError: a concrete smoothing outside [0, 1] or class id outside [0, K) in a row that counts; a traced one
-        gives NaN. Shapes of logits, labels and `where` that do not fit: nothing is broadcast.
+      ValueError: a concrete smoothing or label outside [0, 1]. A traced one gives NaN.
 
     >>> import jax.numpy as jnp
     >>> from jreg import targets
-    >>> f"{targets.smoothed_cross_entropy(jnp.array([2.0, 1.0, 0.1]), jnp.array(0), 0.1):.5f}"
-    '0.51370'
+    >>> [f"{q:.2f}" for q in targets.smooth_binary_labels(jnp.array([True, False]), 0.1)]
+    ['0.95', '0.05']
 
-    Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016.
+    Mueller, Kornblith, Hinton, When Does Label Smoothing Help?, NeurIPS 2019.
     """
-    name = "smoothed_cross_entropy"
-    smoothing = _smoothing(name, smoothing)
-    logits = checks.floating(name, "logits", logits)
-    labels = _array(name, "labels", labels)
-    if logits.ndim == 0 or logits.shape[-1] < 2:
-        raise ValueError(f"{name}: logits must have two classes or more on the last axis; got shape {logits.shape}")
-    is_ids = jnp.issubdtype(labels.dtype, jnp.integer)
-    expected = logits.shape[:-1] if is_ids else logits.shape
-    if labels.shape != expected:
-        raise ValueError(
-            f"{name}: labels must have shape {expected} as {labels.dtype} for logits {logits.shape}; got {labels.shape}"
-        )
-    rows = _rows(name, where, expected if is_ids else expected[:-1])
-    z = marks.reads(name, logits.astype(dtypes.widened(logits.dtype)))
-    z = jnp.where(rows[..., None], z, 0.0)
-    smoothing = smoothing.astype(z.dtype)
-    if is_ids:
-        labels = _checked_ids(name, jnp.where(rows, labels, 0), z.shape[-1])
-        on_label = _times(1.0 - smoothing, _pick(z, labels))
-        total = jnp.where(labels < 0, jnp.nan, 1.0).astype(z.dtype)
-    else:
-        labels = labels.astype(z.dtype)
-        on_label = jnp.sum(_times((1.0 - smoothing) * labels, z), axis=-1)
-        total = (1.0 - smoothing) * jnp.sum(labels, axis=-1) + smoothing
-    uniform = jnp.sum(_times(smoothing / z.shape[-1], z), axis=-1)
-    losses = total * jax.nn.logsumexp(z, axis=-1) - on_label - uniform
-    mean = jnp.sum(jnp.where(rows, losses, 0.0)) / jnp.maximum(jnp.sum(rows), 1).astype(z.dtype)
-    return marks.returns(name, mean)
-
-
-def _smoothing(function: str, smoothing: Number) -> Array:
-    smoothing = checks.rate(function, smoothing, "smoothing")
-    return checks.broadcastable(function, "smoothing", smoothing, ())
-
-
-def _array(function: str, argument: str, value: object) -> Array:
-    if not isinstance(value, jax.Array | np.ndarray | np.generic):
-        raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
-    if not (jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)):
-        raise TypeError(f"{function}: {argument} must hold class ids or floats; got dtype {value.dtype}")
-    return jnp.asarray(value)
-
-
-def _rows(function: str, where: Array | None, shape: tuple[int, ...]) -> Array:
-    if where is None:
-        return jnp.ones(shape, bool)
-    if jnp.shape(where) != shape or jnp.asarray(where).dtype != bool:
-        raise ValueError(f"{function}: where must hold bools of shape {shape}; got {where!r}")
-    return jnp.asarray(where)
-
-
-def _checked_ids(function: str, ids: Array, num_classes: int) -> Array:
-    """Raise for a concrete id outside [0, num_classes); a traced one becomes -1."""
-    ids = ids if ids.dtype == jnp.int64 else ids.astype(jnp.int32)
-    valid = (ids >= 0) & (ids < num_classes)
-    if not checks.is_traced(ids) and not valid.all():
-        bad = np.asarray(ids)[~np.asarray(valid)].flat[0]
-        raise ValueError(f"{function}: labels must be in [0, {num_classes}); got {bad}")
-    return jnp.where(valid, ids, -1)
-
-
-def _is_class(ids: Array, num_classes: int) -> Bool[Array, "*batch classes"]:
-    classes = jnp.arange(num_classes, dtype=ids.dtype)
-    return ids[..., None] == classes.reshape((1,) * ids.ndim + (num_classes,))
-
-
-def _one_hot(ids: Array, num_classes: int) -> Float[Array, "*batch classes"]:
-    """One-hot rows; an id of -1 gives a row of NaN."""
-    return jnp.where(ids[..., None] < 0, jnp.nan, _is_class(ids, num_classes).astype(jnp.float32))
-
-
-def _pick(z: Array, ids: Array) -> Array:
-    """z at the class of each row, by comparison: that fuses with the reductions beside it and needs no scatter."""
-    return jnp.sum(jnp.where(_is_class(ids, z.shape[-1]), z, 0.0), axis=-1)
-
-
-def _times(weight: Array, z: Array) -> Array:
-    """weight * z, where an impossible class (z = -inf) of weight 0 counts 0 and not NaN."""
-    return weight * jnp.where((weight == 0.0) & (z == -jnp.inf), 0.0, z)
+    name = "smooth_binary_labels"
+    smoothing = scalar_rate(name, "smoothing", smoothing)
+    is_bool = jnp.issubdtype(getattr(labels, "dtype", object), jnp.bool_)
+    labels = array(name, "labels", jnp.asarray(labels, jnp.int32) if is_bool else labels)
+    dtype = labels.dtype if jnp.issubdtype(labels.dtype, jnp.floating) else jnp.float32
+    p = checks.rate(name, labels, "labels").astype(dtype)
+    p = marks.reads(name, p)
+    smoothing = smoothing.astype(dtype)
+    return marks.returns(name, (1.0 - smoothing) * p + smoothing / 2)

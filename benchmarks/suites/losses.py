@@ -1,0 +1,48 @@
+"""The smoothed loss, against optax with smoothed rows of targets and against optax without smoothing."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jreg import targets
+
+from ..measure import Suite
+
+NUM_CLASSES = 50_000
+SMOOTHING = 0.1
+
+
+def cross_entropy(batch: int, rounds: int) -> Iterator[Suite]:
+    """The gradient of the mean loss in the logits, float32[batch, 50000], from class ids."""
+    logits = jax.random.normal(jax.random.key(0), (batch, NUM_CLASSES))
+    ids = jax.random.randint(jax.random.key(1), (batch,), 0, NUM_CLASSES)
+
+    def unsmoothed(logits: jax.Array, ids: jax.Array) -> jax.Array:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, ids).mean()
+
+    def smoothed_rows(logits: jax.Array, ids: jax.Array) -> jax.Array:
+        rows = optax.smooth_labels(jax.nn.one_hot(ids, NUM_CLASSES), SMOOTHING)
+        return optax.softmax_cross_entropy(logits, rows).mean()
+
+    def closed_form(logits: jax.Array, ids: jax.Array, smoothing: jax.Array) -> jax.Array:
+        return targets.smoothed_cross_entropy(logits, ids, smoothing)
+
+    losses = {
+        "optax, ids, no smoothing": jax.jit(jax.grad(unsmoothed)).lower(logits, ids).compile(),
+        "optax, smoothed rows": jax.jit(jax.grad(smoothed_rows)).lower(logits, ids).compile(),
+    }
+    calls = {name: partial(program, logits, ids) for name, program in losses.items()}
+    smoothing = jnp.float32(SMOOTHING)
+    losses["jreg.targets"] = jax.jit(jax.grad(closed_form)).lower(logits, ids, smoothing).compile()
+    calls["jreg.targets"] = partial(losses["jreg.targets"], logits, ids, smoothing)
+    memory = {name: _temporary_mib(program) for name, program in losses.items()}
+    yield Suite(f"cross-entropy gradient, {batch} x {NUM_CLASSES}", calls, memory=memory)
+
+
+def _temporary_mib(program: Any) -> float:
+    analysis = program.memory_analysis()
+    return analysis.temp_size_in_bytes / 2**20 if analysis else float("nan")

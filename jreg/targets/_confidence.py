@@ -1,0 +1,42 @@
+"""The penalty on confident outputs."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._core import marks
+from ._rows import counted, log_probabilities, logit_rows, mean, shielded
+
+
+def confidence_penalty(
+    logits: Float[Array, "..."], *, where: Bool[Array, "..."] | None = None, axis: int = -1
+) -> Float[Array, ""]:
+    """The mean negative entropy of the outputs, in nats.
+
+        penalty = mean_i sum_k p_ik log p_ik,   p = softmax(logits)
+
+    Write `loss + beta * penalty`; beta 0.1 is usual. It lies in [-log K, 0] and is KL(p || uniform) - log K;
+    label smoothing is the divergence the other way round, KL(uniform || p).
+
+    Args:
+      logits: one row per example. 16-bit logits are reduced in float32; a class of -inf counts 0.
+      where: which rows count; the others change neither value nor gradient. No row gives 0.
+      axis: the class axis of logits.
+
+    Raises:
+      ValueError: fewer than two classes, or a `where` of another shape.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import targets
+    >>> f"{targets.confidence_penalty(jnp.zeros((3, 4))):.4f}"
+    '-1.3863'
+
+    Pereyra et al., Regularizing Neural Networks by Penalizing Confident Output Distributions, ICLR 2017 workshop.
+    """
+    name = "confidence_penalty"
+    z = logit_rows(name, "logits", logits, axis)
+    rows = counted(name, where, z.shape[:-1])
+    log_p = log_probabilities(shielded(marks.reads(name, z), rows))
+    is_impossible = log_p == -jnp.inf
+    finite = jnp.where(is_impossible, 0.0, log_p)
+    entropies = jnp.sum(jnp.where(is_impossible, 0.0, -jnp.exp(finite) * finite), axis=-1)
+    return marks.returns(name, mean(-entropies, rows))

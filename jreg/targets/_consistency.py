@@ -1,0 +1,52 @@
+"""Consistency: two noisy passes over one batch should agree."""
+
+from jaxtyping import Array, Bool, Float
+
+from .._core import marks
+from ._rows import counted, divergence, log_probabilities, logit_rows, mean, same_shape, shielded
+
+
+def consistency(
+    logits: Float[Array, "..."],
+    other_logits: Float[Array, "..."],
+    *,
+    where: Bool[Array, "..."] | None = None,
+    axis: int = -1,
+) -> Float[Array, ""]:
+    """Mean symmetric divergence between two outputs for the same examples, as in R-Drop.
+
+        penalty = mean_i (KL(p_i || q_i) + KL(q_i || p_i)) / 2,   p, q = softmax(logits), softmax(other_logits)
+
+    Run the model twice, under two keys of dropout. Two conventions are in use; alpha of the second means twice that of
+    the first, relative to the cross-entropy:
+
+        paper:      cross_entropy + other_cross_entropy + alpha * penalty
+        its README: (cross_entropy + other_cross_entropy) / 2 + alpha * penalty
+
+    The gradient reaches both passes. For a one-sided divergence towards a fixed target, as in VAT and UDA, use
+    `distillation` at temperature 1.
+
+    Args:
+      logits, other_logits: of one shape. 16-bit logits are reduced in float32. A class that is impossible (-inf) in
+        both counts 0.
+      where: which rows count; the others change neither value nor gradient. No row gives 0.
+      axis: the class axis of logits.
+
+    Raises:
+      ValueError: shapes that differ, or fewer than two classes.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import targets
+    >>> f"{targets.consistency(jnp.array([[1.0, 0.0]]), jnp.array([[0.0, 1.0]])):.4f}"
+    '0.4621'
+
+    Wu et al., R-Drop: Regularized Dropout for Neural Networks, NeurIPS 2021.
+    """
+    name = "consistency"
+    same_shape(name, "other_logits", other_logits, logits)
+    first = logit_rows(name, "logits", logits, axis)
+    other = logit_rows(name, "other_logits", other_logits, axis).astype(first.dtype)
+    rows = counted(name, where, first.shape[:-1])
+    log_p = log_probabilities(shielded(marks.reads(name, first), rows))
+    log_q = log_probabilities(shielded(other, rows))
+    return marks.returns(name, mean(0.5 * (divergence(log_p, log_q) + divergence(log_q, log_p)), rows))

@@ -1,0 +1,55 @@
+"""Distillation: a teacher's softened outputs as targets."""
+
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from .._core import checks, marks
+from .._core.types import Number
+from ._rows import counted, divergence, log_probabilities, logit_rows, mean, same_shape, shielded
+
+
+def distillation(
+    student_logits: Float[Array, "..."],
+    teacher_logits: Float[Array, "..."],
+    temperature: Number,
+    *,
+    where: Bool[Array, "..."] | None = None,
+    axis: int = -1,
+) -> Float[Array, ""]:
+    """Mean divergence of the student from the teacher, both softened, times the temperature squared.
+
+        loss = T**2 mean_i KL(softmax(teacher_i / T) || softmax(student_i / T))
+
+    The gradient of the divergence falls as 1 / T**2; the factor keeps its size, so that the usual blend
+    `(1 - a) * cross_entropy + a * loss` needs no new `a` for a new T. No gradient reaches the teacher. With the other
+    of two views in its place, at temperature 1, this is the one-sided consistency of VAT and UDA.
+
+    Args:
+      student_logits, teacher_logits: of one shape. 16-bit logits are reduced in float32. A class that the teacher holds
+        impossible (-inf) counts 0.
+      temperature: T, above 0 and finite; 2 to 5 are usual.
+      where: which rows count; the others change neither value nor gradient. No row gives 0.
+      axis: the class axis of logits.
+
+    Raises:
+      ValueError: a concrete temperature that is not above 0 (a traced one gives NaN), or shapes that differ.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import targets
+    >>> student, teacher = jnp.array([[1.0, 0.0]]), jnp.array([[3.0, 0.0]])
+    >>> [f"{targets.distillation(student, teacher, t):.3f}" for t in (1.0, 100.0)]
+    ['0.170', '0.500']
+
+    Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015.
+    """
+    name = "distillation"
+    same_shape(name, "teacher_logits", teacher_logits, student_logits)
+    student = logit_rows(name, "student_logits", student_logits, axis)
+    teacher = lax.stop_gradient(logit_rows(name, "teacher_logits", teacher_logits, axis))
+    heat = checks.broadcastable(
+        name, "temperature", checks.number(name, "temperature", temperature, 0.0, ends="()"), ()
+    )
+    heat, rows = heat.astype(student.dtype), counted(name, where, student.shape[:-1])
+    log_student = log_probabilities(shielded(marks.reads(name, student), rows) / heat)
+    log_teacher = log_probabilities(shielded(teacher.astype(student.dtype), rows) / heat)
+    return marks.returns(name, heat**2 * mean(divergence(log_teacher, log_student), rows))

@@ -1,0 +1,43 @@
+"""Class ids: checked where they can be looked at, NaN where they cannot, compared and never scattered."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from .._core import checks
+
+
+def checked_ids(function: str, ids: Array, num_classes: int) -> Array:
+    """Raise for a concrete id outside [0, num_classes); a traced one becomes -1."""
+    ids = ids if ids.dtype == jnp.int64 else ids.astype(jnp.int32)
+    valid = (ids >= 0) & (ids < num_classes)
+    if not checks.is_traced(ids) and not valid.all():
+        bad = np.asarray(ids)[~np.asarray(valid)].flat[0]
+        raise ValueError(f"{function}: labels must be in [0, {num_classes}); got {bad}")
+    return jnp.where(valid, ids, -1)
+
+
+def one_hot(ids: Array, num_classes: int) -> Float[Array, "*batch classes"]:
+    """One-hot rows; an id of -1 gives a row of NaN."""
+    return jnp.where(ids[..., None] < 0, jnp.nan, _is_class(ids, num_classes).astype(jnp.float32))
+
+
+@jax.custom_jvp
+def pick(z: Float[Array, "*batch classes"], ids: Array) -> Float[Array, "*batch"]:
+    """z at the class of each row; whatever is in range where the id is -1.
+
+    The value is a gather. Its gradient would be a scatter into zeros; by comparison it fuses with the rest.
+    """
+    return jnp.take_along_axis(z, jnp.maximum(ids, 0)[..., None], axis=-1, mode="promise_in_bounds")[..., 0]
+
+
+@pick.defjvp
+def _pick_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    z, ids = primals
+    return pick(z, ids), jnp.sum(jnp.where(_is_class(ids, z.shape[-1]), tangents[0], 0.0), axis=-1)
+
+
+def _is_class(ids: Array, num_classes: int) -> Bool[Array, "*batch classes"]:
+    classes = jnp.arange(num_classes, dtype=ids.dtype)
+    return ids[..., None] == classes.reshape((1,) * ids.ndim + (num_classes,))
