@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench bench-report clean
 
 demo: .venv/examples
 	$(BIN)/python -m examples.compare --out results
@@ -18,6 +18,9 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
+
+bench-report: .venv/dev
+	$(BIN)/python -m benchmarks report benchmarks/results/cpu.json --readme README.md
 
 clean:
 	rm -rf .venv results

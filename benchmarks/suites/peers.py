@@ -11,6 +11,8 @@ import jax
 
 Dropout = Callable[[jax.Array, jax.Array], jax.Array]
 RATE = 0.1
+PEERS = ("flax", "equinox", "haiku", "torch", "dm_pix", "augmax", "keras", "optax")
+"""The names that a peer's cases begin with."""
 
 _TORCH = """
 import json, sys, time, torch

@@ -1,0 +1,59 @@
+"""The page and the README's section say what the records hold."""
+
+import json
+
+from benchmarks import report
+
+MACHINE = {
+    "processor": "Abacus", "cores": 2, "backend": "cpu", "devices": ["cpu"],
+    "versions": {"jax": "0.1"}, "commit": "abc",
+}  # fmt: skip
+
+
+def row(suite, case, ratio, budget=None, **fields):
+    return {
+        "suite": suite, "case": case, "fastest_ratio": ratio, "median_ratio": ratio, "interval": [ratio, ratio],
+        "budget": budget, "fastest_ms": ratio, "bytes": 4.0, "flops": 2.0, "per_second": None, "unit": None, **fields,
+    }  # fmt: skip
+
+
+def record(ratio):
+    rows = [
+        row("dropout forward, float32, 64 MB", "x * c", 1.0),
+        row("dropout forward, float32, 64 MB", "jreg.noise.dropout", ratio, 1.05),
+        row("dropout forward, float32, 64 MB", "flax.linen", 9.0),
+        row("8 fits", "train.sweep", 1.0, per_second=10.0, unit="models"),
+        row("16 fits", "train.sweep", 1.0, per_second=15.0, unit="models"),
+    ]
+    return {"machine": MACHINE, "ceilings": {"bytes_per_second": 2e10, "flops_per_second": 1e11}, "rows": rows}
+
+
+def test_results_of_several_machines_stand_side_by_side(tmp_path):
+    paths = []
+    for name, ratio in (("one", 1.01), ("two", 1.5)):
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(json.dumps(record(ratio)))
+    assert report.main([*map(str, paths), "--out", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert "| jreg.noise.dropout | 1.01 (1.01) | 1.50 (1.50), missed | 1.05 |" in page
+    for name in ("ratios", "roofline", "lanes"):
+        assert f"![{name}]({name}.png)" in page
+        assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
+
+
+def test_the_readme_shows_what_loses_as_plainly_as_what_wins(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
+    report.renew(readme, report.section(record(1.5)))
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "Where a budget is missed: `jreg.noise.dropout` (dropout forward, float32, 64 MB): 1.50 for 1.05." in text
+    assert "Where a budget is missed: nowhere." in report.section(record(1.0))
+
+
+def test_what_was_not_told_apart_is_marked():
+    vague = row("suite", "case", 1.02, interval=[0.9, 1.1])
+    assert report.cell(vague) == "1.02 (1.02) ~"
+    assert report.cell(row("suite", "case", 1.02)) == "1.02 (1.02)"
