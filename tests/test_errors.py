@@ -12,6 +12,7 @@ KEY = jax.random.key(0)
 KEYS = jax.random.split(KEY, 4)
 X = jnp.ones((4, 3))
 IDS = jnp.array([0, 1, 2, 0])
+IMAGE = jnp.ones((4, 8, 8, 3))
 PARAMS = {"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
 BN = norm.init_batch_norm(3)
 SGD = optax.sgd(0.1)
@@ -236,6 +237,20 @@ BAD = [
     (lambda: augment.mix(X, X, 1.5), ValueError, r"mix: weight must be in \[0, 1\]; got 1.5"),
     (lambda: augment.maybe(lambda key, x: x, 1.5), ValueError, r"maybe: prob must be in \[0, 1\]; got 1.5"),
     (lambda: augment.maybe(lambda key, x: x[:1], 0.5)(KEY, X), TypeError, r"maybe: fn must keep structure, shapes"),
+    (lambda: augment.cutmix(KEY, (IMAGE, IDS), 1.0), TypeError, r"cutmix: batch must hold floats; got int32 .*one_hot"),
+    (lambda: augment.cutmix(KEY, (IMAGE, X), -1.0), ValueError, r"cutmix: alpha must be at least 0; got -1.0"),
+    (lambda: augment.cutmix(KEY, IMAGE, 1.0), TypeError, r"cutmix: batch must be a pair \(inputs, targets\)"),
+    (lambda: augment.random_flip(KEY, IMAGE, 1.5), ValueError, r"random_flip: prob must be in \[0, 1\]; got 1.5"),
+    (lambda: augment.random_flip(KEY, X, 0.5), ValueError, r"random_flip: images must have shape .*; got \(4, 3\)"),
+    (lambda: augment.random_crop(KEY, IMAGE, size=(9, 9)), ValueError, r"random_crop: size must be at most \(8, 8\)"),
+    (
+        lambda: augment.random_rotation(KEY, IMAGE, -1),
+        ValueError,
+        r"random_rotation: degrees must be .*at least 0; got",
+    ),
+    (lambda: augment.random_hue(KEY, IMAGE, 0.6), ValueError, r"random_hue: strength must be in \[0, 0.5\]; got 0.6"),
+    (lambda: augment.rand_augment(KEY, IMAGE, 9), ValueError, r"rand_augment: magnitude must be in \[0, 1\]; got 9"),
+    (lambda: augment.random_erase(KEY, IMAGE, 2), ValueError, r"random_erase: prob must be in \[0, 1\]; got 2"),
     (lambda: augment.one_of(), ValueError, r"one_of: fns must hold at least one transform"),
     (lambda: augment.chain(0.5), TypeError, r"chain: fn must be a function of \(key, x\); got 0.5"),
     (
@@ -501,6 +516,8 @@ TRACED = [
     (lambda v: targets.distillation(X, X, v), -1.0),
     (lambda v: targets.smooth_binary_labels(X, v), 1.5),
     (lambda v: augment.mixup(KEY, X, v), -0.5),
+    (lambda v: augment.random_brightness(KEY, IMAGE, v), -0.5),
+    (lambda v: augment.cutmix(KEY, (IMAGE, X), v)[0], -0.5),
     (lambda v: augment.mix(X, X, v), 1.5),
     (lambda v: augment.maybe(lambda key, x: -x, v)(KEY, X), 1.5),
     (lambda v: norm.batch_norm(*BN, jnp.eye(4, 3), decay=v)[1].mean, 1.5),

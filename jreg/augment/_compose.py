@@ -83,7 +83,7 @@ def maybe(fn: Transform, prob: Number) -> Transform:
         gate_key, fn_key = split(key)
         is_applied = keep_mask(gate_key, (), 1.0 - chance)
         y = lax.cond(is_applied, lambda: _same_type("maybe", fn(fn_key, x), x), lambda: x)
-        return jax.tree.map(lambda leaf: _nan_where(jnp.isnan(chance), leaf), y)
+        return jax.tree.map(lambda leaf: nan_where(jnp.isnan(chance), leaf), y)
 
     return _Composed("maybe", (fn, prob), apply)
 
@@ -159,7 +159,7 @@ def _leaf_type(leaf: Any) -> str:
     return f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"
 
 
-def _nan_where(is_bad: jax.Array, leaf: Any) -> jax.Array:
+def nan_where(is_bad: jax.Array, leaf: Any) -> jax.Array:
     leaf = jnp.asarray(leaf)
     return jnp.where(is_bad, jnp.nan, leaf).astype(leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
 

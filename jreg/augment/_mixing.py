@@ -30,8 +30,8 @@ def mix(batch: Tree, partner: Tree, weight: Numbers) -> Tree:
     return _blend("mix", batch, partner, weight)
 
 
-def mixup(key: Key | None, batch: Tree, alpha: Number) -> Tree:
-    """Mix every example with another of the batch; one weight serves the whole batch.
+def mixup(key: Key | None, batch: Tree, alpha: Number, *, weights: str = "batch") -> Tree:
+    """Mix every example with another of the batch.
 
         x' = w x + (1 - w) x[permutation],   w ~ Beta(alpha, alpha)
 
@@ -43,6 +43,7 @@ def mixup(key: Key | None, batch: Tree, alpha: Number) -> Tree:
       batch: a pytree of float arrays with the batch on the first axis; labels as distributions, such as
         `jax.nn.one_hot`.
       alpha: at least 0; small values keep the weight near 0 or 1.
+      weights: one for the whole "batch", or one for each "example".
 
     Raises:
       TypeError: a leaf of integers, such as class ids.
@@ -58,14 +59,18 @@ def mixup(key: Key | None, batch: Tree, alpha: Number) -> Tree:
     Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018.
     """
     alpha = checks.broadcastable("mixup", "alpha", checks.number("mixup", "alpha", alpha, low=0.0), ())
-    size = _batch_size("mixup", batch)
-    jax.tree_util.tree_map_with_path(lambda path, leaf: _float_leaf("mixup", path, leaf), batch)
-    if key is None or size == 1:
+    shape = weight_shape("mixup", weights, batch_size("mixup", batch))
+    check_floats("mixup", batch)
+    if key is None or batch_size("mixup", batch) == 1:
         return batch
     weight_key, order_key = split(checks.key("mixup", key))
-    order = jax.random.permutation(order_key, size)
-    partner = jax.tree.map(lambda leaf: jnp.take(leaf, order, axis=0), batch)
-    return _blend("mixup", batch, partner, beta(weight_key, alpha, ()))
+    return _blend("mixup", batch, partner_of(order_key, batch), beta(weight_key, alpha, shape))
+
+
+def partner_of(key: Key, batch: Tree) -> Tree:
+    """The examples of the batch in another order."""
+    order = jax.random.permutation(key, batch_size("mixup", batch))
+    return jax.tree.map(lambda leaf: jnp.take(leaf, order, axis=0), batch)
 
 
 def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:
@@ -73,6 +78,10 @@ def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:
     inner = jnp.where((alpha > 0.0) & (alpha < jnp.inf), alpha, 1.0)
     draws = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner, shape))
     return jnp.where(alpha > 0.0, draws, 1.0 + alpha)
+
+
+def weight_shape(function: str, weights: str, size: int) -> tuple[int, ...]:
+    return () if checks.choice(function, "weights", weights, ("batch", "example")) == "batch" else (size,)
 
 
 def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
@@ -90,7 +99,7 @@ def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
     return jax.tree_util.tree_map_with_path(blend_leaf, batch, partner)
 
 
-def _batch_size(function: str, batch: Tree) -> int:
+def batch_size(function: str, batch: Tree) -> int:
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(batch)}
     if len(sizes) != 1 or sizes == {()}:
         raise ValueError(f"{function}: batch must have one size on the first axis of its leaves; got {sorted(sizes)}")
@@ -106,3 +115,8 @@ def _float_leaf(function: str, path: tuple, leaf: Array) -> Array:
             "Make class ids distributions with jax.nn.one_hot, and images floats, before mixing"
         )
     return jnp.asarray(leaf)
+
+
+def check_floats(function: str, batch: Tree) -> Tree:
+    """Raise unless every leaf holds floats, with advice for class ids."""
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _float_leaf(function, path, leaf), batch)

@@ -197,3 +197,17 @@ def test_gradients_reach_both_examples():
 def test_what_is_no_key_is_refused(key):
     with pytest.raises(TypeError, match=r"^mixup: key must be a PRNG key such as"):
         augment.mixup(key, jnp.ones((2, 2)), 0.4)
+
+
+per_example = jax.jit(jax.vmap(lambda key: augment.mixup(key, jnp.eye(8), 0.7, weights="example")))
+
+
+def test_weights_per_example_are_independent_and_follow_the_law():
+    mixed = np.asarray(per_example(jax.random.split(KEY, 500)), np.float64)
+    np.testing.assert_allclose(mixed.sum(2), 1.0, rtol=1e-5)
+    weights = np.diagonal(mixed, axis1=1, axis2=2)
+    # An example that is its own partner shows no weight.
+    is_mixed = weights < 1 - 1e-6
+    assert scipy.stats.kstest(weights[is_mixed], scipy.stats.beta(0.7, 0.7).cdf).pvalue > 1e-3
+    both = is_mixed[:, 0] & is_mixed[:, 1]
+    assert abs(np.corrcoef(weights[both, 0], weights[both, 1])[0, 1]) < 5 / both.sum() ** 0.5

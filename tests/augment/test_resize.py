@@ -1,0 +1,85 @@
+"""Resized crops against Pillow, and the law of their boxes."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from PIL import Image
+
+from jreg import augment
+
+KEY = jax.random.key(7)
+PLANE = np.asarray(jax.random.uniform(jax.random.key(1), (16, 20)))
+
+
+@pytest.mark.parametrize("box", [(0.0, 0.0, 16.0, 20.0), (2.25, 3.5, 9.75, 18.0), (5.0, 5.0, 8.0, 7.0)], ids=repr)
+@pytest.mark.parametrize("size", [(8, 6), (20, 24)], ids=repr)
+def test_it_resizes_as_pillow_does(box, size):
+    """Pillow's bilinear resampling of a box, antialiased where pixels get larger."""
+    top, left, bottom, right = box
+    image = Image.fromarray(PLANE)
+    expected = image.resize(size[::-1], Image.Resampling.BILINEAR, box=(left, top, right, bottom))
+    found = jax.jit(partial(augment.resized_crop, size=size))(jnp.asarray(PLANE)[..., None], jnp.array(box))
+    np.testing.assert_allclose(found[..., 0], np.asarray(expected), atol=1e-5)
+
+
+def test_a_whole_image_at_its_own_size_stays():
+    x = jnp.asarray(PLANE)[..., None]
+    np.testing.assert_allclose(augment.resized_crop(x, jnp.array([0, 0, 16, 20]), size=(16, 20)), x, atol=1e-6)
+
+
+def test_masks_take_the_nearest_pixel_and_boxes_the_scale():
+    mask = jnp.arange(16).reshape(4, 4)
+    parts = {"image": jnp.ones((4, 4, 1)), "mask": mask, "boxes": jnp.array([[1.0, 1.0, 3.0, 4.0]])}
+    found = augment.resized_crop(parts, jnp.array([1.0, 1.0, 3.0, 3.0]), size=(4, 4))
+    np.testing.assert_array_equal(found["mask"], np.repeat(np.repeat(mask[1:3, 1:3], 2, 0), 2, 1))
+    assert found["boxes"].tolist() == [[0.0, 0.0, 4.0, 4.0]]
+
+
+def drawn_boxes(scale: tuple[float, float], ratio: tuple[float, float]) -> tuple[np.ndarray, ...]:
+    """Top, left, height and width of the boxes cut out of 3000 images of 30 x 40, told by the colours."""
+    transform = partial(augment.random_resized_crop, size=(64, 64), scale=scale, ratio=ratio)
+    rows, columns = jnp.meshgrid(jnp.arange(30.0) + 0.5, jnp.arange(40.0) + 0.5, indexing="ij")
+    image = jnp.stack([rows / 30, columns / 40], -1)
+    images = jnp.broadcast_to(image, (3000, 30, 40, 2))
+    found = np.asarray(jax.jit(transform)(KEY, images), np.float64)
+    # Colours are linear in the place, so the step between new pixels tells the size, away from the border.
+    height, width = (found[:, 40, 32, 0] - found[:, 24, 32, 0]) * 120, (found[:, 32, 40, 1] - found[:, 32, 24, 1]) * 160
+    top, left = found[:, 32, 32, 0] * 30 - height * 32.5 / 64, found[:, 32, 32, 1] * 40 - width * 32.5 / 64
+    return top, left, height, width
+
+
+def test_the_law_of_the_boxes():
+    """pytorch/vision#3344: the aspect ratio was not log-uniform."""
+    top, left, height, width = drawn_boxes((0.1, 0.4), (0.5, 2.0))
+    area, ratio = height * width / 1200, width / height
+    assert scipy.stats.kstest(area, scipy.stats.uniform(0.1, 0.3).cdf).pvalue > 1e-3
+    assert scipy.stats.kstest(np.log(ratio), scipy.stats.uniform(np.log(0.5), np.log(4.0)).cdf).pvalue > 1e-3
+    for start, room in ((top, 30 - height), (left, 40 - width)):
+        assert (start > -0.01).all()
+        assert (start < room + 0.01).all()
+        assert scipy.stats.kstest(start / room, "uniform").pvalue > 1e-3
+
+
+def test_boxes_fit_whatever_is_asked():
+    """pytorch/vision#1094: drawing until the box fits does not end on a strip."""
+    _, _, height, width = drawn_boxes((0.9, 1.0), (0.1, 10.0))
+    area = height * width / 1200
+    assert (height < 30.01).all()
+    assert (width < 40.01).all()
+    assert scipy.stats.kstest(area, scipy.stats.uniform(0.9, 0.1).cdf).pvalue > 1e-3
+
+
+def test_ranges_that_are_none_are_refused():
+    crop = partial(augment.random_resized_crop, KEY, jnp.ones((4, 4, 1)), size=(4, 4))
+    with pytest.raises(ValueError, match=r"^random_resized_crop: scale must be a pair \(low, high\) with low <= high"):
+        crop(scale=(0.5, 0.1))
+    with pytest.raises(ValueError, match=r"^random_resized_crop: scale must be in \(0, 1\]; got 2.0"):
+        crop(scale=(0.5, 2.0))
+    with pytest.raises(ValueError, match=r"^random_resized_crop: ratio must be finite and above 0; got 0"):
+        crop(ratio=(0, 1.0))
+    with pytest.raises(TypeError, match=r"^random_resized_crop: scale must be a pair \(low, high\); got 0.5"):
+        crop(scale=0.5)
