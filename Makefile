@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench bench-report clean
+.PHONY: demo test lint bench bench-report faults clean
 
 demo: .venv/examples
 	$(BIN)/python -m examples.compare --out results
@@ -16,11 +16,14 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: .venv/dev
+bench: .venv/bench
 	$(BIN)/python -m benchmarks
 
-bench-report: .venv/dev
+bench-report: .venv/bench
 	$(BIN)/python -m benchmarks report benchmarks/results/cpu.json --readme README.md
+
+faults: .venv/dev
+	$(BIN)/python -m benchmarks.faults
 
 clean:
 	rm -rf .venv results

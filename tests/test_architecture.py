@@ -99,13 +99,19 @@ def test_each_public_name_has_one_home():
     assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
+def exporting(folder: Path) -> set[Path]:
+    """The files that a folder's public names come from, through the folders inside it."""
+    body = ast.parse((folder / "__init__.py").read_text()).body[1:]
+    inside = {folder / node.module for node in body if isinstance(node, ast.ImportFrom) and node.level == 1}
+    return {file for path in inside for file in (exporting(path) if path.is_dir() else {path.with_suffix(".py")})}
+
+
 def test_tests_mirror_the_tree():
     for folder in sorted(PACKAGE.iterdir()):
         if folder.is_dir() and not folder.name.startswith("_"):
             tested = " ".join(path.name for path in (ROOT / "tests" / folder.name).glob("test_*.py"))
-            for node in ast.parse((folder / "__init__.py").read_text()).body[1:]:
-                if node.level == 1:
-                    assert node.module.strip("_") in tested, f"no test beside jreg/{folder.name}/{node.module}.py"
+            for file in exporting(folder):
+                assert file.stem.strip("_") in tested, f"no test beside {file.relative_to(ROOT)}"
 
 
 def test_importing_jreg_starts_no_device_and_loads_no_heavy_library():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..measure import Suite
-from . import generator, losses, modules, noise, norm, optim, penalty, seeds, startup, train
+from . import augment, generator, losses, modules, noise, norm, optim, penalty, seeds, startup, train
 from .peers import PEERS as PEERS
 
 
@@ -34,6 +34,7 @@ SUITES: dict[str, Entry] = {
     "penalties": Entry(penalty.family, None, 1),
     "optimizer": Entry(optim.update, 2048, 32),
     "losses": Entry(losses.cross_entropy, 512, 16),
+    "images": Entry(augment.images, 32, 2),
     "fit": Entry(train.fit, 100, 2),
     "sweep": Entry(train.sweep, 200, 4),
     "seeds": Entry(seeds.table, 32, 2),

@@ -53,7 +53,13 @@ def images(size: int, rounds: int) -> Iterator[Suite]:
         for peer, transforms in peers.items():
             if name in transforms and (call := runnable(transforms[name], key, x)):
                 cases[peer] = call
-        yield Suite(f"{name}, {size} x {SIDE} x {SIDE} x 3", cases, missing=missing, work=dict.fromkeys(cases, float(size)), unit="images")
+        yield Suite(
+            f"{name}, {size} x {SIDE} x {SIDE} x 3",
+            cases,
+            missing=missing,
+            work=dict.fromkeys(cases, float(size)),
+            unit="images",
+        )
 
 
 def runnable(transform: Transform, key: jax.Array, x: jax.Array) -> Callable[[], Any] | None:

@@ -1,8 +1,11 @@
 """Draws that several transforms share: each takes one key, and gives every example of a batch its own."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from .._core import checks
 from .._core.types import Key, Number
@@ -18,9 +21,32 @@ def uniform(key: Key, shape: tuple[int, ...], low: Array | float, high: Array | 
     return low + (high - low) * share
 
 
-def integers(key: Key, shape: tuple[int, ...], count: Array | int) -> Int[Array, "..."]:
-    """Draw from 0, ..., count - 1, each as likely up to count / 2**32."""
-    return (hash_bits(key, shape) % jnp.asarray(count, jnp.uint32)).astype(jnp.int32)
+@partial(jax.jit, static_argnames="shape", inline=True)
+def integers(key: Key, shape: tuple[int, ...], count: Int[Array, "..."] | int) -> Int[Array, "*shape"]:
+    """Draw from 0, ..., count - 1, each as likely up to count / 2**32; 0 where the count is 0."""
+    count = jnp.maximum(jnp.asarray(count), 1).astype(jnp.uint32)
+    return (hash_bits(key, shape) % count).astype(jnp.int32)
+
+
+def symmetric(key: Key, shape: tuple[int, ...], limit: Float[Array, ""]) -> Float[Array, "*shape"]:
+    """Uniform numbers between -limit and limit, in float32."""
+    return signed_uniform(key, shape) * limit.astype(jnp.float32)
+
+
+def scalar(
+    function: str, argument: str, value: Number, low: float, high: float = np.inf, *, ends: str = "[]"
+) -> Float[Array, ""]:
+    """Return one checked number; NaN where a traced one is not valid."""
+    return checks.broadcastable(function, argument, checks.number(function, argument, value, low, high, ends=ends), ())
+
+
+@partial(jax.jit, inline=True)
+def spoiled_where(is_bad: Bool[Array, "..."], y: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+    """Replace values by NaN, or integers by the largest of their type, where a traced number was not valid."""
+    if jnp.issubdtype(y.dtype, jnp.inexact):
+        return jnp.where(is_bad, jnp.nan, y).astype(y.dtype)
+    largest = True if y.dtype == bool else jnp.iinfo(y.dtype).max
+    return jnp.where(is_bad, jnp.asarray(largest, y.dtype), y)
 
 
 def bounds(

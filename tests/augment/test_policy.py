@@ -10,7 +10,7 @@ import scipy.stats
 from PIL import Image, ImageOps
 
 from jreg import augment
-from jreg.augment import _operations
+from jreg.augment._images import _operations
 
 KEY = jax.random.key(7)
 BYTES = np.asarray(20 + 200 * jax.random.uniform(jax.random.key(1), (12, 14, 3)) ** 2, np.uint8)

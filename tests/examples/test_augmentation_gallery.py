@@ -15,7 +15,7 @@ def test_every_image_transform_has_a_panel():
     assert {name for name in drawn if name not in shown} <= {"random_grayscale"}
 
 
-SEQUENCES = {"random_swap", "random_deletion", "random_insertion"}
+SEQUENCES = {"random_swap", "random_deletion", "random_insertion", "random_gain"}
 
 
 def test_the_photographs_are_two_squares_of_colour():

@@ -1,0 +1,203 @@
+"""Loudness, place and background of sounds (*batch, time); every sound draws for itself."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..._core import checks, dtypes
+from ..._core.types import Key, Number, Numbers
+from ...random import normal, split
+from .._draws import integers, scalar, spoiled_where, symmetric
+
+
+def mix_at_snr(
+    audio: Float[Array, "*batch time"], noise: Float[Array, "*batch time"], snr_db: Numbers
+) -> Float[Array, "*batch time"]:
+    """Add noise to sounds, scaled to a signal-to-noise ratio.
+
+        audio + g * noise,   10 log10(power(audio) / power(g * noise)) = snr_db
+
+    Power is the mean square over the whole sound. Where the sound is silent no ratio can be had: it stays silent. Where
+    the noise is silent the sound stays as it is.
+
+    Args:
+      noise: of audio's shape.
+      snr_db: in decibels; a scalar, or one per sound, (*batch). 0 makes both as loud, infinity adds nothing.
+
+    Raises:
+      ValueError: shapes that differ, or a concrete ratio that is NaN or -infinity. A traced one gives NaN.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import augment
+    >>> augment.mix_at_snr(jnp.array([2.0, -2.0]), jnp.array([1.0, 1.0]), 20.0).tolist()
+    [2.200000047683716, -1.7999999523162842]
+    """
+    name = "mix_at_snr"
+    audio, noise = _sounds(name, audio), checks.floating(name, "noise", noise)
+    if noise.shape != audio.shape:
+        raise ValueError(f"{name}: noise must have the shape of audio, {audio.shape}; got {noise.shape}")
+    return _mixed(audio, noise, _ratio(name, snr_db, audio))
+
+
+def background_noise(
+    key: Key | None, audio: Float[Array, "*batch time"], noise: Float[Array, "recordings length"], snr_db: Numbers
+) -> Float[Array, "*batch time"]:
+    """Add a random stretch of a random recording to each sound, at a signal-to-noise ratio.
+
+    A recording begins again at its end, so it may be shorter than the sounds. What is added is scaled as in
+    `mix_at_snr`. `background_noise(None, ...)` is `audio`.
+
+    Args:
+      key: one key, or None for no noise.
+      noise: recordings of one length.
+      snr_db: in decibels; a scalar, or one per sound, (*batch), such as 10 + 5 * `jax.random.normal`.
+
+    Raises:
+      ValueError: no recording, or a concrete ratio that is NaN or -infinity. A traced one gives NaN.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> hum = jnp.sin(jnp.arange(100.0))[None]
+    >>> noisy = augment.background_noise(jax.random.key(0), jnp.ones((2, 1000)), hum, 20.0)
+    >>> f"{10 * jnp.log10(1 / jnp.mean((noisy - 1) ** 2)):.2f} dB"
+    '20.00 dB'
+
+    Ko et al., A Study on Data Augmentation of Reverberant Speech for Robust Speech Recognition, ICASSP 2017.
+    """
+    name = "background_noise"
+    audio, noise = _sounds(name, audio), checks.floating(name, "noise", noise)
+    if noise.ndim != 2 or 0 in noise.shape:
+        raise ValueError(f"{name}: noise must be (recordings, length), with one at least; got shape {noise.shape}")
+    ratio = _ratio(name, snr_db, audio)
+    if key is None:
+        return audio
+    which_key, start_key = split(checks.key(name, key))
+    which, start = (
+        integers(part_key, (*audio.shape[:-1], 1), bound)
+        for part_key, bound in zip((which_key, start_key), noise.shape, strict=True)
+    )
+    return _mixed(audio, noise[which, (start + _time(audio)) % noise.shape[1]], ratio)
+
+
+def white_noise(key: Key | None, audio: Float[Array, "*batch time"], snr_db: Numbers) -> Float[Array, "*batch time"]:
+    """Add white Gaussian noise to each sound, at a signal-to-noise ratio.
+
+    It is scaled as in `mix_at_snr`: the ratio is exact for each sound, not in the mean. `white_noise(None, ...)` is
+    `audio`.
+
+    Args:
+      key: one key, or None for no noise.
+      snr_db: in decibels; a scalar, or one per sound, (*batch).
+
+    Raises:
+      ValueError: a concrete ratio that is NaN or -infinity. A traced one gives NaN.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> noisy = augment.white_noise(jax.random.key(0), jnp.ones(1000), 20.0)
+    >>> f"{10 * jnp.log10(1 / jnp.mean((noisy - 1) ** 2)):.2f} dB"
+    '20.00 dB'
+    """
+    name = "white_noise"
+    audio = _sounds(name, audio)
+    ratio = _ratio(name, snr_db, audio)
+    if key is None:
+        return audio
+    return _mixed(audio, normal(checks.key(name, key), audio.shape, 1.0), ratio)
+
+
+def random_gain(
+    key: Key | None, audio: Float[Array, "*batch time"], max_decibels: Number
+) -> Float[Array, "*batch time"]:
+    """Make each sound louder or softer by a random number of decibels.
+
+        y = x * 10 ** (d / 20),   d ~ U(-max_decibels, max_decibels)
+
+    Nothing is clipped. At 0, and for `random_gain(None, ...)`, the result is `audio`.
+
+    Args:
+      key: one key, or None for no change.
+      max_decibels: at least 0; 6 is twice the amplitude, or half of it.
+
+    Raises:
+      ValueError: concrete `max_decibels` below 0. Traced ones give NaN.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> louder = augment.random_gain(jax.random.key(0), jnp.ones((100, 1)), 6.0206)
+    >>> bool((louder > 0.5).all() & (louder < 2).all())
+    True
+    """
+    name = "random_gain"
+    audio, limit = _sounds(name, audio), scalar(name, "max_decibels", max_decibels, 0.0, ends="[)")
+    if key is None:
+        return audio
+    decibels = symmetric(checks.key(name, key), (*audio.shape[:-1], 1), limit)
+    wide = dtypes.widened(audio.dtype)
+    return (audio.astype(wide) * (10.0 ** (decibels / 20.0)).astype(wide)).astype(audio.dtype)
+
+
+def time_shift(key: Key | None, audio: Float[Array, "*batch time"], max_share: Number) -> Float[Array, "*batch time"]:
+    """Move each sound to an earlier or later time; silence enters where it left.
+
+        y(t) = x(t - d),   d ~ U{-w, ..., w},   w = floor(max_share * time)
+
+    At 0, and for `time_shift(None, ...)`, the result is `audio`.
+
+    Args:
+      key: one key, or None for no change.
+      max_share: the largest move as a share of the length, in [0, 1].
+
+    Raises:
+      ValueError: a concrete `max_share` outside [0, 1]. A traced one gives NaN.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> moved = augment.time_shift(jax.random.key(0), jnp.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.4)
+    >>> float(moved.sum())
+    1.0
+    """
+    name = "time_shift"
+    audio, share = _sounds(name, audio), scalar(name, "max_share", max_share, 0.0, 1.0)
+    if key is None:
+        return audio
+    length = audio.shape[-1]
+    widest = jnp.floor(jnp.nan_to_num(share).astype(jnp.float32) * length).astype(jnp.int32)
+    move = integers(checks.key(name, key), (*audio.shape[:-1], 1), 2 * widest + 1) - widest
+    source = _time(audio) - move
+    is_inside = (source >= 0) & (source < length)
+    moved = jnp.take_along_axis(audio, jnp.where(is_inside, source, 0), axis=-1, mode="promise_in_bounds")
+    return spoiled_where(jnp.isnan(share), jnp.where(is_inside, moved, 0.0))
+
+
+@partial(jax.jit, inline=True)
+def _mixed(audio: Array, noise: Array, ratio: Array) -> Array:
+    wide = dtypes.widened(audio.dtype)
+    audio_wide, noise = audio.astype(wide), noise.astype(wide)
+    power, noise_power = (jnp.mean(x**2, axis=-1, keepdims=True) for x in (audio_wide, noise))
+    is_audible = (power > 0.0) & (noise_power > 0.0)
+    gain = jnp.sqrt(jnp.where(is_audible, power, 1.0) / jnp.where(is_audible, noise_power, 1.0))
+    gain = gain * (10.0 ** (-ratio / 20.0)).astype(wide)
+    return jnp.where(is_audible, audio_wide + gain * noise, audio_wide + 0.0 * gain).astype(audio.dtype)
+
+
+def _ratio(function: str, snr_db: Numbers, audio: Array) -> Float[Array, "*batch 1"]:
+    ratio = checks.number(function, "snr_db", snr_db, ends="(]")
+    if ratio.ndim and ratio.shape != audio.shape[:-1]:
+        raise ValueError(
+            f"{function}: snr_db must be a scalar or one per sound, {audio.shape[:-1]}; got shape {ratio.shape}"
+        )
+    return jnp.broadcast_to(ratio, audio.shape[:-1])[..., None]
+
+
+def _time(audio: Array) -> Array:
+    return jnp.arange(audio.shape[-1], dtype=jnp.int32).reshape((1,) * (audio.ndim - 1) + (-1,))
+
+
+def _sounds(function: str, audio: Array) -> Array:
+    audio = checks.floating(function, "audio", audio)
+    if audio.ndim == 0:
+        raise ValueError(f"{function}: audio must be (*batch, time); got shape ()")
+    return audio

@@ -1,0 +1,182 @@
+"""Parts of images taken out: rectangles of random shape, squares, a grid."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Real
+
+from ..._core import checks
+from ..._core.types import Key, Number, Numbers
+from ...random import keep_mask, signed_uniform, split
+from .._draws import Range, bounds, box, integers, uniform
+from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, spoiled, with_parts
+
+_FILLS = ("constant", "channel", "pixel")
+
+
+def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
+    """Fill a box of each image.
+
+    Args:
+      x: images, or a mapping with "image"; masks and boxes stay, since what was there still is, unseen.
+      boxes: (top, left, bottom, right) in whole pixels, the last two outside; one for all, (4,), or one for each.
+      fill: the colour, in [0, 1].
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import augment
+    >>> augment.erase(jnp.ones((2, 3, 1)), jnp.array([0, 1, 2, 3]))[..., 0].tolist()
+    [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    """
+    image = parts_of("erase", x)["image"]
+    boxes = jnp.broadcast_to(jnp.asarray(boxes), (*batch_shape(x), 4))
+    return _filled(x, _inside(image, boxes), checks.number("erase", "fill", fill, 0.0, 1.0))
+
+
+def random_erase(
+    key: Key | None,
+    x: X,
+    prob: Numbers,
+    *,
+    scale: Range = (0.02, 0.33),
+    ratio: Range = (0.3, 3.3),
+    pattern: str = "constant",
+    fill: Number = 0.0,
+) -> X:
+    """Fill a box of random area, shape and place in each image with probability `prob`; the key None fills none.
+
+    The area is uniform on `scale`, the logarithm of width over height uniform on that part of `ratio` for which the box
+    fits. Nothing is drawn until it fits, so a strip of 300 x 5 pixels costs no more than a square.
+
+    Args:
+      key: one key, or None.
+      x: images, or a mapping with "image"; masks and boxes stay.
+      prob: in [0, 1]; one for all, or one per image.
+      scale: shares of the image's area, in [0, 1]; traced or not.
+      ratio: width over height, above 0; traced or not.
+      pattern: "constant", or noise uniform on [0, 1): one colour per image ("channel"), or one per pixel ("pixel").
+      fill: the colour of the constant, in [0, 1].
+
+    Raises:
+      ValueError: a concrete number outside. A traced one gives NaN where images are floats.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from functools import partial
+    >>> from jreg import augment
+    >>> transform = jax.jit(partial(augment.random_erase, scale=(0.1, 0.2)))
+    >>> y = transform(jax.random.key(0), jnp.ones((10, 10, 1)), 1.0)
+    >>> bool(0.8 <= y.mean() + 0.06 and y.mean() <= 0.96)
+    True
+
+    Zhong et al., Random Erasing Data Augmentation, AAAI 2020.
+    """
+    name = "random_erase"
+    image = parts_of(name, x)["image"]
+    checks.choice(name, "pattern", pattern, _FILLS)
+    prob = number_per_image(name, "prob", prob, x, 0.0, 1.0)
+    scale, ratio = bounds(name, "scale", scale, 0.0, 1.0), bounds(name, "ratio", ratio, 0.0, ends="()")
+    colour = checks.number(name, "fill", fill, 0.0, 1.0)
+    if key is None:
+        return x
+    prob_key, box_key, noise_key = split(checks.key(name, key), 3)
+    shape = batch_shape(x)
+    kept = keep_mask(prob_key, shape, prob)
+    heights, widths, down, along = box(box_key, shape, image.shape[-3:-1], scale, ratio)
+    boxes = jnp.where(kept[..., None], 0.0, _whole_box(image, heights, widths, down, along))
+    if pattern != "constant":
+        noise_shape = image.shape if pattern == "pixel" else (*shape, 1, 1, image.shape[-1])
+        colour = 0.5 * signed_uniform(noise_key, noise_shape) + 0.5
+    return _filled(x, _inside(image, boxes), colour, prob, heights)
+
+
+def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
+    """Fill a square of each image, centred on any of its pixels and cut at the border; the key None fills none.
+
+    Args:
+      key: one key, or None.
+      x: images, or a mapping with "image"; masks and boxes stay.
+      size: side of the square in pixels.
+      fill: the colour, in [0, 1].
+
+    >>> import jax, jax.numpy as jnp
+    >>> from functools import partial
+    >>> from jreg import augment
+    >>> y = jax.jit(partial(augment.cutout, size=4))(jax.random.key(0), jnp.ones((64, 8, 8, 1)))
+    >>> bool(((y == 0).sum((1, 2, 3)) >= 4).all() & ((y == 0).sum((1, 2, 3)) <= 16).all())
+    True
+
+    DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
+    """
+    size = checks.integer("cutout", "size", size)
+    image = parts_of("cutout", x)["image"]
+    colour = checks.number("cutout", "fill", fill, 0.0, 1.0)
+    if key is None:
+        return x
+    keys = split(checks.key("cutout", key))
+    starts = [integers(keys[i], batch_shape(x), image.shape[i - 3]) - size // 2 for i in (0, 1)]
+    boxes = jnp.stack([*starts, *(start + size for start in starts)], -1)
+    return _filled(x, _inside(image, boxes), colour)
+
+
+def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5), fill: Number = 0.0) -> X:
+    """Fill squares on a grid of random pitch and place in each image; the key None fills none.
+
+    A square of the grid's pitch d keeps all but a corner of side (1 - keep) d.
+
+    Args:
+      key: one key, or None.
+      x: images, or a mapping with "image"; masks and boxes stay.
+      keep: in [0, 1], 0.6 in the paper; one for all, or one per image. 1 keeps all.
+      unit: the range of the pitch as a share of the shorter side, above 0; traced or not.
+      fill: the colour, in [0, 1].
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> y = jax.jit(augment.grid_mask)(jax.random.key(0), jnp.ones((100, 100, 1)), 0.5)
+    >>> bool(abs(y.mean() - 0.75) < 0.1)
+    True
+
+    Chen et al., GridMask Data Augmentation, 2020.
+    """
+    image = parts_of("grid_mask", x)["image"]
+    keep = number_per_image("grid_mask", "keep", keep, x, 0.0, 1.0)
+    low, high = bounds("grid_mask", "unit", unit, 0.0, ends="()")
+    colour = checks.number("grid_mask", "fill", fill, 0.0, 1.0)
+    if key is None:
+        return x
+    unit_key, *start_keys = split(checks.key("grid_mask", key), 3)
+    height, width = image.shape[-3:-1]
+    shape = batch_shape(x)
+    pitch = jnp.maximum(jnp.round(uniform(unit_key, shape, low, high) * min(height, width)), 1.0)
+    hole = jnp.round((1.0 - keep) * pitch)
+
+    def is_hole(start_key: Key, size: int) -> Array:
+        start = jnp.floor(uniform(start_key, shape, 0.0, 1.0) * pitch)
+        positions = lax.broadcasted_iota(jnp.float32, (*shape, size), len(shape)) + start[..., None]
+        return positions - pitch[..., None] * jnp.floor(positions / pitch[..., None]) < hole[..., None]
+
+    is_filled = is_hole(start_keys[0], height)[..., :, None, None] & is_hole(start_keys[1], width)[..., None, :, None]
+    return _filled(x, is_filled, colour, keep, pitch)
+
+
+def _whole_box(image: Array, heights: Array, widths: Array, down: Array, along: Array) -> Array:
+    """A box of whole pixels inside the image, each place as likely."""
+    height, width = image.shape[-3:-1]
+    tall, wide = jnp.clip(jnp.round(heights), 0, height), jnp.clip(jnp.round(widths), 0, width)
+    top, left = jnp.floor(down * (height - tall + 1)), jnp.floor(along * (width - wide + 1))
+    return jnp.stack([top, left, top + tall, left + wide], -1)
+
+
+def _inside(image: Array, boxes: Array) -> Bool[Array, "*batch height width 1"]:
+    height, width = image.shape[-3:-1]
+    rows, columns = (
+        lax.broadcasted_iota(boxes.dtype, (*boxes.shape[:-1], size), boxes.ndim - 1) for size in (height, width)
+    )
+    top, left, bottom, right = (boxes[..., i : i + 1] for i in range(4))
+    is_row, is_column = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)
+    return is_row[..., :, None, None] & is_column[..., None, :, None]
+
+
+def _filled(x: X, is_filled: Array, colour: Array, *numbers: Array) -> X:
+    """The images with a colour where they are to be filled; NaN where a number is."""
+    image = parts_of("erase", x)["image"]
+    stored = as_stored(colour.astype(jnp.float32), image.dtype)
+    return with_parts(x, {"image": spoiled(jnp.where(is_filled, stored, image), *numbers)})

@@ -1,0 +1,131 @@
+"""What looks at neighbouring pixels, and noise: blur, sharpness, grain."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from ..._core import checks
+from ..._core.types import Key, Numbers
+from ...random import normal
+from .._draws import Range, bounds, uniform
+from ._colour import away_from
+from ._parts import Images, X, batch_shape, number_per_image, parts_of, recoloured
+
+
+def gaussian_blur(x: X, sigma: Numbers, *, size: int) -> X:
+    """Blur with a Gaussian cut off at `size` pixels; the border mirrors, without repeating the last pixel.
+
+    Args:
+      sigma: standard deviation in pixels, at least 0 (which keeps the image); one for all, or one per image.
+      size: width of the kernel, odd, and at most twice the image's height and width less 1.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from functools import partial
+    >>> from jreg import augment
+    >>> dot = jnp.zeros((5, 5, 1)).at[2, 2].set(1.0)
+    >>> blurred = jax.jit(partial(augment.gaussian_blur, size=3))(dot, 1.0)
+    >>> bool(jnp.allclose(blurred[2, 1:3, 0], jnp.array([0.124, 0.204]), atol=1e-3))
+    True
+    """
+    radius = _radius("gaussian_blur", size, x)
+    sigma = number_per_image("gaussian_blur", "sigma", sigma, x, 0.0)
+    return recoloured("gaussian_blur", x, lambda image, sigma: _blurred(image, sigma, radius), sigma)
+
+
+def random_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.1, 2.0)) -> X:
+    """Blur each image by a Gaussian of standard deviation uniform on `sigma`; the key None blurs none.
+
+    Args:
+      key: one key, or None.
+      x: images, or a mapping with "image".
+      size: width of the kernel in pixels, odd.
+      sigma: in pixels, at least 0; traced or not.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from functools import partial
+    >>> from jreg import augment
+    >>> jax.jit(partial(augment.random_blur, size=5))(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
+    (2, 8, 8, 3)
+
+    Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020.
+    """
+    radius = _radius("random_blur", size, x)
+    low, high = bounds("random_blur", "sigma", sigma, 0.0)
+    if key is None:
+        return x
+    drawn = uniform(checks.key("random_blur", key), batch_shape(x), low, high)
+    return recoloured("random_blur", x, lambda image, sigma: _blurred(image, sigma, radius), drawn)
+
+
+def adjust_sharpness(x: X, factor: Numbers) -> X:
+    """Scale the distance of colours from a smoothed image by a factor of at least 0, and clip to [0, 1].
+
+    The smoothed image is Pillow's: weights 5 for a pixel and 1 for each of its eight neighbours, border as it was.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> dot = jnp.zeros((3, 3, 1)).at[1, 1].set(0.5)
+    >>> jax.jit(augment.adjust_sharpness)(dot, 0.0)[1, 1].round(3)
+    Array([0.192], dtype=float32)
+    """
+    factor = number_per_image("adjust_sharpness", "factor", factor, x, 0.0)
+    return recoloured("adjust_sharpness", x, sharpened, factor)
+
+
+def random_noise(key: Key | None, x: X, std: Numbers) -> X:
+    """Add normal noise to every colour, and clip to [0, 1]; the key None adds none.
+
+    Args:
+      key: one key, or None.
+      std: standard deviation, at least 0; one for all, or one per image.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> y = jax.jit(augment.random_noise)(jax.random.key(0), jnp.full((8, 8, 3), 0.5), 0.1)
+    >>> bool(abs(y.std() - 0.1) < 0.03)
+    True
+    """
+    shape = parts_of("random_noise", x)["image"].shape
+    std = number_per_image("random_noise", "std", std, x, 0.0)
+    if key is None:
+        return x
+    grain = normal(checks.key("random_noise", key), shape, std[..., None, None, None])
+    return recoloured("random_noise", x, lambda image: image + grain.astype(image.dtype))
+
+
+def sharpened(image: Array, factor: Array) -> Array:
+    return away_from(_smoothed(image), image, factor)
+
+
+def _smoothed(image: Array) -> Array:
+    height, width = image.shape[-3:-1]
+    if min(height, width) < 3:
+        return image
+    rows = image[..., :-2, :, :] + image[..., 1:-1, :, :] + image[..., 2:, :, :]
+    around = rows[..., :, :-2, :] + rows[..., :, 1:-1, :] + rows[..., :, 2:, :]
+    inner = (around + 4.0 * image[..., 1:-1, 1:-1, :]) / 13.0
+    return image.at[..., 1:-1, 1:-1, :].set(inner)
+
+
+def _blurred(image: Array, sigma: Array, radius: int) -> Array:
+    reach = np.arange(-radius, radius + 1)
+    # At sigma 0 only the middle tap is left: exp(-inf) elsewhere.
+    spread = jnp.where(sigma == 0.0, 1e-6, sigma)
+    kernel = jnp.exp(-0.5 * (reach.astype(image.dtype).reshape((1,) * (sigma.ndim - 1) + (-1,)) / spread) ** 2)
+    kernel = kernel / kernel.sum(-1, keepdims=True)
+    for axis in (image.ndim - 3, image.ndim - 2):
+        sides = [(radius, radius) if i == axis else (0, 0) for i in range(image.ndim)]
+        # Kept apart: fused, each of the taps of the second pass would compute all those of the first anew.
+        padded = lax.optimization_barrier(jnp.pad(image, sides, mode="reflect"))
+        taps = (lax.slice_in_dim(padded, i, i + image.shape[axis], axis=axis) for i in range(2 * radius + 1))
+        image = sum((kernel[..., i : i + 1] * tap for i, tap in enumerate(taps)), jnp.zeros((), image.dtype))
+    return image
+
+
+def _radius(function: str, size: int, x: Images) -> int:
+    size = checks.integer(function, "size", size)
+    height, width = parts_of(function, x)["image"].shape[-3:-1]
+    if size % 2 == 0 or size // 2 >= min(height, width):
+        raise ValueError(f"{function}: size must be odd and below {2 * min(height, width)} for this image; got {size}")
+    return size // 2

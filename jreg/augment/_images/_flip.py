@@ -1,0 +1,70 @@
+"""Flips, of images and of what belongs to them."""
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ..._core import checks
+from ..._core.types import Key, Numbers
+from ...random import keep_mask
+from ._parts import Parts, X, batch_shape, moved, number_per_image, parts_of, spoiled
+
+_AXES = {"horizontal": 1, "vertical": 0}
+
+
+def flip(x: X, *, direction: str = "horizontal") -> X:
+    """Mirror images left to right, or top to bottom.
+
+    Args:
+      x: images, or a mapping with "image", "mask" and "boxes".
+      direction: "horizontal" or "vertical".
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import augment
+    >>> augment.flip(jnp.array([[[0.1], [0.9]]])).ravel().tolist() == [jnp.float32(0.9), jnp.float32(0.1)]
+    True
+    """
+    axis = _AXES[checks.choice("flip", "direction", direction, _AXES)]
+    return moved("flip", x, lambda parts: {name: _mirrored(name, parts, axis) for name in parts})
+
+
+def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: str = "horizontal") -> X:
+    """Mirror each image with probability `prob`; the key None mirrors none.
+
+    Args:
+      key: one key, or None.
+      x: images, or a mapping with "image", "mask" and "boxes".
+      prob: in [0, 1]; one for all, or one per image. A traced one that is not gives NaN where images are floats.
+      direction: "horizontal" or "vertical".
+
+    Raises:
+      ValueError: a concrete `prob` outside [0, 1].
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> images = jnp.zeros((64, 2, 2, 1)).at[:, :, 0].set(1.0)
+    >>> flipped = jax.jit(augment.random_flip)(jax.random.key(0), images, 0.5)[:, 0, 1, 0]
+    >>> sorted(set(flipped.tolist()))
+    [0.0, 1.0]
+    """
+    axis = _AXES[checks.choice("random_flip", "direction", direction, _AXES)]
+    parts_of("random_flip", x)
+    prob = number_per_image("random_flip", "prob", prob, x, 0.0, 1.0)
+    if key is None:
+        return x
+    is_flipped = ~keep_mask(checks.key("random_flip", key), batch_shape(x), prob)
+
+    def move(parts: Parts, is_flipped: Array, prob: Array) -> Parts:
+        turned = {name: jnp.where(is_flipped, _mirrored(name, parts, axis), part) for name, part in parts.items()}
+        return {**turned, "image": spoiled(turned["image"], prob)}
+
+    return moved("random_flip", x, move, is_flipped, prob)
+
+
+def _mirrored(name: str, parts: Parts, axis: int) -> Array:
+    """A part of one example, mirrored; of a box, the far edge becomes the near one."""
+    if name != "boxes":
+        return jnp.flip(parts[name], axis)
+    top, left, bottom, right = jnp.unstack(parts["boxes"], axis=-1)
+    size = parts["image"].shape[axis]
+    edges = (top, size - right, bottom, size - left) if axis else (size - bottom, left, size - top, right)
+    return jnp.stack(edges, -1)

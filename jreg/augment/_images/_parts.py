@@ -1,0 +1,118 @@
+"""What an image transform takes: images alone, or a mapping whose parts move together.
+
+An image is float in [0, 1] or uint8, with axes (*batch, height, width, channels); every example of a batch draws for
+itself. In a mapping, a transform of places moves these parts together and leaves the others as they are:
+
+    "image"   (*batch, height, width, channels); resampled bilinearly
+    "mask"    (*batch, height, width, ...), of any dtype; resampled to the nearest pixel, and 0 where nothing was
+    "boxes"   (*batch, n, 4), floats (top, left, bottom, right) in pixels, where pixel i spans [i, i + 1]; each becomes
+              the smallest box around what it held, cut at the border: one that left the image has no area
+
+A transform of colours changes "image" alone. Colours are computed in float32 (float64 for float64 images) and stored in
+the image's own dtype; uint8 stands for multiples of 1 / 255, so numbers such as fills are in [0, 1] for it too.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+from ..._core import checks, dtypes
+from ..._core.types import Numbers
+
+Images: TypeAlias = Shaped[Array, "..."] | Mapping[str, Any]
+"""Images, or a mapping with the parts "image" and, if they are to move along, "mask" and "boxes"."""
+
+X = TypeVar("X", bound=Images)
+
+Parts: TypeAlias = dict[str, Array]
+
+
+def parts_of(function: str, x: Images) -> Parts:
+    """The parts of x that transforms of places move, checked."""
+    if not isinstance(x, Mapping):
+        return {"image": _image(function, x)}
+    if "image" not in x:
+        raise ValueError(f'{function}: x must be images or a mapping with "image"; got the parts {sorted(x)}')
+    parts = {name: jnp.asarray(x[name]) for name in ("image", "mask", "boxes") if name in x}
+    shape = _image(function, parts["image"]).shape
+    if "mask" in parts and parts["mask"].shape[: len(shape) - 1] != shape[:-1]:
+        raise ValueError(f"{function}: mask must have shape {shape[:-1]}, as the image; got {parts['mask'].shape}")
+    if "boxes" in parts:
+        boxes = checks.floating(function, "boxes", parts["boxes"]).shape
+        if boxes[:-2] != shape[:-3] or boxes[-1:] != (4,) or len(boxes) != len(shape) - 1:
+            raise ValueError(f"{function}: boxes must have shape {(*shape[:-3], 'n', 4)}, as the image; got {boxes}")
+    return parts
+
+
+def with_parts(x: Images, parts: Parts) -> Any:
+    """x with the parts in their places."""
+    return {**x, **parts} if isinstance(x, Mapping) else parts["image"]
+
+
+def batch_shape(x: Images) -> tuple[int, ...]:
+    return jnp.shape(x["image"] if isinstance(x, Mapping) else x)[:-3]
+
+
+def moved(function: str, x: Images, move: Callable[..., Parts], *operands: Array) -> Any:
+    """Apply `move(parts, *operands)` to every example of x; the operands have its leading axes."""
+    parts = parts_of(function, x)
+    for _ in batch_shape(x):
+        move = jax.vmap(move)
+    return with_parts(x, move(parts, *operands))
+
+
+def recoloured(function: str, x: Images, change: Callable[..., Array], *numbers: Array) -> Any:
+    """Apply `change(image, *numbers)` to the images of x as floats, clip to [0, 1], and store them as they came.
+
+    A number is one for all, or has one entry for each image.
+    """
+    parts = parts_of(function, x)
+    image = parts["image"]
+    floats = as_floats(image)
+    changed = change(floats, *(number.astype(floats.dtype)[..., None, None, None] for number in numbers))
+    return with_parts(x, {"image": as_stored(jnp.clip(changed, 0.0, 1.0), image.dtype)})
+
+
+def number_per_image(
+    function: str, argument: str, value: Numbers, x: Images, low: float = -np.inf, high: float = np.inf
+) -> Float[Array, "..."]:
+    """Check a number that is one for all images, or has one entry for each; returns one for each."""
+    shape = batch_shape(x)
+    return jnp.broadcast_to(
+        checks.broadcastable(function, argument, checks.number(function, argument, value, low, high), shape), shape
+    ).astype(jnp.float32)
+
+
+def as_floats(image: Array) -> Array:
+    """The colours as floats to compute with."""
+    if image.dtype == jnp.uint8:
+        return image.astype(jnp.float32) / np.float32(255.0)
+    return image.astype(dtypes.widened(image.dtype))
+
+
+def as_stored(colours: Array, dtype: Any) -> Array:
+    """Colours as the image that they came from stored them."""
+    return jnp.round(colours * 255.0).astype(dtype) if dtype == jnp.uint8 else colours.astype(dtype)
+
+
+def spoiled(image: Array, *numbers: Array) -> Array:
+    """NaN for the images (of floats) of which a number is NaN; numbers have the leading axes, or none."""
+    if image.dtype == jnp.uint8:
+        return image
+    for number in numbers:
+        image = jnp.where(jnp.isnan(number)[..., None, None, None], jnp.nan, image)
+    return image
+
+
+def _image(function: str, image: Any) -> Array:
+    if not isinstance(image, jax.Array | np.ndarray):
+        raise TypeError(f"{function}: x must be an array of images, or a mapping of parts; got {type(image).__name__}")
+    if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
+        raise TypeError(f"{function}: images must be floats in [0, 1], or uint8; got {image.dtype}")
+    if image.ndim < 3:
+        raise ValueError(f"{function}: images must have shape (*batch, height, width, channels); got {image.shape}")
+    return jnp.asarray(image)

@@ -1,0 +1,117 @@
+"""Colours, drawn for each image."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ..._core import checks
+from ..._core.types import Key, Numbers
+from ...random import keep_mask
+from .._draws import uniform
+from ._colour import away_from, brightened, contrasted, grey, saturated, tinted
+from ._parts import X, batch_shape, number_per_image, parts_of, recoloured
+
+
+def random_brightness(key: Key | None, x: X, strength: Numbers) -> X:
+    """Multiply the colours of each image by a factor uniform on (1 - strength, 1 + strength), at least 0.
+
+    Args:
+      key: one key; None returns x.
+      x: images, or a mapping with "image".
+      strength: at least 0; one for all, or one per image. A traced one that is not gives NaN where images are floats.
+
+    Raises:
+      ValueError: a concrete strength below 0.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> y = jax.jit(augment.random_brightness)(jax.random.key(0), jnp.full((2, 2, 2, 3), 0.5), 0.4)
+    >>> bool((abs(y - 0.5) < 0.2).all())
+    True
+    """
+    return _drawn("random_brightness", key, x, strength, brightened)
+
+
+def random_contrast(key: Key | None, x: X, strength: Numbers) -> X:
+    """Scale the contrast of each image by a factor uniform on (1 - strength, 1 + strength), at least 0.
+
+    Args:
+      key: one key; None returns x.
+      strength: at least 0; one for all, or one per image.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> jax.jit(augment.random_contrast)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
+    (2, 2, 2, 3)
+    """
+    return _drawn("random_contrast", key, x, strength, contrasted)
+
+
+def random_saturation(key: Key | None, x: X, strength: Numbers) -> X:
+    """Scale the saturation of each image by a factor uniform on (1 - strength, 1 + strength), at least 0.
+
+    Args:
+      key: one key; None returns x.
+      strength: at least 0; one for all, or one per image.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> jax.jit(augment.random_saturation)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
+    (2, 2, 2, 3)
+    """
+    return _drawn("random_saturation", key, x, strength, saturated)
+
+
+def random_hue(key: Key | None, x: X, strength: Numbers) -> X:
+    """Turn the hues of each image by a share of the colour circle uniform on (-strength, strength).
+
+    Args:
+      key: one key; None returns x.
+      strength: in [0, 0.5]; one for all, or one per image.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> jax.jit(augment.random_hue)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.1).shape
+    (2, 2, 2, 3)
+    """
+    parts_of("random_hue", x)
+    strength = number_per_image("random_hue", "strength", strength, x, 0.0, 0.5)
+    if key is None:
+        return x
+    shift = uniform(checks.key("random_hue", key), batch_shape(x), -strength, strength)
+    return recoloured("random_hue", x, tinted, shift)
+
+
+def random_grayscale(key: Key | None, x: X, prob: Numbers) -> X:
+    """Take the colours out of each image with probability `prob`; the key None keeps them.
+
+    Args:
+      key: one key, or None.
+      prob: in [0, 1]; one for all, or one per image.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> jax.jit(augment.random_grayscale)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.2).shape
+    (2, 8, 8, 3)
+    """
+    parts_of("random_grayscale", x)
+    prob = number_per_image("random_grayscale", "prob", prob, x, 0.0, 1.0)
+    if key is None:
+        return x
+    kept = keep_mask(checks.key("random_grayscale", key), batch_shape(x), prob)
+    factor = jnp.where(jnp.isnan(prob), prob, kept.astype(prob.dtype))
+    return recoloured("random_grayscale", x, lambda image, factor: away_from(grey(image), image, factor), factor)
+
+
+def factors(key: Key, shape: tuple[int, ...], strength: Array) -> Array:
+    """Draw factors uniform on (1 - strength, 1 + strength), but not below 0."""
+    return uniform(key, shape, jnp.maximum(1.0 - strength, 0.0), 1.0 + strength)
+
+
+def _drawn(function: str, key: Key | None, x: X, strength: Numbers, change: Callable[..., Array]) -> X:
+    parts_of(function, x)
+    strength = number_per_image(function, "strength", strength, x, 0.0)
+    if key is None:
+        return x
+    return recoloured(function, x, change, factors(checks.key(function, key), batch_shape(x), strength))

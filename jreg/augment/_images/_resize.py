@@ -1,0 +1,134 @@
+"""Crops of any box, resized: the transform that image classifiers are trained with."""
+
+from math import ceil
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Real
+
+from ..._core import checks
+from ..._core.types import Key
+from .._draws import Range, bounds, box
+from ._crop import clipped_boxes
+from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, parts_of, spoiled
+
+
+def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int]) -> X:
+    """Cut a box out of each image and resize it to `size`, bilinearly.
+
+    Where pixels get larger, each is a mean of its two neighbours along an axis; where they get smaller, of all that
+    they cover, weighted by a triangle (antialiased, as Pillow and torchvision do it).
+
+    Args:
+      x: images, or a mapping with "image", "mask" and "boxes".
+      boxes: (top, left, bottom, right) in pixels, fractions included, inside the image; one for all, (4,), or one for
+        each.
+      size: (height, width) of the result.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from functools import partial
+    >>> from jreg import augment
+    >>> image = jnp.linspace(0.0, 1.0, 4)[None, :, None] * jnp.ones((4, 1, 1))
+    >>> jax.jit(partial(augment.resized_crop, size=(1, 2)))(image, jnp.array([0.0, 0.0, 4.0, 4.0])).ravel().round(2)
+    Array([0.24, 0.76], dtype=float32)
+    """
+    size = _checked_size("resized_crop", size)
+    boxes = jnp.broadcast_to(jnp.asarray(boxes).astype(jnp.float32), (*batch_shape(x), 4))
+    return moved("resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes)
+
+
+def random_resized_crop(
+    key: Key | None,
+    x: X,
+    *,
+    size: tuple[int, int],
+    scale: Range = (0.08, 1.0),
+    ratio: Range = (3 / 4, 4 / 3),
+) -> X:
+    """Cut a box of random area, shape and place out of each image and resize it to `size`.
+
+    The area is uniform on `scale`, the logarithm of width over height uniform on that part of `ratio` for which the box
+    fits. The key None resizes the whole image.
+
+    Args:
+      key: one key, or None.
+      x: images, or a mapping with "image", "mask" and "boxes".
+      size: (height, width) of the result.
+      scale: shares of the image's area, in (0, 1]; traced or not.
+      ratio: width over height, above 0; traced or not.
+
+    Raises:
+      ValueError: a concrete range that is none, or reaches outside. A traced one gives NaN where images are floats.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from functools import partial
+    >>> from jreg import augment
+    >>> transform = partial(augment.random_resized_crop, size=(8, 8))
+    >>> jax.jit(transform)(jax.random.key(0), jnp.ones((2, 10, 12, 3))).shape
+    (2, 8, 8, 3)
+
+    Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
+    """
+    size = _checked_size("random_resized_crop", size)
+    height, width = parts_of("random_resized_crop", x)["image"].shape[-3:-1]
+    scale = bounds("random_resized_crop", "scale", scale, 0.0, 1.0, ends="(]")
+    ratio = bounds("random_resized_crop", "ratio", ratio, 0.0, ends="()")
+    if key is None:
+        return resized_crop(x, jnp.array([0, 0, height, width]), size=size)
+    key = checks.key("random_resized_crop", key)
+    heights, widths, down, along = box(key, batch_shape(x), (height, width), scale, ratio)
+    top, left = down * (height - heights), along * (width - widths)
+    boxes = jnp.stack([top, left, top + heights, left + widths], -1)
+    return moved("random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes)
+
+
+def _resized(parts: Parts, box: Array, size: tuple[int, int]) -> Parts:
+    image = parts["image"]
+    colours = as_floats(image)
+    for axis in (0, 1):
+        colours = _shrunk(colours, axis, box[axis], box[axis + 2], size[axis])
+    resized = {"image": spoiled(as_stored(colours, image.dtype), box[0])}
+    if "mask" in parts:
+        mask = parts["mask"]
+        for axis in (0, 1):
+            middles = _middles(box[axis], box[axis + 2], size[axis])
+            pixels = jnp.clip(jnp.floor(middles).astype(jnp.int32), 0, mask.shape[axis] - 1)
+            mask = jnp.take(mask, pixels, axis=axis, mode="clip")
+        resized["mask"] = mask
+    if "boxes" in parts:
+        corner, extent = jnp.tile(box[:2], 2), jnp.tile(box[2:] - box[:2], 2)
+        zoom = jnp.array([*size, *size], jnp.float32) / extent
+        boxes = (parts["boxes"] - corner[None].astype(parts["boxes"].dtype)) * zoom[None].astype(parts["boxes"].dtype)
+        resized["boxes"] = clipped_boxes(boxes, size)
+    return resized
+
+
+def _shrunk(image: Array, axis: int, start: Array, stop: Array, size: int) -> Array:
+    """Resample one axis by a triangle as wide as a new pixel, or an old one if that is wider.
+
+    The number of old pixels under it is bounded by the shapes, so that the box itself may be traced.
+    """
+    length = image.shape[axis]
+    half = jnp.maximum((stop - start) / size, 1.0)
+    middles = _middles(start, stop, size)
+    first = jnp.ceil(middles - half - 0.5)
+    total, weighted = jnp.zeros((), image.dtype), jnp.zeros((), image.dtype)
+    for tap in range(ceil(2 * max(length / size, 1.0))):
+        pixels = first + tap
+        is_inside = (pixels >= 0) & (pixels < length)
+        weight = jnp.where(is_inside, jnp.maximum(1.0 - jnp.abs(pixels + 0.5 - middles) / half, 0.0), 0.0)
+        weight = lax.expand_dims(weight.astype(image.dtype), [i for i in range(image.ndim) if i != axis])
+        index = jnp.clip(pixels.astype(jnp.int32), 0, length - 1)
+        weighted = weighted + weight * jnp.take(image, index, axis=axis, mode="clip")
+        total = total + weight
+    return weighted / total
+
+
+def _middles(start: Array, stop: Array, size: int) -> Array:
+    """Where the middles of the new pixels lie among the old ones; pixel i spans [i, i + 1]."""
+    return start + (stop - start) / size * (jnp.arange(size, dtype=jnp.float32) + 0.5)
+
+
+def _checked_size(function: str, size: tuple[int, int]) -> tuple[int, int]:
+    height, width = (checks.integer(function, "size", side) for side in size)
+    return height, width

@@ -1,0 +1,195 @@
+"""CutMix: a box of one example in place of that of another, and the switch between it and mixup."""
+
+from math import prod
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Integer
+
+from ..._core import checks, trees
+from ..._core.types import Key, Number, Tree
+from ...random import keep_mask, split
+from .._compose import nan_where
+from .._draws import integers
+from ._mix import batch_size, beta, check_floats, mix, partner_of, weight_shape
+
+Pair = tuple[Tree, Tree]
+"""Inputs, which are cut, and targets, which are blended."""
+
+
+def cut(
+    batch: Pair,
+    partner: Pair,
+    start: Integer[Array, "*batch axes"],
+    stop: Integer[Array, "*batch axes"],
+    *,
+    spatial_axes: tuple[int, ...] = (1, 2),
+) -> Pair:
+    """Paste the box of pixels `start` <= i < `stop` of the partners' inputs, and blend the targets by its exact share.
+
+    Args:
+      batch, partner: pairs (inputs, targets) of pytrees with the batch on the first axis. Every leaf of the inputs,
+        such as an image and its mask, has the spatial axes; targets are floats, as distributions.
+      start, stop: corners in whole pixels; one box for all, (axes,), or one for each, (batch, axes); cut at the border.
+      spatial_axes: the axes of the inputs that the box spans; one for sequences, three for volumes.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import augment
+    >>> zeros, ones = (jnp.zeros((1, 2, 5, 1)), jnp.zeros(1)), (jnp.ones((1, 2, 5, 1)), jnp.ones(1))
+    >>> image, target = augment.cut(zeros, ones, jnp.array([0, 1]), jnp.array([1, 3]))
+    >>> image[0, :, :, 0].tolist(), target.round(3).tolist() == [jnp.float32(0.2)]
+    ([[0.0, 1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]], True)
+    """
+    trees.same_structure("cut", "partner", partner, batch, "batch")
+    sizes = _spatial_sizes("cut", batch, spatial_axes)
+    limits = jnp.array(sizes).reshape((1,) * (jnp.ndim(start) - 1) + (-1,))
+    start, stop = (jnp.clip(jnp.asarray(corner), 0, limits) for corner in (start, stop))
+    inputs, targets = batch
+    pasted = jax.tree.map(lambda leaf, other: _pasted(leaf, other, start, stop, spatial_axes), inputs, partner[0])
+    return pasted, mix(targets, partner[1], _own_share(start, stop, sizes))
+
+
+def cutmix(
+    key: Key | None, batch: Pair, alpha: Number, *, spatial_axes: tuple[int, ...] = (1, 2), weights: str = "batch"
+) -> Pair:
+    """Paste a box of another example of the batch into each one, and blend the targets by the exact share of pixels.
+
+        w ~ Beta(alpha, alpha);   each side of the box is (1 - w) ** (1 / axes) of the image's, in whole pixels
+
+    The box lies inside the image, each place as likely, so that the share which is left follows the law of w but for
+    the rounding to pixels. (Where a border cuts the box, as in the authors' code, less is pasted: at alpha 1 a third
+    instead of a half.) The key None and alpha 0 return the batch; so does a batch of one.
+
+    Args:
+      key: one key, or None.
+      batch: a pair (inputs, targets) of pytrees with the batch on the first axis. Every leaf of the inputs, of any
+        dtype, such as an image and its mask, has the spatial axes; targets are floats, as distributions.
+      alpha: at least 0; 1 in the paper.
+      spatial_axes: the axes of the inputs that the box spans; one for sequences, three for volumes.
+      weights: one box for the whole "batch", or one for each "example".
+
+    Raises:
+      TypeError: targets of integers, such as class ids.
+      ValueError: a concrete alpha below 0 (a traced one gives NaN), or leaves of different sizes.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> images = jnp.arange(4.0)[:, None, None, None] * jnp.ones((4, 8, 12, 3))
+    >>> mixed, targets = jax.jit(augment.cutmix)(jax.random.key(0), (images, jnp.arange(4.0)), 1.0)
+    >>> bool(jnp.allclose(mixed.mean((1, 2, 3)), targets, atol=1e-6))
+    True
+
+    Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, ICCV 2019.
+    """
+    alpha = checks.broadcastable("cutmix", "alpha", checks.number("cutmix", "alpha", alpha, 0.0), ())
+    sizes = _spatial_sizes("cutmix", batch, spatial_axes)
+    size = batch_size("cutmix", batch)
+    shape = weight_shape("cutmix", weights, size)
+    check_floats("cutmix", batch[1])
+    if key is None or size == 1:
+        return batch
+    weight_key, order_key, box_key = split(checks.key("cutmix", key), 3)
+    weight = beta(weight_key, alpha, shape)
+    mixed = cut(batch, partner_of(order_key, batch), *_box(box_key, weight, sizes), spatial_axes=spatial_axes)
+    return jax.tree.map(lambda leaf: nan_where(jnp.isnan(alpha), leaf), mixed)
+
+
+def mixup_or_cutmix(
+    key: Key | None,
+    batch: Pair,
+    mixup_alpha: Number,
+    cutmix_alpha: Number,
+    cutmix_prob: Number,
+    *,
+    spatial_axes: tuple[int, ...] = (1, 2),
+    weights: str = "batch",
+) -> Pair:
+    """Apply `cutmix` with probability `cutmix_prob`, and `mixup` otherwise; the key None returns the batch.
+
+    Args:
+      key: one key, or None.
+      batch: a pair (inputs, targets) of pytrees of floats, as `cutmix` takes it.
+      mixup_alpha, cutmix_alpha: at least 0; 0.8 and 1 are common for vision transformers.
+      cutmix_prob: in [0, 1]; 0.5 is common.
+      spatial_axes: the axes of the inputs that the box spans.
+      weights: one draw of everything for the whole "batch", or one for each "example".
+
+    Raises:
+      TypeError: a leaf of integers, such as class ids.
+      ValueError: a concrete number outside. A traced one gives NaN.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> batch = jnp.ones((4, 8, 8, 3)), jnp.eye(4)
+    >>> images, targets = jax.jit(augment.mixup_or_cutmix)(jax.random.key(0), batch, 0.8, 1.0, 0.5)
+    >>> bool(jnp.allclose(targets.sum(1), 1.0))
+    True
+
+    Touvron et al., Training Data-efficient Image Transformers & Distillation through Attention, ICML 2021.
+    """
+    name = "mixup_or_cutmix"
+    given = {"mixup_alpha": mixup_alpha, "cutmix_alpha": cutmix_alpha}
+    alphas = [checks.broadcastable(name, label, checks.number(name, label, given[label], 0.0), ()) for label in given]
+    prob = checks.broadcastable(name, "cutmix_prob", checks.rate(name, cutmix_prob, "cutmix_prob"), ())
+    sizes, size = _spatial_sizes(name, batch, spatial_axes), batch_size(name, batch)
+    shape = weight_shape(name, weights, size)
+    check_floats(name, batch)
+    if key is None or size == 1:
+        return batch
+    gate_key, weight_key, order_key, box_key = split(checks.key(name, key), 4)
+    is_cut = ~keep_mask(gate_key, shape, prob)
+    weight = beta(weight_key, jnp.where(is_cut, alphas[1], alphas[0]), shape)
+    partner = partner_of(order_key, batch)
+    was_cut = cut(batch, partner, *_box(box_key, weight, sizes), spatial_axes=spatial_axes)
+    was_blended = mix(batch, partner, weight)
+    is_bad = jnp.isnan(alphas[0] + alphas[1] + prob)
+
+    def chosen(cut_leaf: Array, blended_leaf: Array) -> Array:
+        gate = is_cut.reshape(shape + (1,) * (cut_leaf.ndim - len(shape)))
+        return nan_where(is_bad, jnp.where(gate, cut_leaf, blended_leaf))
+
+    return jax.tree.map(chosen, was_cut, was_blended)
+
+
+def _box(key: Key, weight: Array, sizes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Corners of boxes that leave a share `weight` of an image, inside it, each place as likely."""
+    side = (1.0 - jnp.where(jnp.isnan(weight), 1.0, weight)) ** (1.0 / len(sizes))
+    extents = [jnp.round(side * size).astype(jnp.int32) for size in sizes]
+    keys = split(key, len(sizes))
+    starts = [integers(keys[i], weight.shape, size - extents[i] + 1) for i, size in enumerate(sizes)]
+    stops = [start + extent for start, extent in zip(starts, extents, strict=True)]
+    return jnp.stack(starts, -1), jnp.stack(stops, -1)
+
+
+def _own_share(start: Array, stop: Array, sizes: tuple[int, ...]) -> Float[Array, "..."]:
+    """The share of pixels outside the box, exact but for one rounding."""
+    pixels = jnp.prod(jnp.maximum(stop - start, 0), -1)
+    return (prod(sizes) - pixels).astype(jnp.float32) / np.float32(prod(sizes))
+
+
+def _pasted(leaf: Array, other: Array, start: Array, stop: Array, axes: tuple[int, ...]) -> Array:
+    is_inside: Array | bool = True
+    for i, axis in enumerate(axes):
+        place = lax.broadcasted_iota(
+            jnp.int32, (1,) * axis + leaf.shape[axis : axis + 1] + (1,) * (leaf.ndim - axis - 1), axis
+        )
+        lead = start.shape[:-1] + (1,) * (leaf.ndim - start.ndim + 1)
+        is_inside = is_inside & (place >= start[..., i].reshape(lead)) & (place < stop[..., i].reshape(lead))
+    return jnp.where(is_inside, other, leaf)
+
+
+def _spatial_sizes(function: str, batch: Pair, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of the spatial axes, which all inputs share."""
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise TypeError(f"{function}: batch must be a pair (inputs, targets); got {type(batch).__name__}")
+    if not axes or min(axes) < 1:
+        raise ValueError(f"{function}: spatial_axes must be positive, since axis 0 is the batch; got {axes}")
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batch[0])]
+    if any(len(shape) <= max(axes) for shape in shapes):
+        raise ValueError(f"{function}: inputs must have the axes {axes}; got shapes {shapes}")
+    sizes = {tuple(shape[axis] for axis in axes) for shape in shapes}
+    if len(sizes) != 1:
+        raise ValueError(f"{function}: inputs must share the sizes of the axes {axes}; got shapes {shapes}")
+    return sizes.pop()

@@ -1,0 +1,122 @@
+"""Mixing of examples: new ones on the line between two."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ..._core import checks, dtypes, trees
+from ..._core.types import Key, Number, Numbers, Tree
+from ...random import split
+
+
+def mix(batch: Tree, partner: Tree, weight: Numbers) -> Tree:
+    """The blend weight * batch + (1 - weight) * partner, leaf by leaf.
+
+    Args:
+      batch, partner: pytrees of one structure, with float leaves of equal shapes; labels as distributions.
+      weight: in [0, 1]; a scalar, or one per example (batch,). 1 gives `batch` back exactly.
+
+    Raises:
+      TypeError: a leaf of integers, such as class ids.
+      ValueError: trees or shapes that differ, or a concrete weight outside [0, 1]. A traced one gives NaN.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import augment
+    >>> augment.mix(jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0]), 0.75).tolist()
+    [0.75, 0.25]
+    """
+    weight = checks.rate("mix", weight, "weight")
+    trees.same_structure("mix", "partner", partner, batch)
+    return _blend("mix", batch, partner, weight)
+
+
+def mixup(key: Key | None, batch: Tree, alpha: Number, *, weights: str = "batch") -> Tree:
+    """Mix every example with another of the batch.
+
+        x' = w x + (1 - w) x[permutation],   w ~ Beta(alpha, alpha)
+
+    Inputs and labels belong in one pytree, `mixup(key, (x, y), alpha)`, so that they mix alike. `mixup(None, batch,
+    alpha)` and alpha 0 return the batch; so does a batch of one.
+
+    Args:
+      key: one key, or None for no mixing.
+      batch: a pytree of float arrays with the batch on the first axis; labels as distributions, such as
+        `jax.nn.one_hot`.
+      alpha: at least 0; small values keep the weight near 0 or 1.
+      weights: one for the whole "batch", or one for each "example".
+
+    Raises:
+      TypeError: a leaf of integers, such as class ids.
+      ValueError: a concrete alpha below 0 (a traced one gives NaN), or leaves of different batch sizes.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> x, y = jnp.arange(4.0)[:, None], jax.nn.one_hot(jnp.array([0, 1, 0, 1]), 2)
+    >>> mixed_x, mixed_y = augment.mixup(jax.random.key(0), (x, y), 0.4)
+    >>> bool(jnp.allclose(mixed_y.sum(1), 1.0))
+    True
+
+    Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018.
+    """
+    alpha = checks.broadcastable("mixup", "alpha", checks.number("mixup", "alpha", alpha, low=0.0), ())
+    shape = weight_shape("mixup", weights, batch_size("mixup", batch))
+    check_floats("mixup", batch)
+    if key is None or batch_size("mixup", batch) == 1:
+        return batch
+    weight_key, order_key = split(checks.key("mixup", key))
+    return _blend("mixup", batch, partner_of(order_key, batch), beta(weight_key, alpha, shape))
+
+
+def partner_of(key: Key, batch: Tree) -> Tree:
+    """The examples of the batch in another order."""
+    order = jax.random.permutation(key, batch_size("mixup", batch))
+    return jax.tree.map(lambda leaf: jnp.take(leaf, order, axis=0), batch)
+
+
+def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:
+    """Draws of Beta(alpha, alpha); 1 at alpha 0, NaN where alpha is."""
+    inner = jnp.where((alpha > 0.0) & (alpha < jnp.inf), alpha, 1.0)
+    draws = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner, shape))
+    return jnp.where(alpha > 0.0, draws, 1.0 + alpha)
+
+
+def weight_shape(function: str, weights: str, size: int) -> tuple[int, ...]:
+    return () if checks.choice(function, "weights", weights, ("batch", "example")) == "batch" else (size,)
+
+
+def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
+    def blend_leaf(path: tuple, leaf: Array, other: Array) -> Array:
+        leaf = _float_leaf(function, path, leaf)
+        if weight.ndim and weight.shape != leaf.shape[:1]:
+            raise ValueError(
+                f"{function}: weight must be a scalar or one per example, {leaf.shape[:1]}; got shape {weight.shape}"
+            )
+        wide = dtypes.widened(leaf.dtype)
+        weights = weight.astype(wide).reshape(weight.shape + (1,) * (leaf.ndim - weight.ndim))
+        mixed = weights * leaf.astype(wide) + (1.0 - weights) * jnp.asarray(other).astype(wide)
+        return jnp.where(weights == 1.0, leaf, mixed.astype(leaf.dtype))
+
+    return jax.tree_util.tree_map_with_path(blend_leaf, batch, partner)
+
+
+def batch_size(function: str, batch: Tree) -> int:
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(batch)}
+    if len(sizes) != 1 or sizes == {()}:
+        raise ValueError(f"{function}: batch must have one size on the first axis of its leaves; got {sorted(sizes)}")
+    return sizes.pop()[0]
+
+
+def _float_leaf(function: str, path: tuple, leaf: Array) -> Array:
+    dtype = getattr(leaf, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
+        where = trees.path_name(path) or "its root"
+        raise TypeError(
+            f"{function}: batch must hold floats; got {dtype or type(leaf).__name__} at {where}. "
+            "Make class ids distributions with jax.nn.one_hot, and images floats, before mixing"
+        )
+    return jnp.asarray(leaf)
+
+
+def check_floats(function: str, batch: Tree) -> Tree:
+    """Raise unless every leaf holds floats, with advice for class ids."""
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _float_leaf(function, path, leaf), batch)

@@ -1,0 +1,61 @@
+"""Paraphrases by translating into another language and back."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from ..._core import checks
+from ..._core.types import Key, Number
+from ...random import keep_mask, split
+from .._draws import scalar, spoiled_where
+from ._words import token_rows
+
+
+def back_translation(
+    translate: Callable[[Key, Array], Array],
+    translate_back: Callable[[Key, Array], Array],
+    key: Key | None,
+    tokens: Int[Array, "*batch length"],
+    rate: Number,
+) -> Int[Array, "*batch length"]:
+    """Replace each row, with probability `rate`, by its translation into another language and back.
+
+    The two functions are yours: models that decode on the device, or `jax.pure_callback` around what runs elsewhere.
+    Each gets a key of its own to sample with; sampled or noisy translations augment better than the most likely ones.
+    All rows are translated, whatever the rate. `back_translation(..., None, tokens, rate)` is `tokens`.
+
+    Args:
+      translate: `(key, tokens) -> foreign`, of any type.
+      translate_back: `(key, foreign) -> tokens`, of the shape and dtype of `tokens`, padding included.
+      key: one key, or None for no noise.
+      rate: in [0, 1].
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+      TypeError: what comes back has another shape or dtype.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> to_german, to_english = (lambda key, tokens: tokens + 100), (lambda key, tokens: tokens - 99)
+    >>> augment.back_translation(to_german, to_english, jax.random.key(0), jnp.array([[5, 6]]), 1.0).tolist()
+    [[6, 7]]
+
+    Edunov et al., Understanding Back-Translation at Scale, EMNLP 2018.
+    """
+    name = "back_translation"
+    tokens, rate = token_rows(name, tokens), scalar(name, "rate", rate, 0.0, 1.0)
+    for argument, fn in {"translate": translate, "translate_back": translate_back}.items():
+        if not callable(fn):
+            raise TypeError(f"{name}: {argument} must be a function of (key, tokens); got {fn!r}")
+    if key is None:
+        return tokens
+    row_key, there_key, back_key = split(checks.key(name, key), 3)
+    returned = jnp.asarray(translate_back(back_key, translate(there_key, tokens)))
+    if returned.shape != tokens.shape or returned.dtype != tokens.dtype:
+        raise TypeError(
+            f"{name}: translate_back must return {tokens.dtype}{list(tokens.shape)}; "
+            f"got {returned.dtype}{list(returned.shape)}"
+        )
+    is_kept = keep_mask(row_key, (*tokens.shape[:-1], 1), rate)
+    return spoiled_where(jnp.isnan(rate), jnp.where(is_kept, tokens, returned))

@@ -1,0 +1,155 @@
+"""Noise on token ids from a table of synonyms: replace words by them, or insert them.
+
+The table has a row for every id, and in it the ids of its synonyms; -1 stands for none, anywhere in the row. A table of
+other words that may stand in for each id, such as its nearest neighbours among embeddings, does as well.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from ..._core import checks
+from ..._core.types import Key, Number
+from ...random import split
+from .._draws import integers, scalar, spoiled_where
+from ._words import chosen, count_of, taken, token_rows, words_of
+
+
+def synonym_replacement(
+    key: Key | None,
+    tokens: Int[Array, "*batch length"],
+    synonyms: Int[Array, "vocabulary width"],
+    rate: Number,
+    *,
+    special_ids: Sequence[int] = (),
+    padding_id: int = 0,
+) -> Int[Array, "*batch length"]:
+    """Replace words by synonyms: floor(rate * words) of each row, one at least unless `rate` is 0.
+
+    Only words that have a synonym are replaced, all of them where they are too few. Each place is drawn on its own,
+    where the authors' code replaces a word wherever it occurs. `synonym_replacement(None, ...)` is `tokens`.
+
+    Args:
+      key: one key, or None for no noise.
+      synonyms: row i holds the synonyms of id i; an entry below 0 is none. Ids beyond the table have none.
+      rate: the share of words, the paper's alpha, in [0, 1]; 0.1 is usual.
+      special_ids: ids that are left alone, such as those of [CLS] and [SEP].
+      padding_id: the id that fills rows up; it is left alone too. -1 where there is none.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> synonyms = jnp.array([[-1], [-1], [3], [2], [-1]])
+    >>> augment.synonym_replacement(jax.random.key(0), jnp.array([1, 2, 3, 4, 0]), synonyms, 1.0).tolist()
+    [1, 3, 2, 4, 0]
+
+    Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
+    2019.
+    """
+    name = "synonym_replacement"
+    tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
+    rate = scalar(name, "rate", rate, 0.0, 1.0)
+    is_word, _ = words_of(name, tokens, special_ids, padding_id)
+    if key is None:
+        return tokens
+    word_key, synonym_key = split(checks.key(name, key))
+    synonym, has_synonym = _draw_synonyms(synonym_key, tokens, synonyms)
+    is_replaced = chosen(word_key, is_word & has_synonym, count_of(rate, is_word))
+    return spoiled_where(jnp.isnan(rate), jnp.where(is_replaced, synonym, tokens))
+
+
+def random_insertion(
+    key: Key | None,
+    tokens: Int[Array, "*batch length"],
+    synonyms: Int[Array, "vocabulary width"],
+    rate: Number,
+    *,
+    special_ids: Sequence[int] = (),
+    padding_id: int = 0,
+) -> Int[Array, "*batch length"]:
+    """Insert synonyms of the row's own words before random words of it: floor(rate * words), one at least.
+
+    What is inserted takes the room of the last padding of the row, and no more is inserted than there is padding: no
+    token is lost and the length stays. Rate 0 inserts nothing. `random_insertion(None, ...)` is `tokens`.
+
+    Args:
+      key: one key, or None for no noise.
+      synonyms: row i holds the synonyms of id i; an entry below 0 is none. Ids beyond the table have none.
+      rate: insertions per word, the paper's alpha, in [0, 1]; 0.1 is usual.
+      special_ids: ids that get no synonym and before which nothing is inserted, such as those of [CLS] and [SEP].
+      padding_id: the id that fills rows up.
+
+    Raises:
+      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import augment
+    >>> synonyms = jnp.array([[-1], [-1], [3], [-1]])
+    >>> tokens = jnp.array([1, 2, 0, 0])
+    >>> augment.random_insertion(jax.random.key(0), tokens, synonyms, 0.5, special_ids=(1,)).tolist()
+    [1, 3, 2, 0]
+
+    Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
+    2019.
+    """
+    name = "random_insertion"
+    tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
+    rate = scalar(name, "rate", rate, 0.0, 1.0)
+    is_word, is_padding = words_of(name, tokens, special_ids, padding_id)
+    if key is None:
+        return tokens
+    word_key, synonym_key, place_key = split(checks.key(name, key), 3)
+    synonym, has_synonym = _draw_synonyms(synonym_key, tokens, synonyms)
+    room = jnp.sum(is_padding, axis=-1, keepdims=True, dtype=jnp.int32)
+    is_source = chosen(word_key, is_word & has_synonym, jnp.minimum(count_of(rate, is_word), room))
+    return spoiled_where(
+        jnp.isnan(rate), _inserted(tokens, synonym, is_source, _anchors(place_key, is_word), is_padding)
+    )
+
+
+@partial(jax.jit, inline=True)
+def _inserted(tokens: Array, synonym: Array, is_source: Array, anchors: Array, is_padding: Array) -> Array:
+    """Put the synonym of each source before its anchor, in the place of as much padding, the last of the row."""
+    length = tokens.shape[-1]
+    padding_from_the_end = jnp.cumsum(is_padding[..., ::-1], axis=-1)[..., ::-1]
+    is_dropped = is_padding & (padding_from_the_end <= jnp.sum(is_source, axis=-1, keepdims=True))
+    places = jnp.arange(length, dtype=jnp.int32).reshape((1,) * (tokens.ndim - 1) + (length,))
+    # Sorting by these leaves the tokens in order, an insertion right before its anchor, and the rest at the end.
+    of_tokens = jnp.where(is_dropped, 2 * length, 2 * places + 1)
+    of_synonyms = jnp.where(is_source, 2 * anchors, 2 * length)
+    order = jnp.argsort(jnp.concatenate([of_tokens, of_synonyms], axis=-1), axis=-1, stable=True)
+    return taken(jnp.concatenate([tokens, synonym], axis=-1), order[..., :length])
+
+
+@partial(jax.jit, inline=True)
+def _anchors(key: Key, is_word: Bool[Array, "*batch length"]) -> Int[Array, "*batch length"]:
+    """The place of a random word of the row, drawn for every place."""
+    words_first = jnp.argsort(~is_word, axis=-1, stable=True).astype(jnp.int32)
+    return taken(words_first, integers(key, is_word.shape, jnp.sum(is_word, axis=-1, keepdims=True)))
+
+
+@partial(jax.jit, inline=True)
+def _draw_synonyms(key: Key, tokens: Array, synonyms: Array) -> tuple[Array, Bool[Array, "*batch length"]]:
+    """A random synonym for every place, and whether there is one."""
+    is_known = (tokens >= 0) & (tokens.astype(jnp.uint32) < synonyms.shape[0])
+    rows = synonyms[jnp.where(is_known, tokens, 0).astype(jnp.int32)]
+    is_synonym = (rows >= 0) & is_known[..., None]
+    num = jnp.sum(is_synonym, axis=-1, dtype=jnp.int32)
+    wanted = integers(key, tokens.shape, num)
+    is_wanted = jnp.cumsum(is_synonym, axis=-1, dtype=jnp.int32) > wanted[..., None]
+    synonym = taken(rows, jnp.argmax(is_wanted, axis=-1, keepdims=True))[..., 0]
+    return synonym.astype(tokens.dtype), num > 0
+
+
+def _table(function: str, synonyms: Array) -> Array:
+    if not isinstance(synonyms, jax.Array | np.ndarray) or not jnp.issubdtype(synonyms.dtype, jnp.integer):
+        raise TypeError(f"{function}: synonyms must be an array of integers; got {synonyms!r}")
+    if synonyms.ndim != 2 or 0 in synonyms.shape:
+        raise ValueError(f"{function}: synonyms must be (vocabulary, width); got shape {synonyms.shape}")
+    return jnp.asarray(synonyms)

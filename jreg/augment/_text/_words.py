@@ -1,0 +1,77 @@
+"""Which tokens are words, how many of them to change, and in which order they are drawn."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from ..._core import checks
+from ..._core.types import Key
+from ...random import hash_bits
+
+
+def token_rows(function: str, tokens: Array) -> Int[Array, "*batch length"]:
+    """Return an array of token ids."""
+    if not isinstance(tokens, jax.Array | np.ndarray):
+        raise TypeError(f"{function}: tokens must be an array; got {type(tokens).__name__}")
+    if not jnp.issubdtype(tokens.dtype, jnp.integer):
+        raise TypeError(f"{function}: tokens must hold integers; got dtype {tokens.dtype}")
+    if tokens.ndim == 0:
+        raise ValueError(f"{function}: tokens must be (*batch, length); got shape ()")
+    return jnp.asarray(tokens)
+
+
+def token_id(function: str, argument: str, value: int, dtype: np.dtype) -> int:
+    """Return a static id that the tokens' dtype can hold."""
+    info = jnp.iinfo(dtype)
+    value = checks.integer(function, argument, value, low=int(info.min))
+    if value > info.max:
+        raise ValueError(f"{function}: {argument} must be at most {info.max} for tokens of {dtype}; got {value}")
+    return value
+
+
+def words_of(
+    function: str, tokens: Array, special_ids: Sequence[int], padding_id: int
+) -> tuple[Bool[Array, "*batch length"], Bool[Array, "*batch length"]]:
+    """Which places hold a word, neither special nor padding, and which hold padding."""
+    # An id beyond the dtype, such as -1 for unsigned tokens, is in no place.
+    info = jnp.iinfo(tokens.dtype)
+    ids = {"padding_id": (padding_id,), "special_ids": tuple(special_ids)}
+    found = {}
+    for argument, values in ids.items():
+        whole = [checks.integer(function, argument, value, low=-(2**63)) for value in values]
+        places = [tokens == value for value in whole if info.min <= value <= info.max]
+        found[argument] = jnp.stack([jnp.zeros(tokens.shape, bool), *places]).any(0)
+    return ~(found["padding_id"] | found["special_ids"]), found["padding_id"]
+
+
+@partial(jax.jit, inline=True)
+def count_of(rate: Float[Array, ""], is_word: Bool[Array, "*batch length"]) -> Int[Array, "*batch 1"]:
+    """How many words a share means in each row: rounded down, but one at least unless the rate is 0."""
+    num_words = jnp.sum(is_word, axis=-1, keepdims=True, dtype=jnp.int32)
+    share = jnp.floor(jnp.nan_to_num(rate).astype(jnp.float32) * num_words.astype(jnp.float32)).astype(jnp.int32)
+    return jnp.where(rate > 0.0, jnp.clip(share, jnp.minimum(1, num_words), num_words), 0)
+
+
+@partial(jax.jit, inline=True)
+def shuffled(key: Key, is_word: Bool[Array, "*batch length"]) -> Int[Array, "*batch length"]:
+    """Places in random order, those of words before all others."""
+    draws = jnp.where(is_word, hash_bits(key, is_word.shape) >> 1, np.uint32(2**32 - 1))
+    return jnp.argsort(draws, axis=-1, stable=True)
+
+
+@partial(jax.jit, inline=True)
+def chosen(
+    key: Key, is_word: Bool[Array, "*batch length"], num: Int[Array, "*batch 1"]
+) -> Bool[Array, "*batch length"]:
+    """Choose `num` of the words of each row, or all where there are fewer."""
+    rank = jnp.argsort(shuffled(key, is_word), axis=-1)
+    return (rank < num.astype(rank.dtype)) & is_word
+
+
+def taken(values: Array, places: Array) -> Array:
+    """The values at places of each row, which must be within it."""
+    return jnp.take_along_axis(values, places, axis=-1, mode="promise_in_bounds")
