@@ -1,11 +1,33 @@
 """Functional regularization for JAX: pure functions, explicit keys, and no noise without a key."""
 
-from . import augment as augment
-from . import diagnose as diagnose
-from . import noise as noise
-from . import norm as norm
-from . import optim as optim
-from . import penalty as penalty
-from . import random as random
-from . import targets as targets
-from . import train as train
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from . import augment as augment
+    from . import diagnose as diagnose
+    from . import linen as linen
+    from . import nnx as nnx
+    from . import noise as noise
+    from . import norm as norm
+    from . import optim as optim
+    from . import penalty as penalty
+    from . import random as random
+    from . import targets as targets
+    from . import train as train
+
+NAMESPACES = (
+    "augment", "diagnose", "linen", "nnx", "noise", "norm", "optim", "penalty", "random", "targets", "train",
+)  # fmt: skip
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Import a namespace when it is first used: all of them take longer than jax's own start needs."""
+    if name in NAMESPACES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*NAMESPACES]

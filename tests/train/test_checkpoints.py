@@ -129,6 +129,21 @@ def test_a_state_of_optax_has_its_types_again(tmp_path):  # google/jax#3759, fla
     optimizer.update({"w": jnp.ones(3)}, found.opt_state, found.params)
 
 
+def test_the_trees_of_equinox_and_haiku_come_back(tmp_path):
+    import equinox as eqx
+    import haiku as hk
+
+    model = eqx.nn.MLP(3, 2, 4, 1, key=jax.random.key(0))
+    arrays = eqx.filter(model, eqx.is_array)
+    params = hk.without_apply_rng(hk.transform(lambda x: hk.Linear(2)(x))).init(jax.random.key(0), jnp.ones((1, 3)))
+    for number, tree in enumerate((arrays, params)):
+        checkpoints = train.Checkpoints(tmp_path / str(number))
+        checkpoints.save(tree, 1, {})
+        found = checkpoints.restore(jax.tree.map(jnp.zeros_like, tree))
+        assert jax.tree.structure(found) == jax.tree.structure(tree)
+        jax.tree.map(np.testing.assert_array_equal, found, tree)
+
+
 def test_metrics_and_notes_come_back(tmp_path):
     checkpoints = train.Checkpoints(tmp_path)
     checkpoints.save(small(), np.int64(4), {"loss": jnp.float32(0.1), "accuracy": nan}, notes={"epoch": [1, None]})

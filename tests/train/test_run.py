@@ -11,7 +11,7 @@ import optax
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jreg import noise, norm, random, train
+from jreg import augment, noise, norm, random, train
 
 KEY = jax.random.key(7)
 NUM_STEPS, BATCH_SIZE, EPOCHS = 4, 8, 3
@@ -472,3 +472,26 @@ def test_bad_options_are_refused(option):
 def test_checkpoints_that_monitor_something_else_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"^run: checkpoints must have monitor='loss' and mode='min' too; got Check"):
         run(checkpoints=train.Checkpoints(tmp_path, monitor="accuracy", mode="max"))
+
+
+# Augmentation on the way to the device.
+
+
+def test_a_pipeline_of_augmentation_draws_anew_in_every_epoch_and_the_same_after_a_resume(tmp_path):  # torch#5059
+    transform = jax.jit(augment.chain(lambda key, batch: (noise.gaussian_noise(key, batch[0], 0.5), batch[1])))
+    augment_key, drawn = jax.random.key(11), {}
+
+    def augmented(epoch):
+        epoch_key = random.fold_in(augment_key, epoch)
+        for index, batch in enumerate(rows(0, NUM_STEPS)):
+            batch = transform(random.fold_in(epoch_key, index), batch)
+            drawn.setdefault((epoch, index), []).append(np.asarray(batch[0]))
+            yield batch
+
+    whole = run(train_batches=augmented)
+    assert (drawn[0, 0][0] != drawn[1, 0][0]).all()
+    run(train_batches=augmented, epochs=1, checkpoints=train.Checkpoints(tmp_path))
+    resumed = run(train_batches=augmented, checkpoints=train.Checkpoints(tmp_path))
+    assert_same(resumed.last, whole.last)
+    for batches in drawn.values():
+        assert_same(batches, [batches[0]] * len(batches))

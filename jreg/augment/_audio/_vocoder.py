@@ -11,7 +11,6 @@ two; here each is taken where it is wanted. At whole rates the two agree.
 
 import jax.numpy as jnp
 from jax import lax
-from jax.scipy import signal
 from jaxtyping import Array, Complex, Float
 
 _HOPS_PER_FRAME = 4
@@ -29,6 +28,8 @@ def shifted(audio: Float[Array, " time"], ratio: Float[Array, ""], frame_length:
 
 
 def _vocode(samples: Array, density: int, length: int, rate: Array, ratio: Array, frame_length: int) -> Array:
+    from jax.scipy import signal
+
     hop = frame_length // _HOPS_PER_FRAME
     num_frames = -(-length // hop) + 1
     centers = jnp.round(jnp.arange(num_frames, dtype=jnp.float32) * hop * rate)

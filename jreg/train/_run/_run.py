@@ -74,8 +74,9 @@ def run(
       key: one key for the whole run; on resume the same.
       train_batches: an iterable that gives the batches of an epoch each time it is iterated (a list, a loader of grain,
         tf.data or torch), or a function of the epoch that returns one: shuffle by the epoch's number, so that the order
-        is the same after a resume. Leaves are arrays with the examples on the first axis. A last batch of another size
-        is compiled for once more: drop it or pad it.
+        is the same after a resume. Augment in it, by a jitted transform and keys folded by epoch and position: the
+        device does that ahead of the step. Leaves are arrays with the examples on the first axis. A last batch of
+        another size is compiled for once more: drop it or pad it.
       valid_batches: the same.
       hyper: passed on to `step` and `evaluate`.
       checkpoints: where to save; None never does. It must monitor what the run does.
