@@ -71,12 +71,14 @@ def roofline(records: list[Record], path: Path) -> bool:
     span = np.geomspace(intensity.min() / 2, intensity.max() * 2, 200)
     roof = np.minimum(span * ceilings["bytes_per_second"], ceilings["flops_per_second"])
     axes.plot(span, roof / 1e9, color="black", linewidth=1, label="measured copy and matrix product")
-    for family in sorted({row["suite"].split()[0] for row in rows}):
-        chosen = np.array([row["suite"].split()[0] == family for row in rows])
-        axes.scatter(intensity[chosen], speed[chosen] / 1e9, s=18, label=family)
+    colours = plt.get_cmap("tab20").colors
+    for number, family in enumerate(dict.fromkeys(row["family"] for row in rows)):
+        chosen = np.array([row["family"] == family for row in rows])
+        colour = colours[number % len(colours)]
+        axes.scatter(intensity[chosen], speed[chosen] / 1e9, s=18, color=colour, label=family)
     axes.set(xscale="log", yscale="log", xlabel="operations per byte read and written", ylabel="GFLOP/s")
     axes.set_title(machine.label(record["machine"]))
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=120)
     plt.close(figure)
     return True

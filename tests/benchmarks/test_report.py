@@ -12,7 +12,8 @@ MACHINE = {
 
 def row(suite, case, ratio, budget=None, **fields):
     return {
-        "suite": suite, "case": case, "fastest_ratio": ratio, "median_ratio": ratio, "interval": [ratio, ratio],
+        "family": suite.split()[0], "suite": suite, "case": case,
+        "fastest_ratio": ratio, "median_ratio": ratio, "interval": [ratio, ratio],
         "budget": budget, "fastest_ms": ratio, "bytes": 4.0, "flops": 2.0, "per_second": None, "unit": None, **fields,
     }  # fmt: skip
 
