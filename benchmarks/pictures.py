@@ -71,10 +71,10 @@ def roofline(records: list[Record], path: Path) -> bool:
     span = np.geomspace(intensity.min() / 2, intensity.max() * 2, 200)
     roof = np.minimum(span * ceilings["bytes_per_second"], ceilings["flops_per_second"])
     axes.plot(span, roof / 1e9, color="black", linewidth=1, label="measured copy and matrix product")
-    colours = plt.get_cmap("tab20").colors
+    colours = plt.get_cmap("tab20")
     for number, family in enumerate(dict.fromkeys(row["family"] for row in rows)):
         chosen = np.array([row["family"] == family for row in rows])
-        colour = colours[number % len(colours)]
+        colour = colours(number % colours.N)
         axes.scatter(intensity[chosen], speed[chosen] / 1e9, s=18, color=colour, label=family)
     axes.set(xscale="log", yscale="log", xlabel="operations per byte read and written", ylabel="GFLOP/s")
     axes.set_title(machine.label(record["machine"]))
