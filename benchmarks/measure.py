@@ -37,8 +37,6 @@ class Suite(NamedTuple):
     missing: tuple[str, ...] = ()
     measured: Mapping[str, list[float]] = {}
     """Seconds of cases that ran elsewhere."""
-    memory: Mapping[str, float] = {}
-    """Temporary MiB of cases that are not compiled ahead of time."""
     work: Mapping[str, float] = {}
     """How many of `unit` one call of a case gets done."""
     unit: str = ""
@@ -92,7 +90,7 @@ def summarize(
             "median_ratio": float(np.median(samples) / np.median(reference)),
             "interval": interval(samples, reference),
             "budget": suite.budgets.get(name),
-            "temporary_mib": facts.get(name, {}).get("temporary_mib", suite.memory.get(name)),
+            "temporary_mib": facts.get(name, {}).get("temporary_mib"),
             "compile_s": facts.get(name, {}).get("compile_s"),
             "bytes": facts.get(name, {}).get("bytes"),
             "flops": facts.get(name, {}).get("flops"),

@@ -164,9 +164,8 @@ def transformer(num_layers: int, rounds: int) -> Iterator[Suite]:
     steps = {name: jax.jit(jax.grad(partial(loss, drop=drop))) for name, drop in drops.items()}
     calls = {name: partial(step, layers, tokens, jax.random.key(0)) for name, step in steps.items()}
     sites = 1 + 4 * num_layers
-    memory = {name: _temporary_mib(step, layers, tokens, jax.random.key(0)) for name, step in steps.items()}
     name = f"transformer gradient, {num_layers} layers, d {width}, T {length}, B {batch}, {sites} sites"
-    yield Suite(name, calls, {"jreg.noise.dropout": 1.01}, memory=memory)
+    yield Suite(name, calls, {"jreg.noise.dropout": 1.01})
 
 
 def with_backward(function: Function) -> Function:
@@ -184,8 +183,3 @@ def _dropped(rate: jax.Array, key: jax.Array, x: jax.Array) -> jax.Array:
 def _layer_norm(x: jax.Array) -> jax.Array:
     centred = x - x.mean(-1, keepdims=True)
     return centred * jax.lax.rsqrt((centred**2).mean(-1, keepdims=True) + 1e-5)
-
-
-def _temporary_mib(step: Any, *arguments: Any) -> float:
-    analysis = step.lower(*arguments).compile().memory_analysis()
-    return analysis.temp_size_in_bytes / 2**20 if analysis else float("nan")
