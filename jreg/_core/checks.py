@@ -6,6 +6,7 @@ turns into NaN here and its NaN reaches the result: never a plausible value.
 
 from collections.abc import Collection, Sequence
 from math import inf
+from numbers import Real
 from typing import Any, TypeVar, cast
 
 import jax
@@ -51,6 +52,13 @@ def number(
         return jnp.asarray(np.asarray(value, dtype=np.float64), dtype=float)
     wide = value.astype(float)
     return jnp.where(_is_within(wide, low, high, ends), wide, jnp.nan)
+
+
+def scalar(
+    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
+) -> Float[Array, ""]:
+    """Return one number as `number` does; an array of them is refused."""
+    return broadcastable(function, argument, number(function, argument, value, low, high, ends=ends), ())
 
 
 def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "..."]:
@@ -145,6 +153,11 @@ def is_real(value: Any) -> bool:
     if isinstance(value, jax.Array | np.ndarray | np.generic):
         return jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)
     return False
+
+
+def is_known(rate: Any, value: float) -> bool:
+    """Whether a rate is a Python number, so known now, of one value."""
+    return isinstance(rate, Real) and float(rate) == value
 
 
 def _is_within(value: Any, low: float, high: float, ends: str) -> Any:

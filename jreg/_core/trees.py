@@ -65,25 +65,21 @@ def path_name(path: Any) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def selection(function: str, where: Where, tree: Tree, argument: str = "where") -> Tree:
+def selection(function: str, where: Where, tree: Tree, argument: str = "where", *, elementwise: bool = False) -> Tree:
     """Resolve `where` to a pytree of Python bools in the structure of `tree`, after checking every leaf of `tree`.
 
     Leaves of integers and bools are never taken.
     """
     checked = jax.tree_util.tree_map_with_path(lambda path, leaf: _is_regularizable(function, path, leaf), tree)
-    chosen = _resolve(function, where, tree, argument)
-    taken = jax.tree.map(lambda wanted, possible: wanted and possible, chosen, checked)
-    _refuse_nothing(function, tree, taken, argument)
-    return taken
-
-
-def element_selection(function: str, mask: Where, tree: Tree, argument: str = "mask") -> Tree:
-    """Like `selection`, where a mask may also hold traced bools and arrays of bools, one per element of a leaf."""
-    checked = jax.tree_util.tree_map_with_path(lambda path, leaf: _is_regularizable(function, path, leaf), tree)
-    chosen = _resolve(function, mask, tree, argument, elementwise=True)
+    chosen = _resolve(function, where, tree, argument, elementwise)
     taken = jax.tree.map(lambda wanted, possible: wanted if possible else False, chosen, checked)
     _refuse_nothing(function, tree, taken, argument)
     return taken
+
+
+def element_selection(function: str, mask: Where, tree: Tree) -> Tree:
+    """Like `selection`, where a mask may also hold traced bools and arrays of bools, one per element of a leaf."""
+    return selection(function, mask, tree, "mask", elementwise=True)
 
 
 def selected(function: str, where: Where, tree: Tree) -> list[Any]:
@@ -125,7 +121,7 @@ def is_function(value: Any) -> bool:
     return callable(value) and jax.tree.structure(value) == jax.tree.structure(0)
 
 
-def _resolve(function: str, where: Where, tree: Tree, argument: str, *, elementwise: bool = False) -> Tree:
+def _resolve(function: str, where: Where, tree: Tree, argument: str, elementwise: bool) -> Tree:
     if where is None:
         return jax.tree.map(lambda _: True, tree)
     chosen = jax.tree_util.tree_map_with_path(

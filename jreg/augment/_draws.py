@@ -33,13 +33,6 @@ def symmetric(key: Key, shape: tuple[int, ...], limit: Float[Array, ""]) -> Floa
     return signed_uniform(key, shape) * limit.astype(jnp.float32)
 
 
-def scalar(
-    function: str, argument: str, value: Number, low: float, high: float = np.inf, *, ends: str = "[]"
-) -> Float[Array, ""]:
-    """Return one checked number; NaN where a traced one is not valid."""
-    return checks.broadcastable(function, argument, checks.number(function, argument, value, low, high, ends=ends), ())
-
-
 @partial(jax.jit, inline=True)
 def spoiled_where(is_bad: Bool[Array, "..."], y: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
     """Replace values by NaN, or integers by the largest of their type, where a traced number was not valid."""

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from .. import noise
+from .._core import checks
 from .._core.types import Key
-from ._key import Noise, equals, key_for
+from ._key import Noise, key_for
 
 
 class Dropout(nn.Dropout):
@@ -27,7 +28,7 @@ class Dropout(nn.Dropout):
     @nn.compact
     def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
         # At rate 1 there is nothing to draw, and flax asks for no key.
-        if equals(self.rate, 1.0):
+        if checks.is_known(self.rate, 1.0):
             is_quiet = nn.merge_param("deterministic", self.deterministic, deterministic)
             return inputs if is_quiet else jnp.zeros_like(inputs)
         key = key_for(self, self.rate, deterministic, rng)

@@ -1,10 +1,10 @@
 """From flax's `deterministic` and `rng` to a key, or None for no noise."""
 
-from numbers import Real
 from typing import Any
 
 import flax.linen as nn
 
+from .._core import checks
 from .._core.types import Key
 
 
@@ -19,11 +19,6 @@ class Noise(nn.Module):
 def key_for(module: Any, rate: Any, deterministic: bool | None, rng: Key | None = None) -> Key | None:
     """`rng`, or a key of the module's collection; None where the module is deterministic or its rate is zero."""
     deterministic = nn.merge_param("deterministic", module.deterministic, deterministic)
-    if deterministic or equals(rate, 0.0):
+    if deterministic or checks.is_known(rate, 0.0):
         return None
     return module.make_rng(module.rng_collection) if rng is None else rng
-
-
-def equals(rate: Any, value: float) -> bool:
-    """Whether a rate is a Python number, so known now, of one value."""
-    return isinstance(rate, Real) and float(rate) == value

@@ -8,7 +8,8 @@ from flax import nnx
 from jaxtyping import Array
 
 from .. import noise
-from ._key import Noise, equals, key_for, number
+from .._core import checks
+from ._key import Noise, key_for, number
 
 Rngs = nnx.Rngs | nnx.RngStream | Array | None
 
@@ -29,7 +30,7 @@ class Dropout(nnx.Dropout):
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
         rate = number(self.rate)
         # At rate 1 there is nothing to draw, and flax asks for no key.
-        if equals(rate, 1.0) and not (self.deterministic if deterministic is None else deterministic):
+        if checks.is_known(rate, 1.0) and not (self.deterministic if deterministic is None else deterministic):
             return jnp.zeros_like(inputs)
         key = key_for(self, rate, deterministic, rngs)
         return noise.dropout(key, inputs, rate, shared_axes=self.broadcast_dims)

@@ -1,12 +1,12 @@
 """From flax's `deterministic` and `rngs` to a key, or None for no noise."""
 
-from numbers import Real
 from typing import Any
 
 import jax
 from flax import nnx
 from flax.nnx.module import first_from
 
+from .._core import checks
 from .._core.types import Key
 
 
@@ -45,7 +45,7 @@ def key_for(layer: Any, rate: Any, deterministic: bool | None, rngs: Any) -> Key
         layer.deterministic,
         error_msg=f"No `deterministic` argument was provided to {name}, neither when made nor when called.",
     )
-    if deterministic or equals(rate, 0.0):
+    if deterministic or checks.is_known(rate, 0.0):
         return None
     rngs = first_from(
         rngs,
@@ -65,8 +65,3 @@ def key_for(layer: Any, rate: Any, deterministic: bool | None, rngs: Any) -> Key
 def number(value: Any) -> Any:
     """A number, out of its `nnx.Variable` if it is in one."""
     return value[...] if isinstance(value, nnx.Variable) else value
-
-
-def equals(rate: Any, value: float) -> bool:
-    """Whether a rate is a Python number, so known now, of one value."""
-    return isinstance(rate, Real) and float(rate) == value

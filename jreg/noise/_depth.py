@@ -43,7 +43,7 @@ def stochastic_depth(
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
     """
     branch = checks.inexact("stochastic_depth", "branch", branch)
-    rate = checks.broadcastable("stochastic_depth", "rate", checks.rate("stochastic_depth", rate), ())
+    rate = checks.scalar("stochastic_depth", "rate", rate, 0.0, 1.0)
     checks.choice("stochastic_depth", "mode", mode, ("row", "batch"))
     checks.choice("stochastic_depth", "rescale", rescale, ("train", "inference"))
     if mode == "row" and branch.ndim == 0:

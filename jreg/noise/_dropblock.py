@@ -59,7 +59,7 @@ def dropblock(
     Ghiasi et al., DropBlock: A Regularization Method for Convolutional Networks, NeurIPS 2018.
     """
     x = checks.inexact("dropblock", "x", x)
-    rate = checks.broadcastable("dropblock", "rate", checks.rate("dropblock", rate), ())
+    rate = checks.scalar("dropblock", "rate", rate, 0.0, 1.0)
     blocks = _blocks(x.shape, block_size, spatial_axes)
     if key is None:
         return x

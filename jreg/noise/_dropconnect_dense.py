@@ -144,7 +144,7 @@ def _checked(function: str, x: Array, kernel: Array, rate: Number) -> tuple[Arra
         raise ValueError(
             f"{function}: kernel must be (features_in, features_out) for x of shape {x.shape}; got shape {kernel.shape}"
         )
-    return x, kernel, checks.broadcastable(function, "rate", checks.rate(function, rate), ())
+    return x, kernel, checks.scalar(function, "rate", rate, 0.0, 1.0)
 
 
 def _real(function: str, x: Array, kernel: Array) -> tuple[Array, Array]:

@@ -61,7 +61,7 @@ def _kept(key: Key, tokens: Array, num_kept: int, num_prefix: int) -> Array:
 def _static_rate(rate: float) -> float:
     if checks.is_traced(rate):
         raise TypeError("patch_dropout: rate must be static, since the shape depends on it; got a traced value")
-    checks.broadcastable("patch_dropout", "rate", checks.rate("patch_dropout", rate), ())
+    checks.scalar("patch_dropout", "rate", rate, 0.0, 1.0)
     return float(rate)
 
 

@@ -55,7 +55,7 @@ def residual(
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016; the subset is that of Oquab et al., DINOv2, TMLR 2024.
     """
     x = checks.inexact("residual", "x", x)
-    number = checks.broadcastable("residual", "rate", checks.rate("residual", rate), ())
+    number = checks.scalar("residual", "rate", rate, 0.0, 1.0)
     checks.choice("residual", "skip", skip, ("mask", "subset", "cond"))
     if skip == "subset" and checks.is_traced(rate):
         raise TypeError("residual: rate must be static with skip='subset', as it sets a shape; got a traced one")

@@ -41,7 +41,7 @@ def shakedrop(key: Key | None, branch: Inexact[Array, "batch *shape"], rate: Num
     Yamada et al., ShakeDrop Regularization for Deep Residual Learning, IEEE Access 2019.
     """
     branch = checks.inexact("shakedrop", "branch", branch)
-    rate = checks.broadcastable("shakedrop", "rate", checks.rate("shakedrop", rate), ())
+    rate = checks.scalar("shakedrop", "rate", rate, 0.0, 1.0)
     if branch.ndim == 0:
         raise ValueError("shakedrop: branch must have a batch axis; got a scalar")
     if key is None:

@@ -36,7 +36,7 @@ def weight_noise(key: Key | None, weights: Tree, std: Number, *, where: Where = 
 
     Graves, Practical Variational Inference for Neural Networks, NIPS 2011.
     """
-    std = checks.broadcastable("weight_noise", "std", checks.number("weight_noise", "std", std, 0.0), ())
+    std = checks.scalar("weight_noise", "std", std, 0.0)
     taken = trees.selection("weight_noise", where, weights)
     if key is None:
         return weights

@@ -34,8 +34,8 @@ def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
 
     Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, section 3.
     """
-    decay = checks.broadcastable("debiased_decay", "decay", checks.rate("debiased_decay", decay, "decay"), ())
-    step = checks.broadcastable("debiased_decay", "step", checks.number("debiased_decay", "step", step, 0.0), ())
+    decay = checks.scalar("debiased_decay", "decay", decay, 0.0, 1.0)
+    step = checks.scalar("debiased_decay", "step", step, 0.0)
     # Near 1 both powers round to 1: the difference is taken in the exponent.
     is_one = decay == 1.0
     log = jnp.log(jnp.where(is_one, 0.5, decay))

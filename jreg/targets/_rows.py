@@ -28,7 +28,7 @@ def classes_last(function: str, argument: str, values: Array, axis: int) -> Arra
 
 def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]:
     """Return one number in [0, 1]; NaN where a traced one is not."""
-    return checks.broadcastable(function, argument, checks.rate(function, value, argument), ())
+    return checks.scalar(function, argument, value, 0.0, 1.0)
 
 
 def array(function: str, argument: str, value: object) -> Array:

@@ -95,9 +95,7 @@ def update_stopping(
 
 
 def _at_least_zero(argument: str, number: Number) -> Float[Array, ""]:
-    return checks.broadcastable(
-        "update_stopping", argument, checks.number("update_stopping", argument, number, 0.0), ()
-    )
+    return checks.scalar("update_stopping", argument, number, 0.0)
 
 
 def _scalar(value: Number) -> Float[Array, ""]:

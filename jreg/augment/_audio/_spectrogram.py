@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 from ..._core import checks, dtypes
 from ..._core.types import Key, Number
 from ...random import split
-from .._draws import integers, scalar, spoiled_where, symmetric
+from .._draws import integers, spoiled_where, symmetric
 
 
 def spec_augment(
@@ -51,8 +51,8 @@ def spec_augment(
     """
     name = "spec_augment"
     spectrogram = _checked(name, spectrogram)
-    bins = scalar(name, "frequency_width", frequency_width, 0.0)
-    frames = scalar(name, "time_width", time_width, 0.0)
+    bins = checks.scalar(name, "frequency_width", frequency_width, 0.0)
+    frames = checks.scalar(name, "time_width", time_width, 0.0)
     num_frequency_masks = checks.integer(name, "num_frequency_masks", num_frequency_masks, low=0)
     num_time_masks = checks.integer(name, "num_time_masks", num_time_masks, low=0)
     if key is None:
@@ -92,7 +92,7 @@ def time_warp(
     Park et al., SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition, Interspeech 2019.
     """
     name = "time_warp"
-    spectrogram, distance = _checked(name, spectrogram), scalar(name, "distance", distance, 0.0)
+    spectrogram, distance = _checked(name, spectrogram), checks.scalar(name, "distance", distance, 0.0)
     if key is None or spectrogram.shape[-2] < 2:
         return spectrogram
     *batch, length, _ = spectrogram.shape

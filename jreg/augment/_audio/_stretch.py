@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._core import checks, dtypes
 from ..._core.types import Key, Number, Numbers
-from .._draws import scalar, spoiled_where, symmetric
+from .._draws import spoiled_where, symmetric
 from ._vocoder import shifted, stretched
 
 
@@ -103,7 +103,7 @@ def time_stretch(
     IEEE Signal Processing Letters 2017.
     """
     name = "time_stretch"
-    max_rate = scalar(name, "max_rate", max_rate, 1.0, ends="[)")
+    max_rate = checks.scalar(name, "max_rate", max_rate, 1.0, ends="[)")
     audio, frame_length = _checked(name, audio, frame_length)
     if key is None:
         return audio
@@ -137,7 +137,7 @@ def pitch_shift(
     IEEE Signal Processing Letters 2017.
     """
     name = "pitch_shift"
-    semitones = scalar(name, "max_semitones", max_semitones, 0.0, 120.0)
+    semitones = checks.scalar(name, "max_semitones", max_semitones, 0.0, 120.0)
     audio, frame_length = _checked(name, audio, frame_length)
     if key is None:
         return audio

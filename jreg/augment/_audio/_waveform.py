@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from ..._core import checks, dtypes
 from ..._core.types import Key, Number, Numbers
 from ...random import normal, split
-from .._draws import integers, scalar, spoiled_where, symmetric
+from .._draws import integers, spoiled_where, symmetric
 
 
 def mix_at_snr(
@@ -131,7 +131,7 @@ def random_gain(
     True
     """
     name = "random_gain"
-    audio, limit = _sounds(name, audio), scalar(name, "max_decibels", max_decibels, 0.0, ends="[)")
+    audio, limit = _sounds(name, audio), checks.scalar(name, "max_decibels", max_decibels, 0.0, ends="[)")
     if key is None:
         return audio
     decibels = symmetric(checks.key(name, key), (*audio.shape[:-1], 1), limit)
@@ -160,7 +160,7 @@ def time_shift(key: Key | None, audio: Float[Array, "*batch time"], max_share: N
     1.0
     """
     name = "time_shift"
-    audio, share = _sounds(name, audio), scalar(name, "max_share", max_share, 0.0, 1.0)
+    audio, share = _sounds(name, audio), checks.scalar(name, "max_share", max_share, 0.0, 1.0)
     if key is None:
         return audio
     length = audio.shape[-1]

@@ -83,7 +83,7 @@ def cutmix(
 
     Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, ICCV 2019.
     """
-    alpha = checks.broadcastable("cutmix", "alpha", checks.number("cutmix", "alpha", alpha, 0.0), ())
+    alpha = checks.scalar("cutmix", "alpha", alpha, 0.0)
     sizes = _spatial_sizes("cutmix", batch, spatial_axes)
     size = batch_size("cutmix", batch)
     shape = weight_shape("cutmix", weights, size)
@@ -132,7 +132,7 @@ def mixup_or_cutmix(
     name = "mixup_or_cutmix"
     given = {"mixup_alpha": mixup_alpha, "cutmix_alpha": cutmix_alpha}
     alphas = [checks.broadcastable(name, label, checks.number(name, label, given[label], 0.0), ()) for label in given]
-    prob = checks.broadcastable(name, "cutmix_prob", checks.rate(name, cutmix_prob, "cutmix_prob"), ())
+    prob = checks.scalar(name, "cutmix_prob", cutmix_prob, 0.0, 1.0)
     sizes, size = _spatial_sizes(name, batch, spatial_axes), batch_size(name, batch)
     shape = weight_shape(name, weights, size)
     check_floats(name, batch)

@@ -45,7 +45,7 @@ def manifold_mixup(
 
     Verma et al., Manifold Mixup: Better Representations by Interpolating Hidden States, ICML 2019.
     """
-    alpha = checks.broadcastable("manifold_mixup", "alpha", checks.number("manifold_mixup", "alpha", alpha, 0.0), ())
+    alpha = checks.scalar("manifold_mixup", "alpha", alpha, 0.0)
     if not layers:
         raise ValueError("manifold_mixup: layers must hold at least one function of (key, x); got none")
     x, targets = check_floats("manifold_mixup", batch)

@@ -58,7 +58,7 @@ def mixup(key: Key | None, batch: Tree, alpha: Number, *, weights: str = "batch"
 
     Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018.
     """
-    alpha = checks.broadcastable("mixup", "alpha", checks.number("mixup", "alpha", alpha, low=0.0), ())
+    alpha = checks.scalar("mixup", "alpha", alpha, low=0.0)
     shape = weight_shape("mixup", weights, batch_size("mixup", batch))
     check_floats("mixup", batch)
     if key is None or batch_size("mixup", batch) == 1:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Shaped
 from ..._core import checks
 from ..._core.types import Key, Number
 from ...random import keep_mask, split
-from .._draws import scalar, spoiled_where
+from .._draws import spoiled_where
 from .._mixing._mix import beta, mix
 
 
@@ -43,7 +43,7 @@ def feature_mixup(
     Chen et al., Can a Deep Learning Model be a Sure Bet for Tabular Prediction? (ExcelFormer), KDD 2024.
     """
     name = "feature_mixup"
-    labels, alpha = checks.floating(name, "labels", labels), scalar(name, "alpha", alpha, 0.0)
+    labels, alpha = checks.floating(name, "labels", labels), checks.scalar(name, "alpha", alpha, 0.0)
     if not isinstance(x, jax.Array | np.ndarray) or x.ndim != 2 or labels.shape[:1] != x.shape[:1]:
         raise ValueError(f"{name}: x must be (rows, features) and labels (rows, *classes); got {jnp.shape(x)}")
     if key is None or not x.size:

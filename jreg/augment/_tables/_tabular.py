@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, Shaped
 from ..._core import checks
 from ..._core.types import Key, Number
 from ...random import hash_bits, keep_mask, signed_uniform, split
-from .._draws import integers, scalar, spoiled_where
+from .._draws import integers, spoiled_where
 
 
 def smote(
@@ -91,7 +91,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     name = "swap_noise"
     if not isinstance(x, jax.Array | np.ndarray):
         raise TypeError(f"{name}: x must be an array; got {type(x).__name__}")
-    x, rate = jnp.asarray(x), scalar(name, "rate", rate, 0.0, 1.0)
+    x, rate = jnp.asarray(x), checks.scalar(name, "rate", rate, 0.0, 1.0)
     if x.ndim == 0:
         raise ValueError(f"{name}: x must be (rows, *features); got shape ()")
     if key is None or x.shape[0] < 2 or not x.size:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Int
 from ..._core import checks
 from ..._core.types import Key, Number
 from ...random import keep_mask, split
-from .._draws import scalar, spoiled_where
+from .._draws import spoiled_where
 from ._words import token_rows
 
 
@@ -44,7 +44,7 @@ def back_translation(
     Edunov et al., Understanding Back-Translation at Scale, EMNLP 2018.
     """
     name = "back_translation"
-    tokens, rate = token_rows(name, tokens), scalar(name, "rate", rate, 0.0, 1.0)
+    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
     for argument, fn in {"translate": translate, "translate_back": translate_back}.items():
         if not callable(fn):
             raise TypeError(f"{name}: {argument} must be a function of (key, tokens); got {fn!r}")

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Int
 from ..._core import checks
 from ..._core.types import Key, Number
 from ...random import split
-from .._draws import integers, scalar, spoiled_where
+from .._draws import integers, spoiled_where
 from ._words import chosen, count_of, taken, token_rows, words_of
 
 
@@ -54,7 +54,7 @@ def synonym_replacement(
     """
     name = "synonym_replacement"
     tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
-    rate = scalar(name, "rate", rate, 0.0, 1.0)
+    rate = checks.scalar(name, "rate", rate, 0.0, 1.0)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     if key is None:
         return tokens
@@ -100,7 +100,7 @@ def random_insertion(
     """
     name = "random_insertion"
     tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
-    rate = scalar(name, "rate", rate, 0.0, 1.0)
+    rate = checks.scalar(name, "rate", rate, 0.0, 1.0)
     is_word, is_padding = words_of(name, tokens, special_ids, padding_id)
     if key is None:
         return tokens

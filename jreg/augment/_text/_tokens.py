@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 from ..._core import checks
 from ..._core.types import Key, Number
 from ...random import hash_bits, keep_mask
-from .._draws import scalar, spoiled_where
+from .._draws import spoiled_where
 from ._words import count_of, shuffled, taken, token_id, token_rows, words_of
 
 
@@ -50,7 +50,7 @@ def token_dropout(
     Bowman et al., Generating Sentences from a Continuous Space, CoNLL 2016.
     """
     name = "token_dropout"
-    tokens, rate = token_rows(name, tokens), scalar(name, "rate", rate, 0.0, 1.0)
+    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
     mask_id = token_id(name, "mask_id", mask_id, tokens.dtype)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     if key is None:
@@ -91,7 +91,7 @@ def random_swap(
     2019.
     """
     name = "random_swap"
-    tokens, rate = token_rows(name, tokens), scalar(name, "rate", rate, 0.0, 1.0)
+    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     if key is None:
         return tokens
@@ -137,7 +137,7 @@ def random_deletion(
     2019.
     """
     name = "random_deletion"
-    tokens, rate = token_rows(name, tokens), scalar(name, "rate", rate, 0.0, 1.0)
+    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     padding = jnp.asarray(token_id(name, "padding_id", padding_id, tokens.dtype), tokens.dtype)
     if key is None or not tokens.size:
