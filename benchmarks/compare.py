@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from .run import report_console
+from .screen import wide_console
 
 
 def main(arguments: list[str]) -> int:
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     old, new = (json.loads(path.read_text()) for path in (options.old, options.new))
     found = changes(old["rows"], new["rows"])
-    console = report_console()
+    console = wide_console()
     if old["machine"]["devices"] != new["machine"]["devices"]:
         console.print(f"The devices differ: {old['machine']['devices']} and {new['machine']['devices']}.")
     console.print(table(found) if found else "No case changed beyond noise.")

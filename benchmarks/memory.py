@@ -16,12 +16,14 @@ import equinox as eqx
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.ad_checkpoint import print_saved_residuals
 
-from jreg import noise, random
+from jreg import random
 
-RATE, NUM_LAYERS, BATCH, WIDTH = 0.1, 8, 4096, 512
+from .suites.dropout import ours, scanned, unchanged
+from .suites.peers import RATE
+
+NUM_LAYERS, BATCH, WIDTH = 8, 4096, 512
 REPORT = Path(__file__).parent / "results" / "memory.md"
 
 Dropout = Callable[[jax.Array, jax.Array], jax.Array]
@@ -37,10 +39,6 @@ class Cost(NamedTuple):
     temporary_twice: int
 
 
-def jreg_dropout(key: jax.Array, x: jax.Array) -> jax.Array:
-    return noise.dropout(key, x, RATE)
-
-
 def flax_dropout(key: jax.Array, x: jax.Array) -> jax.Array:
     y: Any = nn.Dropout(RATE, deterministic=False).apply({}, x, rngs={"dropout": key})
     return y
@@ -50,15 +48,11 @@ def equinox_dropout(key: jax.Array, x: jax.Array) -> jax.Array:
     return eqx.nn.Dropout(RATE)(x, key=key)
 
 
-def no_dropout(_: jax.Array, x: jax.Array) -> jax.Array:
-    return x
-
-
 def main() -> None:
     default, fused = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
-    base = measure("none", no_dropout, default)
+    base = measure("none", unchanged, default)
     costs = [
-        measure("jreg.noise.dropout", jreg_dropout, default),
+        measure("jreg.noise.dropout", ours, default),
         measure("flax.linen.Dropout", flax_dropout, default),
         measure("flax.linen.Dropout, hash_prng key", flax_dropout, fused),
         measure("equinox.nn.Dropout", equinox_dropout, default),
@@ -70,7 +64,7 @@ def main() -> None:
 
 
 def measure(name: str, dropout: Dropout, key: jax.Array) -> Cost:
-    x, loss = jnp.ones((BATCH, WIDTH)), partial(layers, dropout)
+    x, loss = jnp.ones((BATCH, WIDTH)), partial(scanned, dropout)
     return Cost(
         name,
         held(jax.vjp(partial(dropout, key), x)[1]),
@@ -87,14 +81,6 @@ def kernels(num_layers: int) -> jax.Array:
 def temporary(loss: Callable, *args: jax.Array) -> int:
     compiled: Any = jax.jit(jax.grad(loss, argnums=(1, 2))).lower(*args).compile()
     return compiled.memory_analysis().temp_size_in_bytes
-
-
-def layers(dropout: Dropout, key: jax.Array, kernels: jax.Array, x: jax.Array) -> jax.Array:
-    def layer(x: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-        key, kernel = inputs
-        return x + dropout(key, jnp.tanh(x @ kernel)), None
-
-    return jnp.sum(lax.scan(layer, x, (jax.random.split(key, len(kernels)), kernels))[0] ** 2)
 
 
 def held(vjp: Callable) -> int:
@@ -126,7 +112,7 @@ to, of one dropout and of the scan; *temporary* is `memory_analysis` of the comp
 `jax.ad_checkpoint.print_saved_residuals` of `sum(sin(dropout(key, cos(x))))` with jreg:
 
 ```
-{residuals(jreg_dropout)}
+{residuals(ours)}
 ```
 
 and with flax:

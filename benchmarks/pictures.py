@@ -8,7 +8,7 @@ from . import machine
 
 Record = dict[str, Any]
 COPY = "x * c"
-PEERS_SHOWN = 18
+BARS = 40
 """The longest list of bars that stays legible."""
 
 
@@ -26,13 +26,13 @@ def bars(records: list[Record], path: Path) -> bool:
     from matplotlib import pyplot as plt
 
     copied = [
-        {row["case"]: row["fastest_ratio"] for row in record["rows"] if is_forward_of_copy(record, row)}
+        {f"{row['family']}: {row['case']}": row["fastest_ratio"] for row in record["rows"] if is_copied(record, row)}
         for record in records
     ]
-    cases = list(dict.fromkeys(case for found in copied for case in found))[:PEERS_SHOWN]
+    cases = list(dict.fromkeys(case for found in copied for case in found))[:BARS]
     if not cases:
         return False
-    figure, axes = plt.subplots(figsize=(8, 1 + 0.3 * len(cases) * len(records)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 1 + 0.2 * len(cases) * (1 + len(records))), layout="constrained")
     height = 0.8 / len(records)
     for index, (record, found) in enumerate(zip(records, copied, strict=True)):
         places = [position + index * height for position in range(len(cases))]
@@ -50,9 +50,10 @@ def bars(records: list[Record], path: Path) -> bool:
     return True
 
 
-def is_forward_of_copy(record: Record, row: dict[str, Any]) -> bool:
+def is_copied(record: Record, row: dict[str, Any]) -> bool:
+    """Whether the row is of a forward pass that is held against a copy."""
     reference = next(other["case"] for other in record["rows"] if other["suite"] == row["suite"])
-    return reference == COPY and "backward" not in row["suite"] and "float32" in row["suite"] and row["case"] != COPY
+    return reference == COPY and "forward, float32" in row["suite"] and row["case"] != COPY
 
 
 def roofline(records: list[Record], path: Path) -> bool:

@@ -1,18 +1,16 @@
-"""Time the suites, print a table for each while the next one runs, and store every sample with --json."""
+"""Time the suites, show a table for each, and store every sample with --json."""
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from . import machine
-from .measure import Suite, is_told_apart, prepare, sample, summarize
+from .measure import Suite, prepare, sample, summarize
+from .screen import Row, Screen, ceilings_in_words, table
 from .suites import PEERS, SUITES
 
 ROUNDS, QUICK_ROUNDS = 30, 2
@@ -26,19 +24,29 @@ def main(arguments: list[str]) -> int:
     size = 1 if options.quick else machine.megabytes()
     record: dict[str, Any] = {
         "machine": machine.machine(),
-        "settings": {"quick": options.quick, "rounds": rounds, "megabytes": size, "suites": options.suite},
+        "settings": {
+            "quick": options.quick,
+            "rounds": rounds,
+            "megabytes": size,
+            "suites": options.suite,
+            "peers": options.peers,
+        },
         "ceilings": machine.ceilings(size, rounds),
         "rows": [],
     }
-    console = report_console()
-    console.print(f"{machine.label(record['machine'])}: {ceilings_in_words(record['ceilings'])}")
-    with progress(console) as bar:
-        task = bar.add_task("", total=len(options.suite))
+    with Screen(len(options.suite)) as screen:
+        screen.console.print(f"{machine.label(record['machine'])}: {ceilings_in_words(record['ceilings'])}")
         for name in options.suite:
-            bar.update(task, description=name)
-            for suite in chosen(SUITES[name].suites(options.quick, size, rounds), options.peers):
-                record["rows"] += [{"family": name, **row} for row in timed(suite, rounds, console)]
-            bar.advance(task)
+            screen.begin(name)
+            for suite in chosen(SUITES[name].suites(options.quick, size, tuple(options.peers)), options.peers):
+
+                def running(rows: list[Row], suite: Suite = suite) -> None:
+                    screen.running(table(suite, rows, record["ceilings"]))
+
+                rows = timed(suite, rounds, running)
+                screen.console.print(table(suite, rows, record["ceilings"]))
+                record["rows"] += [{"family": name, **row} for row in rows]
+            screen.advance()
             # The ceilings are the best of a run: the machine may have been slow when it began.
             now = machine.ceilings(size, rounds)
             record["ceilings"] = {what: max(best, now[what]) for what, best in record["ceilings"].items()}
@@ -57,7 +65,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         "--rounds", type=int, help=f"rounds of each suite; {ROUNDS} by default, {QUICK_ROUNDS} if quick"
     )
     parser.add_argument("--json", type=Path, help="where to store the figures, every sample included")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="which peers; none if empty")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="which peers; none if empty")
     parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="the backend; by default what jax chooses")
     return parser.parse_args(arguments)
 
@@ -81,53 +89,9 @@ def chosen(suites: Iterable[Suite], peers: list[str]) -> Iterator[Suite]:
         )
 
 
-def timed(suite: Suite, rounds: int, console: Console) -> list[dict[str, Any]]:
+def timed(suite: Suite, rounds: int, watch: Callable[[list[Row]], None]) -> list[Row]:
+    """The rows of a suite; `watch` sees them grow with every round."""
     prepared = prepare(suite.cases)
-    rows = summarize(suite, sample(prepared, rounds), {name: case.facts for name, case in prepared.items()})
-    console.print(table(suite, rows))
-    return rows
-
-
-def table(suite: Suite, rows: list[dict[str, Any]]) -> Table:
-    notes = ["~ not told apart from the reference"] if any(is_vague(row) for row in rows[1:]) else []
-    notes += [f"not installed: {', '.join(suite.missing)}"] if suite.missing else []
-    grid = Table(title=suite.name, caption="; ".join(notes) or None)
-    columns = {
-        "fastest ms": "fastest_ms",
-        "ratio of fastest": "fastest_ratio",
-        "ratio of medians": "median_ratio",
-        "budget": "budget",
-        "temporary MiB": "temporary_mib",
-        "compile s": "compile_s",
-        f"{suite.unit}/s": "per_second",
-    }
-    columns = {title: field for title, field in columns.items() if any(row[field] is not None for row in rows)}
-    grid.add_column("case")
-    for title in columns:
-        grid.add_column(title, justify="right")
-    for row in rows:
-        cells = ["" if row[field] is None else f"{row[field]:.2f}" for field in columns.values()]
-        grid.add_row(row["case"] + (" ~" if row is not rows[0] and is_vague(row) else ""), *cells)
-    return grid
-
-
-def is_vague(row: dict[str, Any]) -> bool:
-    return not is_told_apart(row)
-
-
-def ceilings_in_words(found: dict[str, float]) -> str:
-    return (
-        f"copies {found['bytes_per_second'] / 1e9:.3g} GB/s, "
-        f"multiplies float32 matrices at {found['flops_per_second'] / 1e9:.4g} GFLOP/s"
-    )
-
-
-def progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def report_console() -> Console:
-    """Names in full also where the output is no terminal."""
-    console = Console()
-    return console if console.is_terminal else Console(width=120)
+    facts = {name: case.facts for name, case in prepared.items()}
+    seconds = sample(prepared, rounds, lambda seconds: watch(summarize(suite, seconds, facts)))
+    return summarize(suite, seconds, facts)

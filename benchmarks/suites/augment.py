@@ -1,11 +1,9 @@
 """Image transforms beside those of dm_pix, augmax and Keras (JAX backend), in images per second.
 
 Each case draws for every image of the batch: the peers that draw for one image alone are mapped over the batch by
-`jax.vmap`. All are jitted. Where a peer has no such transform, or cannot be compiled, it is left out.
+`jax.vmap`. All are jitted. Where a peer has no such transform, or one that cannot be traced, it is left out.
 """
 
-import importlib
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -15,7 +13,8 @@ import jax.numpy as jnp
 
 from jreg import augment
 
-from ..measure import Suite
+from ..measure import Plan, Suite
+from . import peers
 
 SIDE = 224
 Transform = Callable[[jax.Array, Any], Any]
@@ -43,16 +42,17 @@ OURS: dict[str, Transform] = {
 }
 
 
-def images(size: int, rounds: int) -> Iterator[Suite]:
+def images(plan: Plan) -> Iterator[Suite]:
     """A suite for each transform, on a batch of `size` images."""
+    size = plan.size
     key, x = jax.random.key(0), jax.random.uniform(jax.random.key(1), (size, SIDE, SIDE, 3))
-    peers, missing = installed()
+    found, missing = peers.installed(plan, {"dm_pix": dm_pix, "augmax": augmax, "keras": keras})
     # A quick run only asks whether the suite runs: each transform takes seconds to compile.
-    for name, ours in list(OURS.items())[: 2 if rounds <= 2 else None]:
+    for name, ours in list(OURS.items())[: 2 if plan.is_quick else None]:
         cases: dict[str, Callable[[], Any]] = {f"jreg.augment.{name.split(',')[0]}": partial(jax.jit(ours), key, x)}
-        for peer, transforms in peers.items():
-            if name in transforms and (call := runnable(transforms[name], key, x)):
-                cases[peer] = call
+        for peer, transforms in found.items():
+            if name in transforms and can_be_traced(transforms[name], key, x):
+                cases[peer] = partial(jax.jit(transforms[name]), key, x)
         yield Suite(
             f"{name}, {size} x {SIDE} x {SIDE} x 3",
             cases,
@@ -62,27 +62,12 @@ def images(size: int, rounds: int) -> Iterator[Suite]:
         )
 
 
-def runnable(transform: Transform, key: jax.Array, x: jax.Array) -> Callable[[], Any] | None:
-    """The transform, compiled; None where it cannot be."""
-    call = partial(jax.jit(transform), key, x)
+def can_be_traced(transform: Transform, key: jax.Array, x: jax.Array) -> bool:
     try:
-        jax.block_until_ready(call())
+        jax.eval_shape(transform, key, x)
     except (TypeError, ValueError, IndexError, NotImplementedError):
-        return None
-    return call
-
-
-def installed() -> tuple[dict[str, dict[str, Transform]], tuple[str, ...]]:
-    """The transforms of every peer that is installed, and the names of those that are not."""
-    # Read by Keras when it is imported.
-    os.environ.setdefault("KERAS_BACKEND", "jax")
-    found, missing = {}, []
-    for module, make in {"dm_pix": dm_pix, "augmax": augmax, "keras": keras}.items():
-        try:
-            found[module] = make(importlib.import_module(module))
-        except ImportError:
-            missing.append(module)
-    return found, tuple(missing)
+        return False
+    return True
 
 
 def mapped(one: Transform) -> Transform:
@@ -139,19 +124,7 @@ def augmax(library: Any) -> dict[str, Transform]:
 
 
 def keras(library: Any) -> dict[str, Transform]:
-    layers, unit = library.layers, {"value_range": (0.0, 1.0)}
-
-    def pure(layer: Any) -> Transform:
-        """The layer as a function of a key, which takes the place of its generator's state."""
-
-        def transform(key: jax.Array, x: Any) -> Any:
-            if not layer.built:
-                layer.build(jax.tree.map(jnp.shape, x))
-                layer.built = True
-            state = [jax.random.key_data(key) for _ in layer.variables]
-            return layer.stateless_call([], state, x, training=True)[0]
-
-        return transform
+    layers, pure, unit = library.layers, peers.from_keras, {"value_range": (0.0, 1.0)}
 
     def labelled(layer: Any) -> Transform:
         return lambda key, x: pure(layer)(key, {"images": x, "labels": jnp.eye(len(x))})

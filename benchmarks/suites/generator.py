@@ -8,12 +8,12 @@ import jax.numpy as jnp
 
 from jreg import random
 
-from ..measure import Suite
+from ..measure import Plan, Suite
 
 
-def bits(megabytes: int, rounds: int) -> Iterator[Suite]:
+def bits(plan: Plan) -> Iterator[Suite]:
     """Uniform uint32 words, written out, against writing a constant."""
-    shape = (megabytes * 256, 1024)
+    shape = (plan.size * 256, 1024)
     key, fast = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
     generators = {
         "jreg.random.hash_bits": lambda key: random.hash_bits(key, shape),
@@ -27,4 +27,4 @@ def bits(megabytes: int, rounds: int) -> Iterator[Suite]:
             jax.jit(generators["jax.random.bits, threefry"]), jax.random.key(0, impl="rbg")
         ),
     }
-    yield Suite(f"random words, {megabytes} MB", cases)
+    yield Suite(f"random words, {plan.size} MB", cases)

@@ -9,14 +9,16 @@ import optax
 
 from jreg import targets
 
-from ..measure import Suite
+from .. import torch_peer
+from ..measure import Plan, Suite
 
 NUM_CLASSES = 50_000
 SMOOTHING = 0.1
 
 
-def cross_entropy(batch: int, rounds: int) -> Iterator[Suite]:
+def cross_entropy(plan: Plan) -> Iterator[Suite]:
     """The gradient of the mean loss in the logits, float32[batch, 50000], from class ids."""
+    batch = plan.size
     logits = jax.random.normal(jax.random.key(0), (batch, NUM_CLASSES))
     ids = jax.random.randint(jax.random.key(1), (batch,), 0, NUM_CLASSES)
 
@@ -30,9 +32,12 @@ def cross_entropy(batch: int, rounds: int) -> Iterator[Suite]:
     def closed_form(logits: jax.Array, ids: jax.Array, smoothing: jax.Array) -> jax.Array:
         return targets.smoothed_cross_entropy(logits, ids, smoothing)
 
-    losses = {
-        "optax, ids, no smoothing": partial(jax.jit(jax.grad(unsmoothed)), logits, ids),
+    cases = {
+        "no smoothing, by optax": partial(jax.jit(jax.grad(unsmoothed)), logits, ids),
         "optax, smoothed rows": partial(jax.jit(jax.grad(smoothed_rows)), logits, ids),
         "jreg.targets": partial(jax.jit(jax.grad(closed_form)), logits, ids, jnp.float32(SMOOTHING)),
     }
-    yield Suite(f"cross-entropy gradient, {batch} x {NUM_CLASSES}", losses)
+    shape = {"batch": batch, "num_classes": NUM_CLASSES}
+    with torch_peer.started(plan, "cross_entropy", **shape, smoothing=SMOOTHING) as torch:
+        name = f"cross-entropy gradient, {batch} x {NUM_CLASSES}"
+        yield Suite(name, {**cases, **torch.cases}, missing=torch.missing)

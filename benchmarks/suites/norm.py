@@ -11,15 +11,16 @@ from jax import lax
 
 from jreg import norm
 
-from ..measure import Suite
+from .. import torch_peer
+from ..measure import Plan, Suite
 
 FEATURES = 256
 Function = Callable[[Any, jax.Array], jax.Array]
 
 
-def batch_norm(megabytes: int, rounds: int) -> Iterator[Suite]:
+def batch_norm(plan: Plan) -> Iterator[Suite]:
     """float32[rows, 256]; the reference is a `custom_vjp` with the textbook gradient."""
-    rows = megabytes * 2**20 // (4 * FEATURES)
+    rows = plan.size * 2**20 // (4 * FEATURES)
     x, cotangent = (jax.random.normal(key, (rows, FEATURES)) for key in jax.random.split(jax.random.key(0)))
     params, stats = norm.init_batch_norm(FEATURES)
     cases = {
@@ -29,14 +30,13 @@ def batch_norm(megabytes: int, rounds: int) -> Iterator[Suite]:
         "flax.linen, one pass": partial(linen, use_fast_variance=True),
         "flax.linen, two passes": partial(linen, use_fast_variance=False),
     }
-    yield _suite(f"batch norm forward, {megabytes} MiB", cases, params, x)
     gradients = {name: partial(gradient, function, cotangent) for name, function in cases.items()}
-    yield _suite(f"batch norm forward and backward, {megabytes} MiB", gradients, params, x)
-
-
-def _suite(name: str, functions: dict[str, Any], params: Any, x: jax.Array) -> Suite:
-    calls = {case: partial(jax.jit(function), params, x) for case, function in functions.items()}
-    return Suite(name, calls, {"jreg.norm.batch_norm": 1.05})
+    for what, functions in (("forward", cases), ("forward and backward", gradients)):
+        calls = {case: partial(jax.jit(function), params, x) for case, function in functions.items()}
+        backward = functions is gradients
+        with torch_peer.started(plan, "batch_norm", rows=rows, features=FEATURES, backward=backward) as torch:
+            name = f"batch norm {what}, {plan.size} MiB"
+            yield Suite(name, {**calls, **torch.cases}, {"jreg.norm.batch_norm": 1.05}, torch.missing)
 
 
 def gradient(function: Function, cotangent: jax.Array, params: Any, x: jax.Array) -> Any:

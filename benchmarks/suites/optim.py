@@ -1,7 +1,6 @@
 """What decay, proximal steps, constraints and averages add to AdamW."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -10,18 +9,20 @@ import optax
 
 from jreg import optim
 
-from ..measure import Suite
+from .. import torch_peer
+from ..measure import Plan, Step, Suite
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE, DECAY = 1e-3, 0.01
 BUDGETS = {"with_decoupled_decay": 1.03, "with_decoupled_decay + prox_l1": 1.03}
 
 
-def update(size: int, rounds: int) -> Iterator[Suite]:
+def update(plan: Plan) -> Iterator[Suite]:
     """One update of AdamW, the same with jreg's decay in its place, and with each of the others beside it."""
+    size = plan.size
     params = {f"layer {i}": {"kernel": jnp.ones((size, size)), "bias": jnp.ones(size)} for i in range(4)}
     grads = jax.tree.map(lambda leaf: leaf * 0.1, params)
-    adamw = optax.adamw(LEARNING_RATE, weight_decay=0.01)
-    decayed = optim.with_decoupled_decay(optax.adam(LEARNING_RATE), 0.01, learning_rate=LEARNING_RATE)
+    adamw = optax.adamw(LEARNING_RATE, weight_decay=DECAY)
+    decayed = optim.with_decoupled_decay(optax.adam(LEARNING_RATE), DECAY, learning_rate=LEARNING_RATE)
     optimizers = {
         "optax.adamw": adamw,
         "with_decoupled_decay": decayed,
@@ -31,13 +32,15 @@ def update(size: int, rounds: int) -> Iterator[Suite]:
         "adamw + average_params": optax.chain(adamw, optim.average_params(0.999)),
     }
 
-    def step(optimizer: optax.GradientTransformation) -> Callable[[], Any]:
-        @jax.jit
-        def update(params: Any, state: Any, grads: Any) -> Any:
-            updates, state = optimizer.update(grads, state, params)
-            return optax.apply_updates(params, updates), state
+    def step(optimizer: optax.GradientTransformation) -> Step:
+        def update(state: Any, grads: Any) -> Any:
+            params, optimizer_state = state
+            updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
+            return optax.apply_updates(params, updates), optimizer_state
 
-        return partial(update, params, optimizer.init(params), grads)
+        return Step(update, (params, optimizer.init(params)), (grads,))
 
-    cases = {name: step(made) for name, made in optimizers.items()}
-    yield Suite(f"optimizer update, 4 x {size} x {size}", cases, BUDGETS)
+    cases: dict[str, Any] = {name: step(made) for name, made in optimizers.items()}
+    with torch_peer.started(plan, "adamw", size=size, decay=DECAY) as torch:
+        cases |= {f"{name} AdamW": case for name, case in torch.cases.items()}
+        yield Suite(f"optimizer update, 4 x {size} x {size}", cases, BUDGETS, torch.missing)

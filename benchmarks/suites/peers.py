@@ -1,76 +1,69 @@
-"""The peers' dropout, as functions of (key, x): flax, equinox and haiku here, PyTorch in a process of its own."""
+"""What the peers in this process offer, as functions of (key, x): each with rate 0.1, where it is installed."""
 
 import importlib
-import json
-import subprocess
-import sys
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 
-Dropout = Callable[[jax.Array, jax.Array], jax.Array]
+from ..measure import Plan
+
+Noise = Callable[[jax.Array, Any], Any]
 RATE = 0.1
 PEERS = ("flax", "equinox", "haiku", "torch", "dm_pix", "augmax", "keras", "optax")
 """The names that a peer's cases begin with."""
 
-_TORCH = """
-import json, sys, time, torch
-rows, rounds = int(sys.argv[1]), int(sys.argv[2])
-torch.set_num_threads(int(sys.argv[3]))
-x = torch.randn(rows, 1024, requires_grad=True)
-dropout = torch.nn.functional.dropout
 
-def forward():
-    with torch.no_grad():
-        return dropout(x, 0.1, training=True)
-
-def both():
-    x.grad = None
-    dropout(x, 0.1, training=True).square().sum().backward()
-    return x.grad
-
-seconds = {"forward": [], "forward and backward": []}
-for _ in range(rounds + 1):
-    for name, call in (("forward", forward), ("forward and backward", both)):
-        start = time.perf_counter()
-        result = call()
-        seconds[name].append(time.perf_counter() - start)
-        del result
-print(json.dumps({name: samples[1:] for name, samples in seconds.items()}))
-"""
-
-
-def installed() -> tuple[dict[str, Dropout], tuple[str, ...]]:
-    """The dropout of every peer that is installed, and the names of those that are not."""
+def installed(plan: Plan, makers: Mapping[str, Callable[[Any], Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What each maker makes of its module, and the names of the modules that are asked for and not installed."""
+    # Read by Keras when it is imported.
+    os.environ.setdefault("KERAS_BACKEND", "jax")
     found, missing = {}, []
-    for module, make in {"flax.linen": linen, "flax.nnx": nnx, "equinox": equinox, "haiku": haiku}.items():
+    for name, make in makers.items():
+        if name.split(".")[0] not in plan.peers:
+            continue
         try:
-            found[module] = make(importlib.import_module(module))
+            found[name] = make(importlib.import_module(name))
         except ImportError:
-            missing.append(module)
+            missing.append(name)
     return found, tuple(missing)
 
 
-def torch_seconds(rows: int, rounds: int, threads: int) -> dict[str, list[float]]:
-    """Seconds of PyTorch's dropout on float32[rows, 1024], measured before the others; {} without PyTorch."""
-    command = [sys.executable, "-c", _TORCH, str(rows), str(rounds), str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else {}
+def dropouts(plan: Plan) -> tuple[dict[str, Noise], tuple[str, ...]]:
+    """The dropout of every peer, and the names of those that are missing."""
+    return installed(plan, {"flax.linen": linen, "flax.nnx": nnx, "equinox": equinox, "haiku": haiku, "keras": keras})
 
 
-def linen(module: Any) -> Dropout:
-    layer = module.Dropout(RATE, deterministic=False)
+def linen(module: Any, **settings: Any) -> Noise:
+    layer = module.Dropout(RATE, deterministic=False, **settings)
     return lambda key, x: layer.apply({}, x, rngs={"dropout": key})
 
 
-def nnx(module: Any) -> Dropout:
-    return lambda key, x: module.Dropout(RATE)(x, rngs=module.Rngs(dropout=key))
+def nnx(module: Any, **settings: Any) -> Noise:
+    return lambda key, x: module.Dropout(RATE, **settings)(x, rngs=module.Rngs(dropout=key))
 
 
-def equinox(module: Any) -> Dropout:
+def equinox(module: Any) -> Noise:
     return lambda key, x: module.nn.Dropout(RATE)(x, key=key)
 
 
-def haiku(module: Any) -> Dropout:
+def haiku(module: Any) -> Noise:
     return lambda key, x: module.dropout(key, RATE, x)
+
+
+def keras(module: Any) -> Noise:
+    return from_keras(module.layers.Dropout(RATE))
+
+
+def from_keras(layer: Any) -> Noise:
+    """The layer as a function of a key, which takes the place of its generator's state."""
+
+    def apply(key: jax.Array, x: Any) -> Any:
+        if not layer.built:
+            layer.build(jax.tree.map(jax.numpy.shape, x))
+            layer.built = True
+        state = [jax.random.key_data(key) for _ in layer.variables]
+        return layer.stateless_call([], state, x, training=True)[0]
+
+    return apply

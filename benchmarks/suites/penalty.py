@@ -8,11 +8,12 @@ import jax
 
 from jreg import penalty
 
-from ..measure import Suite
+from ..measure import Plan, Suite
 
 
-def family(size: int, rounds: int) -> Iterator[Suite]:
+def family(plan: Plan) -> Iterator[Suite]:
     """Penalties on weights against `x * c`, and those on matrices against one matrix product."""
+    size = plan.size
     x = jax.random.normal(jax.random.key(0), (size, 512, 512))
     reference = x * 0.5
     whole = {

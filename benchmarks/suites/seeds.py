@@ -1,4 +1,4 @@
-"""The seed table: all networks of `examples.seed_table` in one program, against loops in PyTorch on the same cores."""
+"""The seed table: all networks of `examples.seed_table` in one program, against loops in PyTorch on the same device."""
 
 import time
 from collections.abc import Iterator
@@ -7,28 +7,29 @@ import jax
 
 from examples import seed_table
 
-from ..measure import Suite
+from .. import torch_peer
+from ..measure import Plan, Suite
 from . import torch_seeds
 
 ROUNDS = 3
 
 
-def table(num_seeds: int, rounds: int) -> Iterator[Suite]:
+def table(plan: Plan) -> Iterator[Suite]:
     """Seconds for one network, the mean over the recipes; full size has 32 seeds and 60 epochs.
 
     In every round the program trains all networks, each loop one of each recipe. The compilation counts in a row of its
     own. PyTorch is timed with one thread and with two, since which is faster depends on the machine.
     """
-    is_full = num_seeds >= seed_table.NUM_SEEDS
-    recipes, epochs = (seed_table.RECIPES, seed_table.EPOCHS) if is_full else (seed_table.RECIPES[:1], 1)
+    num_seeds, rounds = plan.size, 1 if plan.is_quick else ROUNDS
+    recipes, epochs = (seed_table.RECIPES[:1], 1) if plan.is_quick else (seed_table.RECIPES, seed_table.EPOCHS)
     keys = jax.random.split(jax.random.key(0), num_seeds)
     num_models = len(recipes) * num_seeds
     start = time.perf_counter()
     program = seed_table.make_program(epochs, recipes).lower(keys).compile()
     compiling = (time.perf_counter() - start) / num_models
-    loops = torch_seeds.loops(recipes, epochs)
+    loops = torch_seeds.loops(recipes, epochs, torch_peer.device()) if "torch" in plan.peers else {}
     measured: dict[str, list[float]] = {name: [] for name in ("jreg, one program", *loops)}
-    for _ in range(min(rounds, ROUNDS)):
+    for _ in range(rounds):
         start = time.perf_counter()
         jax.block_until_ready(program(keys))
         measured["jreg, one program"].append((time.perf_counter() - start) / num_models)
@@ -37,5 +38,5 @@ def table(num_seeds: int, rounds: int) -> Iterator[Suite]:
             train_each()
             measured[name].append((time.perf_counter() - start) / len(recipes))
     measured["jreg, compilation included"] = [seconds + compiling for seconds in measured["jreg, one program"]]
-    missing = () if loops else ("torch",)
+    missing = () if loops or "torch" not in plan.peers else ("torch",)
     yield Suite(f"one of {num_models} networks of {epochs} epochs", {}, missing=missing, measured=measured)

@@ -1,5 +1,6 @@
 """What is paid before the first step: importing, tracing and compiling."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,38 +10,43 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+import jreg
 from jreg import noise
 
-from ..measure import Suite
+from ..measure import Plan, Suite
 from . import peers
 
+USUAL = ("jreg.noise", "jreg.optim", "jreg.train")
 _IMPORT = """
-import sys, time
+import importlib, sys, time
 import jax, optax, flax
 start = time.perf_counter()
-if sys.argv[1] != "nothing":
-    __import__(sys.argv[1])
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 print(time.perf_counter() - start)
 """
 
 
-def imports(repeats: int, rounds: int) -> Iterator[Suite]:
+def imports(plan: Plan) -> Iterator[Suite]:
     """Seconds of an import after jax, optax and flax, each in a process of its own; flax.nnx is what a peer takes."""
-    modules = ("flax.nnx", "jreg", "equinox", "haiku")
-    measured = {name: [_import_seconds(name) for _ in range(repeats)] for name in modules}
+    modules = {"flax.nnx": ("flax.nnx",), "jreg": ("jreg",), "jreg.noise, optim, train": USUAL}
+    modules |= {"jreg, every namespace": tuple(f"jreg.{name}" for name in jreg.NAMESPACES)}
+    modules |= {peer: (peer,) for peer in ("equinox", "haiku", "keras") if peer in plan.peers}
+    measured = {name: [_import_seconds(names) for _ in range(plan.size)] for name, names in modules.items()}
     missing = tuple(name for name, seconds in measured.items() if not all(seconds))
     present = {name: seconds for name, seconds in measured.items() if name not in missing}
     yield Suite("import after jax, optax and flax", {}, missing=missing, measured=present)
 
 
-def compilation(num_layers: int, rounds: int) -> Iterator[Suite]:
+def compilation(plan: Plan) -> Iterator[Suite]:
     """Tracing and compiling the gradient of a network with dropout after each layer, caches cleared for each call."""
+    num_layers = plan.size
     x = jax.random.normal(jax.random.key(0), (32, 64))
     kernels = jax.random.normal(jax.random.key(1), (num_layers, 64, 64)) / 8
     drops: dict[str, Callable[..., Any]] = {
         "no dropout": lambda key, x: x,
         "jreg.noise.dropout": lambda key, x: noise.dropout(key, x, peers.RATE),
-        **peers.installed()[0],
+        **peers.dropouts(plan)[0],
     }
 
     def compiled(drop: Callable[..., Any]) -> Any:
@@ -58,8 +64,9 @@ def compilation(num_layers: int, rounds: int) -> Iterator[Suite]:
     )
 
 
-def traces(num_rates: int, rounds: int) -> Iterator[Suite]:
+def traces(plan: Plan) -> Iterator[Suite]:
     """Applying dropout under many rates: one program where the rate is traced, one for each where it is static."""
+    num_rates = plan.size
     x, key = jax.random.normal(jax.random.key(0), (32, 64)), jax.random.key(0)
     rates = [0.5 * i / num_rates for i in range(num_rates)]
 
@@ -76,7 +83,9 @@ def traces(num_rates: int, rounds: int) -> Iterator[Suite]:
     yield Suite(f"{num_rates} rates, compilation included", {"rates static": static, "jreg, rates traced": traced})
 
 
-def _import_seconds(module: str) -> float:
-    """0 where the module is not installed."""
-    done = subprocess.run([sys.executable, "-c", _IMPORT, module], capture_output=True, text=True, check=False)
+def _import_seconds(modules: tuple[str, ...]) -> float:
+    """0 where a module is not installed."""
+    settings = {**os.environ, "KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-c", _IMPORT, *modules]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=settings)
     return float(done.stdout) if done.returncode == 0 else 0.0

@@ -10,7 +10,7 @@ import optax
 
 from jreg import noise, train
 
-from ..measure import Suite
+from ..measure import Plan, Suite
 
 LEARNING_RATE, BATCH = 1e-3, 32
 
@@ -47,8 +47,9 @@ def problem() -> Problem:
     return Problem(train.make_step(loss_fn, optax.adam(LEARNING_RATE)), evaluate, (x, x[:, :1] * x[:, 1:2]))
 
 
-def fit(epochs: int, rounds: int) -> Iterator[Suite]:
+def fit(plan: Plan) -> Iterator[Suite]:
     """One fit as one program, and as a Python loop over a compiled step and a compiled evaluation."""
+    epochs = plan.size
     made, key, rate = problem(), jax.random.key(0), jnp.float32(0.1)
     state, num_steps = made.start(key), len(made.data[0]) // BATCH
     step, evaluate = jax.jit(made.step), jax.jit(made.evaluate)
@@ -67,8 +68,9 @@ def fit(epochs: int, rounds: int) -> Iterator[Suite]:
     yield Suite(f"a fit of {epochs} epochs of {num_steps} steps", {"a loop over jit(step)": loop, "train.fit": whole})
 
 
-def sweep(num_lanes: int, rounds: int) -> Iterator[Suite]:
+def sweep(plan: Plan) -> Iterator[Suite]:
     """Many small fits: the sweep over all devices, and a Python loop over one compiled fit."""
+    num_lanes = plan.size
     made, rates = problem(), jnp.array([0.0, 0.5])
 
     def fit_one(key: jax.Array, rate: Any) -> jax.Array:

@@ -38,8 +38,19 @@ def wide(leaf: Any) -> Inexact[Array, "..."]:
 
 
 def absolute(w: Inexact[Array, "..."]) -> Float[Array, ""]:
-    """The sum of |w|, each as the product with its own sign held constant: its derivative is that sign, 0 at 0."""
-    return jnp.sum(jnp.real(w * jnp.conj(lax.stop_gradient(jnp.sign(w)))))
+    return jnp.sum(_magnitude(w))
+
+
+@jax.custom_jvp
+def _magnitude(w: Array) -> Array:
+    """|w|, whose derivative is the sign and 0 at 0; that of `jnp.abs` is 1 there."""
+    return jnp.abs(w)
+
+
+@_magnitude.defjvp
+def _magnitude_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (w,), (tangent,) = primals, tangents
+    return _magnitude(w), jnp.real(tangent * jnp.conj(lax.stop_gradient(jnp.sign(w))))
 
 
 def half_square(w: Inexact[Array, "..."]) -> Float[Array, ""]:

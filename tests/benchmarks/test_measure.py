@@ -68,9 +68,10 @@ def test_compiled_cases_rotate_large_arrays_and_share_their_copies():
     x = jnp.ones((2**18,))
     cases = {"first": partial(jax.jit(lambda x: x * 2), x), "second": partial(jax.jit(lambda x: x * 3), x)}
     first, second = measure.prepare(cases).values()
-    assert first.calls[0].args[0] is not first.calls[1].args[0]
-    assert first.calls[1].args[0] is second.calls[1].args[0]
-    np.testing.assert_array_equal(first.calls[1](), 2 * x)
+    arrays = [[run.args[0].args[0] for run in case.runs] for case in (first, second)]
+    assert arrays[0][0] is not arrays[0][1]
+    assert [ours is theirs for ours, theirs in zip(*arrays, strict=True)] == [True, True]
+    np.testing.assert_array_equal(arrays[0][1], x)
 
 
 def test_the_compiler_tells_bytes_and_operations():
@@ -85,3 +86,38 @@ def test_work_becomes_a_rate():
     suite = measure.Suite("suite", {"sweep": lambda: None}, work={"sweep": 10.0}, unit="models")
     (row,) = measure.summarize(suite, {"sweep": [0.5, 1.0]}, {})
     assert (row["per_second"], row["unit"]) == (20.0, "models")
+
+
+def test_a_case_of_another_process_reports_its_own_seconds():
+    prepared = measure.prepare({"here": lambda: None, "there": measure.Remote(lambda: 42.0, compile_s=7.0)})
+    assert measure.sample(prepared, rounds=3)["there"] == [42.0] * 3
+    assert prepared["there"].facts["compile_s"] == 7.0
+
+
+def test_whoever_watches_sees_the_samples_of_every_round():
+    seen = []
+    prepared = measure.prepare({"first": lambda: None, "second": lambda: None})
+    measure.sample(prepared, 3, lambda seconds: seen.append([len(samples) for samples in seconds.values()]))
+    assert seen == [[1, 1], [2, 2], [3, 3]]
+
+
+def test_the_ceiling_is_the_nearer_one():
+    ceilings = {"bytes_per_second": 100.0, "flops_per_second": 1000.0}
+    row = {"fastest_ms": 1e3, "bytes": 50.0, "flops": 100.0}
+    assert measure.ceiling_share(row, ceilings) == 0.5
+    assert measure.ceiling_share({**row, "bytes": None}, ceilings) == 0.1
+    assert measure.ceiling_share({**row, "bytes": None, "flops": None}, ceilings) is None
+
+
+def test_a_step_goes_on_from_its_own_state_and_leaves_what_others_share():
+    start, seen = jnp.ones(4), []
+
+    def step(state, increment):
+        jax.debug.callback(lambda first: seen.append(float(first)), state[0])
+        return state + increment
+
+    cases = {name: measure.Step(step, start, (jnp.float32(by),)) for name, by in (("one", 1.0), ("ten", 10.0))}
+    measure.sample(measure.prepare(cases), rounds=2)
+    jax.effects_barrier()
+    assert sorted(seen) == [1.0, 1.0, 2.0, 3.0, 11.0, 21.0]
+    np.testing.assert_array_equal(start, 1.0)

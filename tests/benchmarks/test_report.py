@@ -14,7 +14,8 @@ def row(suite, case, ratio, budget=None, **fields):
     return {
         "family": suite.split()[0], "suite": suite, "case": case,
         "fastest_ratio": ratio, "median_ratio": ratio, "interval": [ratio, ratio],
-        "budget": budget, "fastest_ms": ratio, "bytes": 4.0, "flops": 2.0, "per_second": None, "unit": None, **fields,
+        "budget": budget, "fastest_ms": ratio, "bytes": 4.0, "flops": 2.0, "temporary_mib": 3.0,
+        "per_second": None, "unit": None, **fields,
     }  # fmt: skip
 
 
@@ -36,7 +37,7 @@ def test_results_of_several_machines_stand_side_by_side(tmp_path):
         paths[-1].write_text(json.dumps(record(ratio)))
     assert report.main([*map(str, paths), "--out", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "report.md").read_text()
-    assert "| jreg.noise.dropout | 1.01 (1.01) | 1.50 (1.50), missed | 1.05 |" in page
+    assert "| jreg.noise.dropout | 1.01 (1.01) | 0% | 3 | 1.50 (1.50), missed | 0% | 3 | 1.05 |" in page
     for name in ("ratios", "roofline", "lanes"):
         assert f"![{name}]({name}.png)" in page
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
@@ -50,8 +51,12 @@ def test_the_readme_shows_what_loses_as_plainly_as_what_wins(tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "old" not in text
-    assert "Where a budget is missed: `jreg.noise.dropout` (dropout forward, float32, 64 MB): 1.50 for 1.05." in text
-    assert "Where a budget is missed: nowhere." in report.section(record(1.0))
+    assert "missed:\n- `jreg.noise.dropout` (dropout forward, float32, 64 MB): 1.50 for 1.05\n" in text
+    assert "| 1.05 | `flax.linen` | 9.00, 9.00 |" in text
+    assert "missed:\n- nowhere\n" in report.section(record(1.0))
+    assert "faster:\n- nowhere\n" in text
+    beaten = report.section(record(9.5))
+    assert "faster:\n- `flax.linen` (dropout forward, float32, 64 MB): 9.00 against 9.50\n" in beaten
 
 
 def test_what_was_not_told_apart_is_marked():

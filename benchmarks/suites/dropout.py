@@ -1,0 +1,112 @@
+"""Dropout of ours and of the peers: alone, under vmap, in a scan of layers, and the peers' own with a faster key."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jreg import noise, random
+
+from .. import torch_peer
+from ..measure import Plan, Suite
+from . import peers
+from .peers import Noise
+
+LANES, LAYERS = 8, 8
+
+
+def dropout(plan: Plan) -> Iterator[Suite]:
+    """Forward, and forward with backward, against x * c."""
+    x = jax.random.normal(jax.random.key(0), (plan.size * 256, 1024))
+    others, missing = peers.dropouts(plan)
+    rate = jnp.float32(peers.RATE)
+    functions = {"x * c": copied, "jreg.noise.dropout": lambda key, x: noise.dropout(key, x, rate), **others}
+    for dtype in (jnp.float32, jnp.bfloat16):
+        data, name = x.astype(dtype), jnp.dtype(dtype).name
+        # The peers all draw with jax.random.bernoulli: in bfloat16 one of them stands for the rest.
+        names = functions if dtype == jnp.float32 else ("x * c", "jreg.noise.dropout", "flax.linen")
+        for what, wrap, budget in (("forward", forward, 1.05), ("forward and backward", with_backward, 1.15)):
+            calls = {
+                name: partial(jax.jit(wrap(functions[name])), jax.random.key(0), data)
+                for name in names
+                if name in functions
+            }
+            with torch_peer.started(plan, "dropout", rows=len(x), dtype=name, backward=wrap is with_backward) as torch:
+                yield Suite(
+                    f"dropout {what}, {name}, {data.nbytes / 2**20:g} MB",
+                    {**calls, **torch.cases},
+                    {"jreg.noise.dropout": budget},
+                    (*missing, *torch.missing),
+                )
+    yield lanes(plan, x)
+    yield scan(plan)
+
+
+def lanes(plan: Plan, x: jax.Array) -> Suite:
+    """Under vmap, with a key for each lane; ours takes a rate for each lane too."""
+    keys, x = jax.random.split(jax.random.key(0), LANES), x.reshape(LANES, -1, 1024)
+    others, missing = peers.dropouts(plan)
+    rates = jnp.linspace(0.0, 2 * peers.RATE, LANES)
+    cases = {"x * c": copied, "jreg.noise.dropout": lambda key, x: jax.vmap(noise.dropout)(key, x, rates)}
+    cases |= {name: jax.vmap(function) for name, function in others.items()}
+    calls = {name: partial(jax.jit(function), keys, x) for name, function in cases.items()}
+    name = f"dropout forward under vmap, {LANES} keys, float32, {plan.size} MB"
+    return Suite(name, calls, {"jreg.noise.dropout": 1.05}, missing)
+
+
+def scan(plan: Plan) -> Suite:
+    """The gradient of layers `x + dropout(tanh(x @ kernel))` under scan: what matters most is the memory."""
+    batch, width = (8192, 256) if not plan.is_quick else (64, 32)
+    x, kernels = jnp.ones((batch, width)), jnp.ones((LAYERS, width, width)) / width
+    default, fused = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
+    others, missing = peers.dropouts(plan)
+    drops = {"no dropout": unchanged, "jreg.noise.dropout": ours, **others}
+    gradients = {name: jax.jit(jax.grad(partial(scanned, drop), argnums=(1, 2))) for name, drop in drops.items()}
+    calls = {name: partial(gradient, default, kernels, x) for name, gradient in gradients.items()}
+    if "flax.linen" in gradients:
+        calls["flax.linen, hash_prng key"] = partial(gradients["flax.linen"], fused, kernels, x)
+    return Suite(f"gradient of a scan of {LAYERS} layers, {batch} x {width}", calls, {}, missing)
+
+
+def scanned(drop: Noise, key: jax.Array, kernels: jax.Array, x: jax.Array) -> jax.Array:
+    def layer(x: jax.Array, inputs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        key, kernel = inputs
+        return x + drop(key, jnp.tanh(x @ kernel)), None
+
+    return jnp.sum(lax.scan(layer, x, (jax.random.split(key, len(kernels)), kernels))[0] ** 2)
+
+
+def prng(plan: Plan) -> Iterator[Suite]:
+    """The peers' own dropout with a `hash_prng` key, against the same with a default key."""
+    x = jax.random.normal(jax.random.key(0), (plan.size * 256, 1024))
+    fast = jax.random.key(0, impl=random.hash_prng)
+    for name, function in peers.dropouts(plan)[0].items():
+        # A generator of Keras has a state of its own.
+        if name == "keras":
+            continue
+        compiled = jax.jit(function)
+        calls = {"default key": partial(compiled, jax.random.key(0), x), "hash_prng key": partial(compiled, fast, x)}
+        yield Suite(f"{name} dropout forward, {plan.size} MB", calls, {"hash_prng key": 0.15})
+
+
+def ours(key: jax.Array, x: jax.Array) -> jax.Array:
+    return noise.dropout(key, x, peers.RATE)
+
+
+def copied(key: jax.Array, x: jax.Array) -> jax.Array:
+    return x * 1.1
+
+
+def unchanged(key: jax.Array, x: jax.Array) -> jax.Array:
+    return x
+
+
+def forward(function: Noise) -> Noise:
+    return function
+
+
+def with_backward(function: Noise) -> Callable[..., Any]:
+    return jax.grad(lambda key, x: jnp.sum(jnp.square(function(key, x).astype(jnp.float32))), argnums=1)
