@@ -19,8 +19,10 @@ def main(arguments: list[str]) -> int:
     old, new = (json.loads(path.read_text()) for path in (options.old, options.new))
     found = changes(old["rows"], new["rows"])
     console = wide_console()
-    if old["machine"]["devices"] != new["machine"]["devices"]:
-        console.print(f"The devices differ: {old['machine']['devices']} and {new['machine']['devices']}.")
+    for what in ("devices", "environment"):
+        before, now = (record["machine"].get(what) for record in (old, new))
+        if before != now:
+            console.print(f"{what} differ: {before} and {now}")
     console.print(table(found) if found else "No case changed beyond noise.")
     for title, names in (("only in the old file", absent(old, new)), ("only in the new file", absent(new, old))):
         if names:

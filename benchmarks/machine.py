@@ -13,6 +13,8 @@ import jax.numpy as jnp
 from .measure import prepare, sample
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "equinox", "dm-haiku", "dm-pix", "augmax", "keras", "torch", "numpy")
+SETTINGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS", "GLIBC_TUNABLES")
+"""Variables of the environment that a figure may depend on."""
 SMALL_MEMORY, LARGE_MEMORY = 2**33, 2**35
 
 
@@ -25,16 +27,18 @@ def machine() -> dict[str, object]:
         "backend": devices[0].platform,
         "devices": [device.device_kind for device in devices],
         "python": platform.python_version(),
+        "environment": {name: os.environ[name] for name in SETTINGS if os.environ.get(name)},
         "versions": versions(),
         "commit": commit(),
     }
 
 
 def label(found: dict) -> str:
-    """The machine in a few words, for a column or a legend."""
+    """The machine and its settings in a few words, for a column or a legend."""
     name = found["processor"] if found["backend"] == "cpu" else found["devices"][0]
     count = found["cores"] if found["backend"] == "cpu" else len(found["devices"])
-    return f"{name}, {count} {'core' if found['backend'] == 'cpu' else 'device'}{'s' if count != 1 else ''}"
+    unit = "core" if found["backend"] == "cpu" else "device"
+    return ", ".join([name, f"{count} {unit}{'s' if count != 1 else ''}", *found["environment"].values()])
 
 
 def versions() -> dict[str, str]:

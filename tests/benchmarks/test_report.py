@@ -6,7 +6,7 @@ from benchmarks import report
 
 MACHINE = {
     "processor": "Abacus", "cores": 2, "backend": "cpu", "devices": ["cpu"],
-    "versions": {"jax": "0.1"}, "commit": "abc",
+    "environment": {}, "versions": {"jax": "0.1"}, "commit": "abc",
 }  # fmt: skip
 
 
@@ -63,3 +63,9 @@ def test_what_was_not_told_apart_is_marked():
     vague = row("suite", "case", 1.02, interval=[0.9, 1.1])
     assert report.cell(vague) == "1.02 (1.02) ~"
     assert report.cell(row("suite", "case", 1.02)) == "1.02 (1.02)"
+
+
+def test_a_label_tells_the_settings_of_the_environment():
+    assert report.machine.label(MACHINE) == "Abacus, 2 cores"
+    tuned = {**MACHINE, "backend": "gpu", "devices": ["Slide Rule"], "environment": {"XLA_FLAGS": "--xla_x=1"}}
+    assert report.machine.label(tuned) == "Slide Rule, 1 device, --xla_x=1"
