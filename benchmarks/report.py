@@ -117,17 +117,18 @@ def is_peer(row: Row) -> bool:
 
 
 def faster_peers(rows: list[Row]) -> Iterator[str]:
-    """Peers that beat ours beyond noise, in suites with a case that is named after the library."""
+    """Peers that beat every case of ours in their suite, beyond noise."""
     for suite in ordered(row["suite"] for row in rows):
-        found = [row for row in rows if row["suite"] == suite and row["interval"]]
-        ours = sorted((row for row in found if is_ours(row)), key=lambda row: row["median_ratio"])
-        for row in filter(is_peer, found):
-            if ours and row["interval"][1] < ours[0]["interval"][0]:
+        reference, *others = (row for row in rows if row["suite"] == suite)
+        if reference["case"].startswith("jreg"):
+            others.append(reference)
+        ours = sorted(
+            (row for row in others if not row["case"].startswith(PEERS) and row["interval"]),
+            key=lambda row: row["median_ratio"],
+        )
+        for row in filter(is_peer, others):
+            if ours and row["interval"] and row["interval"][1] < ours[0]["interval"][0]:
                 yield f"`{row['case']}` ({suite}): {row['median_ratio']:.2f} against {ours[0]['median_ratio']:.2f}"
-
-
-def is_ours(row: Row) -> bool:
-    return row["case"].startswith("jreg")
 
 
 def lost(rows: list[Row]) -> Iterator[str]:

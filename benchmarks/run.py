@@ -18,8 +18,6 @@ ROUNDS, QUICK_ROUNDS = 30, 2
 
 def main(arguments: list[str]) -> int:
     options = parsed(arguments)
-    if options.device:
-        jax.config.update("jax_platforms", {"gpu": "cuda"}.get(options.device, options.device))
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     size = 1 if options.quick else machine.megabytes()
     record: dict[str, Any] = {
@@ -67,7 +65,13 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="where to store the figures, every sample included")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS, help="which peers; none if empty")
     parser.add_argument("--device", choices=("cpu", "gpu", "tpu"), help="the backend; by default what jax chooses")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    # Elsewhere jax prefers an accelerator by itself.
+    if options.device not in (None, jax.default_backend()):
+        parser.error(f"--device {options.device}: jax finds only a {jax.default_backend()} here")
+    return options
 
 
 def chosen(suites: Iterable[Suite], peers: list[str]) -> Iterator[Suite]:

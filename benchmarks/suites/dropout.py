@@ -10,9 +10,8 @@ from jax import lax
 
 from jreg import noise, random
 
-from .. import torch_peer
 from ..measure import Plan, Suite
-from . import peers
+from . import peers, torch_process
 from .peers import Noise
 
 LANES, LAYERS = 8, 8
@@ -34,7 +33,9 @@ def dropout(plan: Plan) -> Iterator[Suite]:
                 for name in names
                 if name in functions
             }
-            with torch_peer.started(plan, "dropout", rows=len(x), dtype=name, backward=wrap is with_backward) as torch:
+            with torch_process.started(
+                plan, "dropout", rows=len(x), dtype=name, backward=wrap is with_backward
+            ) as torch:
                 yield Suite(
                     f"dropout {what}, {name}, {data.nbytes / 2**20:g} MB",
                     {**calls, **torch.cases},

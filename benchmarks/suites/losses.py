@@ -9,8 +9,8 @@ import optax
 
 from jreg import targets
 
-from .. import torch_peer
 from ..measure import Plan, Suite
+from . import torch_process
 
 NUM_CLASSES = 50_000
 SMOOTHING = 0.1
@@ -38,6 +38,6 @@ def cross_entropy(plan: Plan) -> Iterator[Suite]:
         "jreg.targets": partial(jax.jit(jax.grad(closed_form)), logits, ids, jnp.float32(SMOOTHING)),
     }
     shape = {"batch": batch, "num_classes": NUM_CLASSES}
-    with torch_peer.started(plan, "cross_entropy", **shape, smoothing=SMOOTHING) as torch:
+    with torch_process.started(plan, "cross_entropy", **shape, smoothing=SMOOTHING) as torch:
         name = f"cross-entropy gradient, {batch} x {NUM_CLASSES}"
         yield Suite(name, {**cases, **torch.cases}, missing=torch.missing)

@@ -10,9 +10,8 @@ from jax import lax
 
 from jreg import noise
 
-from .. import torch_peer
 from ..measure import Plan, Suite
-from . import peers
+from . import peers, torch_process
 from .dropout import copied, forward, with_backward
 from .peers import RATE
 
@@ -38,7 +37,7 @@ def family(plan: Plan) -> Iterator[Suite]:
     layers, missing = peers.installed(plan, {"keras": keras_layers})
     functions |= {f"keras {name}": function for name, function in layers.get("keras", {}).items()}
     calls = {name: partial(jax.jit(function), jax.random.key(0), x) for name, function in functions.items()}
-    with torch_peer.started(plan, "alpha_dropout", rows=plan.size * 256) as torch:
+    with torch_process.started(plan, "alpha_dropout", rows=plan.size * 256) as torch:
         calls |= {f"{name} alpha_dropout": case for name, case in torch.cases.items()}
         yield Suite(f"noise forward, float32, {plan.size} MB", calls, {}, (*missing, *torch.missing))
 
@@ -68,7 +67,7 @@ def spatial(plan: Plan) -> Iterator[Suite]:
         **others,
     }
     calls = {name: partial(jax.jit(function), jax.random.key(0), x) for name, function in functions.items()}
-    with torch_peer.started(plan, "spatial_dropout", batch=batch, channels=channels, side=side) as torch:
+    with torch_process.started(plan, "spatial_dropout", batch=batch, channels=channels, side=side) as torch:
         name = f"spatial dropout forward, float32, {x.nbytes // 2**20} MB"
         yield Suite(name, {**calls, **torch.cases}, {}, (*missing, *torch.missing))
 

@@ -11,8 +11,8 @@ from jax import lax
 
 from jreg import norm
 
-from .. import torch_peer
 from ..measure import Plan, Suite
+from . import torch_process
 
 FEATURES = 256
 Function = Callable[[Any, jax.Array], jax.Array]
@@ -34,7 +34,7 @@ def batch_norm(plan: Plan) -> Iterator[Suite]:
     for what, functions in (("forward", cases), ("forward and backward", gradients)):
         calls = {case: partial(jax.jit(function), params, x) for case, function in functions.items()}
         backward = functions is gradients
-        with torch_peer.started(plan, "batch_norm", rows=rows, features=FEATURES, backward=backward) as torch:
+        with torch_process.started(plan, "batch_norm", rows=rows, features=FEATURES, backward=backward) as torch:
             name = f"batch norm {what}, {plan.size} MiB"
             yield Suite(name, {**calls, **torch.cases}, {"jreg.norm.batch_norm": 1.05}, torch.missing)
 

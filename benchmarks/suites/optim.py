@@ -9,8 +9,8 @@ import optax
 
 from jreg import optim
 
-from .. import torch_peer
 from ..measure import Plan, Step, Suite
+from . import torch_process
 
 LEARNING_RATE, DECAY = 1e-3, 0.01
 BUDGETS = {"with_decoupled_decay": 1.03, "with_decoupled_decay + prox_l1": 1.03}
@@ -41,6 +41,6 @@ def update(plan: Plan) -> Iterator[Suite]:
         return Step(update, (params, optimizer.init(params)), (grads,))
 
     cases: dict[str, Any] = {name: step(made) for name, made in optimizers.items()}
-    with torch_peer.started(plan, "adamw", size=size, decay=DECAY) as torch:
+    with torch_process.started(plan, "adamw", size=size, decay=DECAY) as torch:
         cases |= {f"{name} AdamW": case for name, case in torch.cases.items()}
         yield Suite(f"optimizer update, 4 x {size} x {size}", cases, BUDGETS, torch.missing)

@@ -7,9 +7,8 @@ import jax
 
 from examples import seed_table
 
-from .. import torch_peer
 from ..measure import Plan, Suite
-from . import torch_seeds
+from . import torch_process, torch_seeds
 
 ROUNDS = 3
 
@@ -27,7 +26,7 @@ def table(plan: Plan) -> Iterator[Suite]:
     start = time.perf_counter()
     program = seed_table.make_program(epochs, recipes).lower(keys).compile()
     compiling = (time.perf_counter() - start) / num_models
-    loops = torch_seeds.loops(recipes, epochs, torch_peer.device()) if "torch" in plan.peers else {}
+    loops = torch_seeds.loops(recipes, epochs, torch_process.device()) if "torch" in plan.peers else {}
     measured: dict[str, list[float]] = {name: [] for name in ("jreg, one program", *loops)}
     for _ in range(rounds):
         start = time.perf_counter()

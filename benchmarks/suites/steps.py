@@ -11,9 +11,8 @@ from flax import nnx
 from jreg import nnx as jreg_nnx
 from jreg import noise, random
 
-from .. import torch_peer
 from ..measure import Plan, Step, Suite
-from . import peers
+from . import peers, torch_process
 from .peers import RATE, Noise
 
 LEARNING_RATE = 1e-3
@@ -161,7 +160,7 @@ def _suites(plan: Plan, name: str, make: Any, x: jax.Array, task: str, **shape: 
     for case, model in models.items():
         graph, params, rest = nnx.split(model, nnx.Param, ...)
         calls[case] = Step(partial(_step, graph), (params, rest), (x,))
-    with torch_peer.started(plan, task, **shape) as torch:
+    with torch_process.started(plan, task, **shape) as torch:
         yield Suite(name, {**calls, **torch.cases}, {"jreg.nnx.Dropout": 1.03}, (*missing, *torch.missing))
 
 

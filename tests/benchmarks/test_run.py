@@ -54,3 +54,9 @@ def test_unknown_names_are_refused(arguments, capsys):
     with pytest.raises(SystemExit):
         run.main(arguments)
     assert "invalid choice" in capsys.readouterr().err
+
+
+def test_a_device_that_is_not_there_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        run.main(["--device", "tpu"])
+    assert "--device tpu: jax finds only a cpu here" in capsys.readouterr().err
