@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+RECORDS ?= benchmarks/results/cpu.json benchmarks/results/cpu_huge_pages.json
 
 .PHONY: demo test lint bench bench-report faults clean
 
@@ -20,7 +21,7 @@ bench: .venv/bench
 	$(BIN)/python -m benchmarks
 
 bench-report: .venv/bench
-	$(BIN)/python -m benchmarks report benchmarks/results/cpu.json --readme README.md
+	$(BIN)/python -m benchmarks report $(RECORDS) --readme README.md
 
 faults: .venv/dev
 	$(BIN)/python -m benchmarks.faults
