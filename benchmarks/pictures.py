@@ -32,14 +32,15 @@ def bars(records: list[Record], path: Path) -> bool:
     cases = list(dict.fromkeys(case for found in copied for case in found))[:BARS]
     if not cases:
         return False
-    figure, axes = plt.subplots(figsize=(8, 1 + 0.2 * len(cases) * (1 + len(records))), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 1 + 0.11 * len(cases) * (1 + len(records))), layout="constrained")
     height = 0.8 / len(records)
     for index, (record, found) in enumerate(zip(records, copied, strict=True)):
         places = [position + index * height for position in range(len(cases))]
         values = [found.get(case, 0.0) for case in cases]
         drawn = axes.barh(places, values, height, label=machine.label(record["machine"]))
-        axes.bar_label(drawn, [f"{value:.2f}" if value else "" for value in values], padding=3, fontsize=8)
-    axes.set_yticks([position + 0.4 - height / 2 for position in range(len(cases))], cases)
+        axes.bar_label(drawn, [f"{value:.2f}" if value else "" for value in values], padding=3, fontsize=7)
+    axes.set_yticks([position + 0.4 - height / 2 for position in range(len(cases))], cases, fontsize=7)
+    axes.margins(x=0.1, y=0.01)
     axes.invert_yaxis()
     axes.axvline(1.0, color="black", linewidth=0.8)
     axes.set_xscale("log")
