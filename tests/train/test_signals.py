@@ -44,6 +44,14 @@ def sends(signum, at=5):
     return callback
 
 
+@pytest.fixture(autouse=True)
+def interactive():
+    """A shell starts what runs in its background with SIGINT ignored, and what is ignored stays so."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_after_the_step_with_its_status(tmp_path, signum, status):
     checkpoints = train.Checkpoints(tmp_path)
