@@ -20,13 +20,12 @@ from jax.ad_checkpoint import print_saved_residuals
 
 from jreg import random
 
+from .suites import peers
 from .suites.dropout import ours, scanned, unchanged
-from .suites.peers import RATE
+from .suites.peers import Noise
 
 NUM_LAYERS, BATCH, WIDTH = 8, 4096, 512
 REPORT = Path(__file__).parent / "results" / "memory.md"
-
-Dropout = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 class Cost(NamedTuple):
@@ -39,31 +38,22 @@ class Cost(NamedTuple):
     temporary_twice: int
 
 
-def flax_dropout(key: jax.Array, x: jax.Array) -> jax.Array:
-    y: Any = nn.Dropout(RATE, deterministic=False).apply({}, x, rngs={"dropout": key})
-    return y
-
-
-def equinox_dropout(key: jax.Array, x: jax.Array) -> jax.Array:
-    return eqx.nn.Dropout(RATE)(x, key=key)
-
-
 def main() -> None:
     default, fused = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
     base = measure("none", unchanged, default)
     costs = [
         measure("jreg.noise.dropout", ours, default),
-        measure("flax.linen.Dropout", flax_dropout, default),
-        measure("flax.linen.Dropout, hash_prng key", flax_dropout, fused),
-        measure("equinox.nn.Dropout", equinox_dropout, default),
-        measure("equinox.nn.Dropout, hash_prng key", equinox_dropout, fused),
+        measure("flax.linen.Dropout", peers.linen(nn), default),
+        measure("flax.linen.Dropout, hash_prng key", peers.linen(nn), fused),
+        measure("equinox.nn.Dropout", peers.equinox(eqx), default),
+        measure("equinox.nn.Dropout, hash_prng key", peers.equinox(eqx), fused),
     ]
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(page(base, costs))
     print(REPORT.read_text())
 
 
-def measure(name: str, dropout: Dropout, key: jax.Array) -> Cost:
+def measure(name: str, dropout: Noise, key: jax.Array) -> Cost:
     x, loss = jnp.ones((BATCH, WIDTH)), partial(scanned, dropout)
     return Cost(
         name,
@@ -87,7 +77,7 @@ def held(vjp: Callable) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(vjp))
 
 
-def residuals(dropout: Dropout) -> str:
+def residuals(dropout: Noise) -> str:
     """What jax itself lists as saved by one dropout between two functions, without the places in the sources."""
     listing = io.StringIO()
     with contextlib.redirect_stdout(listing):
@@ -118,7 +108,7 @@ to, of one dropout and of the scan; *temporary* is `memory_analysis` of the comp
 and with flax:
 
 ```
-{residuals(flax_dropout)}
+{residuals(peers.linen(nn))}
 ```
 """
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import jax
 
 from . import machine
 from .measure import Suite, prepare, sample, summarize
-from .screen import Row, Screen, ceilings_in_words, table
+from .screen import Row, Screen, ceilings_in_words
 from .suites import PEERS, SUITES
 
 ROUNDS, QUICK_ROUNDS = 30, 2
@@ -37,12 +38,8 @@ def main(arguments: list[str]) -> int:
         for name in options.suite:
             screen.begin(name)
             for suite in chosen(SUITES[name].suites(options.quick, size, tuple(options.peers)), options.peers):
-
-                def running(rows: list[Row], suite: Suite = suite) -> None:
-                    screen.running(table(suite, rows, record["ceilings"]))
-
-                rows = timed(suite, rounds, running)
-                screen.console.print(table(suite, rows, record["ceilings"]))
+                rows = timed(suite, rounds, partial(screen.running, suite, record["ceilings"]))
+                screen.finished(suite, record["ceilings"], rows)
                 record["rows"] += [{"family": name, **row} for row in rows]
             screen.advance()
             # The ceilings are the best of a run: the machine may have been slow when it began.

@@ -48,15 +48,19 @@ class Screen:
     def advance(self) -> None:
         self.progress.advance(self.task)
 
-    def running(self, grid: Table) -> None:
-        self.show(Group(grid, self.progress))
+    def running(self, suite: Suite, ceilings: Mapping[str, float], rows: Sequence[Row]) -> None:
+        if self.live.is_started:
+            self.show(Group(table(suite, ceilings, rows), self.progress))
+
+    def finished(self, suite: Suite, ceilings: Mapping[str, float], rows: Sequence[Row]) -> None:
+        self.console.print(table(suite, ceilings, rows))
 
     def show(self, drawn: Any) -> None:
         if self.live.is_started:
             self.live.update(drawn, refresh=True)
 
 
-def table(suite: Suite, rows: Sequence[Row], ceilings: Mapping[str, float]) -> Table:
+def table(suite: Suite, ceilings: Mapping[str, float], rows: Sequence[Row]) -> Table:
     notes = ["~ not told apart from the reference"] if any(is_vague(row) for row in rows[1:]) else []
     notes += [f"missing: {', '.join(suite.missing)}"] if suite.missing else []
     grid = Table(title=suite.name, caption="; ".join(notes) or None)

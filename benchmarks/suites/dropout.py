@@ -61,8 +61,9 @@ def lanes(plan: Plan, x: jax.Array) -> Suite:
 def scan(plan: Plan) -> Suite:
     """The gradient of layers `x + dropout(tanh(x @ kernel))` under scan: what matters most is the memory."""
     batch, width = (8192, 256) if not plan.is_quick else (64, 32)
-    x, kernels = jnp.ones((batch, width)), jnp.ones((LAYERS, width, width)) / width
     default, fused = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
+    x = jax.random.normal(default, (batch, width))
+    kernels = jax.random.normal(jax.random.key(1), (LAYERS, width, width)) / width
     others, missing = peers.dropouts(plan)
     drops = {"no dropout": unchanged, "jreg.noise.dropout": ours, **others}
     gradients = {name: jax.jit(jax.grad(partial(scanned, drop), argnums=(1, 2))) for name, drop in drops.items()}
