@@ -34,6 +34,7 @@ OURS: dict[str, Transform] = {
     "random_grayscale": partial(augment.random_grayscale, prob=0.2),
     "random_blur, 23 pixels": partial(augment.random_blur, size=23),
     "random_erase": partial(augment.random_erase, prob=0.5),
+    "grid_mask": partial(augment.grid_mask, keep=0.6),
     "rand_augment": partial(augment.rand_augment, magnitude=0.3),
     "trivial_augment": augment.trivial_augment,
     "augmix": partial(augment.augmix, magnitude=0.3),

@@ -83,13 +83,18 @@ def translate(x: X, shift: Real[Array, "*batch 2"], *, fill: Number = 0.0) -> X:
 def rotation(degrees: Array) -> Float[Array, "*batch 2 2"]:
     """Where pixels come from, about the centre, when an image turns counter-clockwise; rows point down."""
     cosine, sine = jnp.cos(jnp.deg2rad(degrees)), jnp.sin(jnp.deg2rad(degrees))
-    return jnp.stack([jnp.stack([cosine, sine], -1), jnp.stack([-sine, cosine], -1)], -2)
+    return _square(cosine, sine, -sine, cosine)
 
 
 def shearing(down: Array, right: Array) -> Float[Array, "*batch 2 2"]:
     """Where pixels come from when columns move down by `down` per column, and rows right by `right` per row upwards."""
     one = jnp.ones_like(down)
-    return jnp.stack([jnp.stack([one, -down], -1), jnp.stack([right, one], -1)], -2)
+    return _square(one, -down, right, one)
+
+
+def _square(*entries: Array) -> Float[Array, "*batch 2 2"]:
+    # One stack: of stacks of what was drawn, XLA's CPU compiler makes a program that takes it seconds.
+    return jnp.stack(entries, -1).reshape(*entries[0].shape, 2, 2)
 
 
 def about_centre(linear: Array, x: Images, shift: Array | None = None) -> Float[Array, "*batch 2 3"]:

@@ -143,17 +143,18 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
     if key is None:
         return x
     unit_key, *start_keys = split(checks.key("grid_mask", key), 3)
-    height, width = image.shape[-3:-1]
     shape = batch_shape(x)
-    pitch = jnp.maximum(jnp.round(uniform(unit_key, shape, low, high) * min(height, width)), 1.0)
+    pitch = jnp.maximum(jnp.round(uniform(unit_key, shape, low, high) * min(image.shape[-3:-1])), 1.0)
     hole = jnp.round((1.0 - keep) * pitch)
 
-    def is_hole(start_key: Key, size: int) -> Array:
+    def is_hole(start_key: Key, axis: int) -> Array:
         start = jnp.floor(uniform(start_key, shape, 0.0, 1.0) * pitch)
-        positions = lax.broadcasted_iota(jnp.float32, (*shape, size), len(shape)) + start[..., None]
-        return positions - pitch[..., None] * jnp.floor(positions / pitch[..., None]) < hole[..., None]
+        first, period, size = (number[..., None, None, None] for number in (start, pitch, hole))
+        # In the image's own axes: a reshape between this and the image takes XLA's CPU compiler seconds.
+        positions = lax.broadcasted_iota(jnp.float32, (*image.shape[:-1], 1), image.ndim + axis) + first
+        return positions - period * jnp.floor(positions / period) < size
 
-    is_filled = is_hole(start_keys[0], height)[..., :, None, None] & is_hole(start_keys[1], width)[..., None, :, None]
+    is_filled = is_hole(start_keys[0], -3) & is_hole(start_keys[1], -2)
     return _filled(x, is_filled, colour, keep, pitch)
 
 
