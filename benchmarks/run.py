@@ -14,7 +14,7 @@ from .measure import Suite, prepare, sample, summarize
 from .screen import Row, Screen, ceilings_in_words
 from .suites import PEERS, SUITES
 
-ROUNDS, QUICK_ROUNDS = 30, 2
+ROUNDS, QUICK_ROUNDS = 15, 2
 
 
 def main(arguments: list[str]) -> int:
