@@ -1,7 +1,7 @@
 """Image transforms beside those of dm_pix, augmax and Keras (JAX backend), in images per second.
 
 Each case draws for every image of the batch: the peers that draw for one image alone are mapped over the batch by
-`jax.vmap`. All are jitted. Where a peer has no such transform, or one that cannot be traced, it is left out.
+`jax.vmap`. All are jitted. Where a peer has no such transform it is left out; one that cannot be traced is named.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,13 +51,18 @@ def images(plan: Plan) -> Iterator[Suite]:
     # A quick run only asks whether the suite runs: each transform takes seconds to compile.
     for name, ours in list(OURS.items())[: 2 if plan.is_quick else None]:
         cases: dict[str, Callable[[], Any]] = {f"jreg.augment.{name.split(',')[0]}": partial(jax.jit(ours), key, x)}
+        untraced = []
         for peer, transforms in found.items():
-            if name in transforms and can_be_traced(transforms[name], key, x):
+            if name not in transforms:
+                continue
+            if can_be_traced(transforms[name], key, x):
                 cases[peer] = partial(jax.jit(transforms[name]), key, x)
+            else:
+                untraced.append(f"{peer} (cannot be traced)")
         yield Suite(
             f"{name}, {size} x {SIDE} x {SIDE} x 3",
             cases,
-            missing=missing,
+            missing=(*missing, *untraced),
             work=dict.fromkeys(cases, float(size)),
             unit="images",
         )
