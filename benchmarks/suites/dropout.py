@@ -26,12 +26,12 @@ def dropout(plan: Plan) -> Iterator[Suite]:
     for dtype in (jnp.float32, jnp.bfloat16):
         data, name = x.astype(dtype), jnp.dtype(dtype).name
         # The peers all draw with jax.random.bernoulli: in bfloat16 one of them stands for the rest.
-        names = functions if dtype == jnp.float32 else ("x * c", "jreg.noise.dropout", "flax.linen")
+        cases = functions if dtype == jnp.float32 else ("x * c", "jreg.noise.dropout", "flax.linen")
         for what, wrap, budget in (("forward", forward, 1.05), ("forward and backward", with_backward, 1.15)):
             calls = {
-                name: partial(jax.jit(wrap(functions[name])), jax.random.key(0), data)
-                for name in names
-                if name in functions
+                case: partial(jax.jit(wrap(functions[case])), jax.random.key(0), data)
+                for case in cases
+                if case in functions
             }
             with torch_process.started(
                 plan, "dropout", rows=len(x), dtype=name, backward=wrap is with_backward
@@ -42,14 +42,13 @@ def dropout(plan: Plan) -> Iterator[Suite]:
                     {"jreg.noise.dropout": budget},
                     (*missing, *torch.missing),
                 )
-    yield lanes(plan, x)
-    yield scan(plan)
+    yield lanes(plan, x, others, missing)
+    yield scan(plan, others, missing)
 
 
-def lanes(plan: Plan, x: jax.Array) -> Suite:
+def lanes(plan: Plan, x: jax.Array, others: dict[str, Noise], missing: tuple[str, ...]) -> Suite:
     """Under vmap, with a key for each lane; ours takes a rate for each lane too."""
     keys, x = jax.random.split(jax.random.key(0), LANES), x.reshape(LANES, -1, 1024)
-    others, missing = peers.dropouts(plan)
     rates = jnp.linspace(0.0, 2 * peers.RATE, LANES)
     cases = {"x * c": copied, "jreg.noise.dropout": lambda key, x: jax.vmap(noise.dropout)(key, x, rates)}
     cases |= {name: jax.vmap(function) for name, function in others.items()}
@@ -58,13 +57,12 @@ def lanes(plan: Plan, x: jax.Array) -> Suite:
     return Suite(name, calls, {"jreg.noise.dropout": 1.05}, missing)
 
 
-def scan(plan: Plan) -> Suite:
+def scan(plan: Plan, others: dict[str, Noise], missing: tuple[str, ...]) -> Suite:
     """The gradient of layers `x + dropout(tanh(x @ kernel))` under scan: what matters most is the memory."""
     batch, width = (8192, 256) if not plan.is_quick else (64, 32)
     default, fused = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
     x = jax.random.normal(default, (batch, width))
     kernels = jax.random.normal(jax.random.key(1), (LAYERS, width, width)) / width
-    others, missing = peers.dropouts(plan)
     drops = {"no dropout": unchanged, "jreg.noise.dropout": ours, **others}
     gradients = {name: jax.jit(jax.grad(partial(scanned, drop), argnums=(1, 2))) for name, drop in drops.items()}
     calls = {name: partial(gradient, default, kernels, x) for name, gradient in gradients.items()}

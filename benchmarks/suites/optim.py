@@ -10,9 +10,10 @@ import optax
 from jreg import optim
 
 from ..measure import Plan, Step, Suite
+from ..torch_peer import LEARNING_RATE
 from . import torch_process
 
-LEARNING_RATE, DECAY = 1e-3, 0.01
+DECAY = 0.01
 BUDGETS = {"with_decoupled_decay": 1.03, "with_decoupled_decay + prox_l1": 1.03}
 
 

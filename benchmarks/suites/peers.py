@@ -8,9 +8,9 @@ from typing import Any
 import jax
 
 from ..measure import Plan
+from ..torch_peer import RATE
 
 Noise = Callable[[jax.Array, Any], Any]
-RATE = 0.1
 PEERS = ("flax", "equinox", "haiku", "torch", "dm_pix", "augmax", "keras", "optax")
 """The names that a peer's cases begin with."""
 

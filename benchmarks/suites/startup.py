@@ -15,6 +15,7 @@ from jreg import noise
 
 from ..measure import Plan, Suite
 from . import peers
+from .dropout import ours, unchanged
 
 USUAL = ("jreg.noise", "jreg.optim", "jreg.train")
 _IMPORT = """
@@ -44,8 +45,8 @@ def compilation(plan: Plan) -> Iterator[Suite]:
     x = jax.random.normal(jax.random.key(0), (32, 64))
     kernels = jax.random.normal(jax.random.key(1), (num_layers, 64, 64)) / 8
     drops: dict[str, Callable[..., Any]] = {
-        "no dropout": lambda key, x: x,
-        "jreg.noise.dropout": lambda key, x: noise.dropout(key, x, peers.RATE),
+        "no dropout": unchanged,
+        "jreg.noise.dropout": ours,
         **peers.dropouts(plan)[0],
     }
 

@@ -9,21 +9,20 @@ import jax.numpy as jnp
 from flax import nnx
 
 from jreg import nnx as jreg_nnx
-from jreg import noise, random
+from jreg import random
 
 from ..measure import Plan, Step, Suite
+from ..torch_peer import LEARNING_RATE, RATE
 from . import peers, torch_process
-from .peers import RATE, Noise
-
-LEARNING_RATE = 1e-3
+from .dropout import ours, unchanged
+from .peers import Noise
 
 
 def mlp(plan: Plan) -> Iterator[Suite]:
     """Hidden layers of 1024, each with a relu and a dropout."""
     num_layers, (width, batch) = plan.size, (32, 8) if plan.is_quick else (1024, 512)
 
-    def make(dropout: Any, norm: Any, key: jax.Array) -> nnx.Module:
-        rngs = nnx.Rngs(params=0, dropout=key)
+    def make(dropout: Any, norm: Any, rngs: nnx.Rngs) -> nnx.Module:
         layers = (
             (nnx.Linear(width, width, rngs=rngs), jax.nn.relu, dropout(RATE, rngs=rngs)) for _ in range(num_layers)
         )
@@ -38,8 +37,7 @@ def resnet(plan: Plan) -> Iterator[Suite]:
     """Blocks of two convolutions of 32 channels, with dropout between them, on images of 16 by 16."""
     num_blocks, batch = plan.size, 2 if plan.is_quick else 32
 
-    def make(dropout: Any, norm: Any, key: jax.Array) -> nnx.Module:
-        rngs = nnx.Rngs(params=0, dropout=key)
+    def make(dropout: Any, norm: Any, rngs: nnx.Rngs) -> nnx.Module:
         return nnx.Sequential(*(Block(32, dropout, norm, rngs) for _ in range(num_blocks)))
 
     x = jax.random.normal(jax.random.key(0), (batch, 16, 16, 32))
@@ -51,8 +49,7 @@ def transformer(plan: Plan) -> Iterator[Suite]:
     """Width 256, 4 heads; the residual stream, the hidden layer and the attention weights are dropped."""
     num_layers, (width, length, batch) = plan.size, (32, 16, 2) if plan.is_quick else (256, 128, 8)
 
-    def make(dropout: Any, norm: Any, key: jax.Array) -> nnx.Module:
-        rngs = nnx.Rngs(params=0, dropout=key)
+    def make(dropout: Any, norm: Any, rngs: nnx.Rngs) -> nnx.Module:
         return nnx.Sequential(*(Layer(width, dropout, rngs) for _ in range(num_layers)))
 
     x = jax.random.normal(jax.random.key(0), (batch, length, width))
@@ -88,16 +85,17 @@ def gradient(plan: Plan) -> Iterator[Suite]:
             x = x + drop(down_key, drop(up_key, jax.nn.gelu(_layer_norm(x) @ layer["up"])) @ layer["down"])
         return jnp.mean(x**2)
 
+    others, missing = peers.installed(plan, {"flax.linen": peers.linen})
     drops = {
-        "no dropout": lambda key, x: x,
-        "jreg.noise.dropout": lambda key, x: noise.dropout(key, x, RATE),
-        **{name: function for name, function in peers.dropouts(plan)[0].items() if name == "flax.linen"},
+        "no dropout": unchanged,
+        "jreg.noise.dropout": ours,
+        **others,
     }
     steps = {name: jax.jit(jax.grad(partial(loss, drop=drop))) for name, drop in drops.items()}
     calls = {name: partial(step, layers, tokens, jax.random.key(0)) for name, step in steps.items()}
     sites = 1 + 4 * num_layers
     name = f"transformer gradient, {num_layers} layers, d {width}, T {length}, B {batch}, {sites} sites"
-    yield Suite(name, calls, {"jreg.noise.dropout": 1.01})
+    yield Suite(name, calls, {"jreg.noise.dropout": 1.01}, missing)
 
 
 class Layer(nnx.Module):
@@ -146,19 +144,23 @@ class Foreign(nnx.Module):
 def _suites(plan: Plan, name: str, make: Any, x: jax.Array, task: str, **shape: int) -> Iterator[Suite]:
     """Ratios to the model without dropout; the masks are drawn from the default key where nothing else is said."""
     default, fused = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
+
+    def model(dropout: Any, key: jax.Array = default, norm: Any = nnx.BatchNorm) -> nnx.Module:
+        return make(dropout, norm, nnx.Rngs(params=0, dropout=key))
+
     models = {
-        "no dropout": make(partial(nnx.Dropout, deterministic=True), nnx.BatchNorm, default),
-        "jreg.nnx.Dropout": make(jreg_nnx.Dropout, nnx.BatchNorm, default),
-        "flax.nnx": make(nnx.Dropout, nnx.BatchNorm, default),
-        "flax.nnx, hash_prng key": make(nnx.Dropout, nnx.BatchNorm, fused),
+        "no dropout": model(partial(nnx.Dropout, deterministic=True)),
+        "jreg.nnx.Dropout": model(jreg_nnx.Dropout),
+        "flax.nnx": model(nnx.Dropout),
+        "flax.nnx, hash_prng key": model(nnx.Dropout, fused),
     }
     if task == "resnet":
-        models["jreg.nnx.Dropout and BatchNorm"] = make(jreg_nnx.Dropout, jreg_nnx.BatchNorm, default)
+        models["jreg.nnx.Dropout and BatchNorm"] = model(jreg_nnx.Dropout, norm=jreg_nnx.BatchNorm)
     others, missing = peers.installed(plan, {"equinox": peers.equinox, "haiku": peers.haiku, "keras": peers.keras})
-    models |= {peer: make(partial(Foreign, drop), nnx.BatchNorm, default) for peer, drop in others.items()}
+    models |= {peer: model(partial(Foreign, drop)) for peer, drop in others.items()}
     calls = {}
-    for case, model in models.items():
-        graph, params, rest = nnx.split(model, nnx.Param, ...)
+    for case, made in models.items():
+        graph, params, rest = nnx.split(made, nnx.Param, ...)
         calls[case] = Step(partial(_step, graph), (params, rest), (x,))
     with torch_process.started(plan, task, **shape) as torch:
         yield Suite(name, {**calls, **torch.cases}, {"jreg.nnx.Dropout": 1.03}, (*missing, *torch.missing))

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from . import cases, models
+from .cases import Call
 
 TASKS = {**cases.TASKS, **models.TASKS}
-Call = Callable[[], Any]
 
 
 def main(order: dict[str, Any]) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-RATE, COPIES = 0.1, 2
+from . import LEARNING_RATE, RATE
+
+COPIES = 2
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 Call = Callable[[], Any]
 
@@ -53,7 +55,7 @@ def adamw(wrap: Wrap, size: int, decay: float) -> Call:
     params = [torch.ones(shape, requires_grad=True) for _ in range(4) for shape in ((size, size), (size,))]
     for param in params:
         param.grad = 0.1 * torch.ones_like(param)
-    optimizer = torch.optim.AdamW(params, lr=1e-3, weight_decay=decay)
+    optimizer = torch.optim.AdamW(params, lr=LEARNING_RATE, weight_decay=decay)
     return wrap(optimizer.step)
 
 

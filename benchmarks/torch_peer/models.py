@@ -10,9 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .cases import RATE, Call, Wrap
-
-LEARNING_RATE = 1e-3
+from . import LEARNING_RATE, RATE
+from .cases import Call, Wrap
 
 
 class Layer(nn.Module):
