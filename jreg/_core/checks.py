@@ -12,8 +12,9 @@ from typing import Any, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.core import Tracer
-from jaxtyping import Array, Float, Inexact
+from jaxtyping import Array, Float, Inexact, UInt32
 
 from .types import Key
 
@@ -51,7 +52,7 @@ def number(
     if not is_traced(value):
         return jnp.asarray(np.asarray(value, dtype=np.float64), dtype=float)
     wide = value.astype(float)
-    return jnp.where(_is_within(wide, low, high, ends), wide, jnp.nan)
+    return lax.select(_is_within(wide, low, high, ends), wide, jnp.full_like(wide, jnp.nan))
 
 
 def scalar(
@@ -72,6 +73,25 @@ def integer(function: str, argument: str, value: Any, low: int = 1) -> int:
         raise TypeError(f"{function}: {argument} must be a Python int; got {value!r}")
     if value < low:
         raise ValueError(f"{function}: {argument} must be at least {low}; got {value!r}")
+    return int(value)
+
+
+def whole_number(function: str, argument: str, value: Any) -> Any:
+    """Return a whole number in [0, 2**32), traced or not; a traced one is taken modulo 2**32."""
+    if is_traced(value):
+        is_whole = np.issubdtype(value.dtype, np.integer)
+    else:
+        is_whole = (isinstance(value, int) and not isinstance(value, bool)) or np.asarray(value).dtype.kind in "iu"
+    if is_whole and np.ndim(value):
+        raise ValueError(
+            f"{function}: {argument} must be a scalar; got shape {np.shape(value)}. Map over it with jax.vmap"
+        )
+    if not is_whole:
+        raise TypeError(f"{function}: {argument} must be a whole number; got {value!r}")
+    if is_traced(value):
+        return value
+    if not 0 <= int(value) < 2**32:
+        raise ValueError(f"{function}: {argument} must be in [0, 2**32); got {value!r}")
     return int(value)
 
 
@@ -98,6 +118,14 @@ def floating(function: str, argument: str, value: Any) -> Float[Array, "..."]:
     if jnp.iscomplexobj(value):
         raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
     return value
+
+
+def words(function: str, argument: str, value: Any) -> UInt32[Array, "..."]:
+    """Return `value` as an array of uint32."""
+    if not isinstance(value, jax.Array | np.ndarray | np.generic) or value.dtype != np.uint32:
+        shown = f"dtype {value.dtype}" if hasattr(value, "dtype") else repr(value)
+        raise TypeError(f"{function}: {argument} must be an array of uint32; got {shown}")
+    return jnp.asarray(value)
 
 
 def key(function: str, value: Any) -> Key:

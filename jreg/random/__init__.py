@@ -6,6 +6,7 @@ from ._keys import split as split
 from ._keys import split_array as split_array
 from ._keys import split_like as split_like
 from ._mask import keep_mask as keep_mask
+from ._mask import kept as kept
 from ._normal import normal as normal
 from ._normal import signed_uniform as signed_uniform
 from ._prng import hash_prng as hash_prng

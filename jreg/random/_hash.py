@@ -1,109 +1,123 @@
 """A keyed counter hash: the random bits of every mask in jreg.
 
-The word of element i is h(i), where i is the element's row-major position and h is a 32-bit mixer that is keyed at
+The word of element i is h(i), where i is the element's row-major position and h is a 32-bit mixer that a key enters at
 three depths. It has no state, no loop and no carry: u32 multiply, xor, shift and add alone, so XLA fuses it into
 whatever reads the bits, on CPU, GPU and TPU, and computes it anew in the backward pass instead of storing it. The
-counter is a sum of `iota * stride`, so a sharded array needs no communication and its words do not depend on the mesh.
+counter is a sum of `iota * stride` and an offset, so a sharded array needs no communication, its words do not depend on
+the mesh, and any block of it can be drawn alone.
 
-*Key preparation.* Every word of the key's data is absorbed into three scalar words by the `triple32` mixer (Wellons,
-hash-prospector). Raw key words would not do: `mix(i ^ key)` gives neighbouring keys permutations of one mask.
+*Key preparation.* Every word of the key's data is absorbed into three scalar words by the `lowbias32` mixer (Wellons,
+hash-prospector), which is one-to-one. Raw key words would not do: `mix(i ^ key)` gives neighbouring keys permutations
+of one mask.
 
-*Mixing.* Three rounds of multiply and xorshift, with one key word before the first, one before the second and one
-before the third, and the state after the first round added at the end. The three depths keep any one equal word of two
-keys from making their masks permutations of one another. The sum at the end makes h a function that can repeat a word,
-as random words do, where the rounds alone are a permutation of the counter, which never repeats.
+*Mixing.* The counter first walks in a stride of its key's own: multiplied by the first word, made odd, and moved by the
+second. No difference of two positions is therefore special to all keys, as it would be if a constant came first. The
+second multiplication is of two words that both depend on the position, which makes h a function that repeats a word as
+random words do, where multiplications by constants would make a permutation of the counter, which never repeats. The
+third word enters there. Two keys with one equal word have independent masks. If the first and the third are equal, as
+for one pair of keys in 2**62, one mask is the other one moved.
 
-*What it is not.* It is not cryptographic: words reveal the key to who looks for it. A key has 2**32 words by the low
-counter. A mask of up to some 2**28 elements uses a small part of them; a larger one visits a sizeable part of a fixed
-map of 32 bits to 32 bits, in which a test made for it may find structure that random words would not have. Arrays of
-more than 2**32 elements absorb the high part of the position into the key words, a new set of them per leading slice,
-so that no slice repeats another. `benchmarks/results/generator.md` has what was run on it, and what the alternatives
-cost.
+*What was found.* `benchmarks/results/generator.md` looks at every difference of two positions, by xor and by
+subtraction, in masks of up to 2**26 elements, at every window of 16 bits in up to 2**30 words of a key, and at related
+keys.
+
+*What it is not.* It is not cryptographic: words reveal the key to anyone who looks for it. A key has 2**32 words by the
+low counter, so a larger array uses several sets of key words: the axes are taken in groups of up to 2**32 positions
+from the last one, and the positions in the leading groups are absorbed into the key, so that no slice repeats another.
 """
-
-import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, UInt32
 
-from .._core import checks
+from .._core import checks, marks
 from .._core.types import Key
+from ._block import Block, Offset, Whole, block_of, groups_of_axes, positions
 
-_WORDS_PER_KEY = 2**32
+Words = tuple[Array, Array, Array]
+
+_ODD = np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
 
 
-def hash_bits(key: Key, shape: tuple[int, ...]) -> UInt32[Array, "*shape"]:
-    """Uniform 32-bit words, a function of key and position alone.
+def hash_bits(
+    key: Key, shape: tuple[int, ...], *, offset: Offset = None, whole: Whole = None
+) -> UInt32[Array, "*shape"]:
+    """Draw uniform 32-bit words, a function of key and position alone.
+
+    With an `offset` they are those of a block of a larger array, the same as if the whole had been drawn:
+    `hash_bits(key, (2, 3), offset=(4, 6), whole=(8, 9))` is `hash_bits(key, (8, 9))[4:6, 6:9]`.
 
     Args:
       key: any PRNG key, of any implementation; it is consumed, so use it for nothing else.
       shape: each axis shorter than 2**32; the size may exceed it.
+      offset: where the block starts, a whole number for each axis. It may be traced, such as a multiple of
+        `lax.axis_index`; then it is not checked, and beyond the whole the words are those of other places.
+      whole: the shape of the whole. Leave it out if the block spans every axis but the first, and the whole has no more
+        than 2**32 elements.
+
+    Raises:
+      ValueError: an axis of 2**32 or longer, or a block that is not inside the whole.
 
     >>> import jax
     >>> from jreg import random
     >>> random.hash_bits(jax.random.key(0), (2, 3)).dtype
     dtype('uint32')
     """
-    words = _key_words(checks.key("hash_bits", key))
-    low_axes = _low_axes(shape)
-    high_axes = range(low_axes.start)
-    if high_axes:
-        words = _absorb(words, _positions(shape, high_axes))
-    return _mix(words, _positions(shape, low_axes))
+    block = block_of("hash_bits", shape, offset, whole)
+    return _words_at(block, _key_words(checks.key("hash_bits", key)))
+
+
+def _words_at(block: Block, words: Words) -> UInt32[Array, "..."]:
+    *leading, trailing = groups_of_axes("hash_bits", block.whole)
+    for axes in leading:
+        words = _absorb(words, positions(block, axes))
+    return _mix(words, positions(block, trailing))
+
+
+def _key_words(key: Key | UInt32[Array, " words"]) -> Words:
+    """Absorb the data of a key, however long, into three words, which the backward pass keeps."""
+    first, second, third = map(marks.kept, _prepared(key))
+    return first, second, third
 
 
 @jax.jit
-def _key_words(key: Key) -> tuple[Array, Array, Array]:
-    """Absorb a key's data, however long, into three words. Jitted, so that many sites trace it once."""
-    data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+def _prepared(key: Key) -> Words:
+    """Jitted, so that many sites trace it once."""
     words = (jnp.uint32(0x9E3779B9), jnp.uint32(0xBB67AE85), jnp.uint32(0x3C6EF372))
-    for word in data.ravel():
+    for word in _data(key).ravel():
         words = _absorb(words, word)
     return words
 
 
-def _absorb(words: tuple[Array, Array, Array], word: Array) -> tuple[Array, Array, Array]:
+def _data(key: Key) -> UInt32[Array, "..."]:
+    """The words of a key, which counts as its use where JAX looks for keys used twice."""
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    data = jax.random.key_data(key)
+    if not jax.config.jax_debug_key_reuse:
+        return data
+    # JAX's checker overlooks `key_data`. It sees this draw of nothing, which is added so that no pass removes it.
+    return data + jnp.sum(jax.random.bits(key, (0,), "uint32"), dtype="uint32")
+
+
+def _absorb(words: Words, word: Array) -> Words:
     first, second, third = words
-    first = _triple32(first ^ word)
-    second = _triple32(second + first)
-    return first, second, _triple32(third ^ second)
+    first = _lowbias32(first ^ word)
+    second = _lowbias32(second + first)
+    return first, second, _lowbias32(third ^ second)
 
 
-def _triple32(x: Array) -> Array:
-    x = (x ^ (x >> 17)) * np.uint32(0xED5AD4BB)
-    x = (x ^ (x >> 11)) * np.uint32(0xAC4C1B51)
-    x = (x ^ (x >> 15)) * np.uint32(0x31848BAB)
-    return x ^ (x >> 14)
+def _lowbias32(x: Array) -> Array:
+    x = (x ^ (x >> 16)) * _ODD[0]
+    x = (x ^ (x >> 15)) * _ODD[1]
+    return x ^ (x >> 15)
 
 
-def _mix(words: tuple[Array, Array, Array], position: Array) -> Array:
+def _mix(words: Words, position: Array) -> Array:
     first, second, third = words
-    x = position ^ first
-    x = (x ^ (x >> 17)) * np.uint32(0xED5AD4BB)
-    inner = x ^ (x >> 11)
-    x = (inner + second) * np.uint32(0xAC4C1B51)
-    x = ((x ^ (x >> 15)) + third) * np.uint32(0x31848BAB)
-    return (x ^ (x >> 14)) + inner
-
-
-def _low_axes(shape: tuple[int, ...]) -> range:
-    """The trailing axes whose positions fit one word."""
-    for axis, size in enumerate(shape):
-        if size >= _WORDS_PER_KEY:
-            raise ValueError(f"hash_bits: axis {axis} must be shorter than 2**32; got shape {shape}. Reshape it")
-    start = next(start for start in range(len(shape) + 1) if math.prod(shape[start:]) <= _WORDS_PER_KEY)
-    return range(start, len(shape))
-
-
-def _positions(shape: tuple[int, ...], axes: range) -> Array:
-    """The row-major position over `axes` of every element of `shape`, modulo 2**32."""
-    position = jnp.zeros((1,) * len(shape), jnp.uint32)
-    stride = 1
-    for axis in reversed(axes):
-        if shape[axis] > 1:
-            position += lax.broadcasted_iota(jnp.uint32, shape, axis) * jnp.uint32(stride % _WORDS_PER_KEY)
-        stride *= shape[axis]
-    return jnp.broadcast_to(position, shape)
+    u = position * (first | np.uint32(1)) + second
+    x = (u ^ (u >> 16)) * _ODD[0]
+    x = (x ^ (x >> 15)) * ((u ^ third) | np.uint32(1))
+    x = (x ^ (x >> 16)) * _ODD[1]
+    return x ^ (x >> 15)

@@ -8,7 +8,6 @@ only split what they are given; the outermost loop alone folds its step into the
 from typing import Any, TypeVar
 
 import jax
-import numpy as np
 from jaxtyping import ArrayLike, Integer, PyTree
 
 from .._core import checks
@@ -60,9 +59,12 @@ def split_like(key: K, tree: PyTree) -> PyTree[K]:
 
 
 def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
-    """Fold a step or an index, in [0, 2**32), into a key; None stays None.
+    """Fold a step or an index into a key; None stays None.
+
+    `data` is a word: a traced number counts modulo 2**32, so that a traced -1 is 2**32 - 1, as in `jax.random.fold_in`.
 
     Raises:
+      ValueError: a concrete `data` outside [0, 2**32).
       TypeError: `data` is not a whole number (`jax.random.fold_in` takes 1.5 for 1).
 
     >>> import jax
@@ -71,7 +73,7 @@ def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
     >>> random.fold_in(None, 7) is None
     True
     """
-    data = _whole_number(data)
+    data = checks.whole_number("fold_in", "data", data)
     if key is None:
         return key
     folded: Any = jax.random.fold_in(checks.key("fold_in", key), data)
@@ -83,17 +85,3 @@ def _children(function: str, key: Any, num: int) -> tuple[Any, ...]:
         return (None,) * num
     keys = jax.random.split(checks.key(function, key), num)
     return tuple(keys[i] for i in range(num))
-
-
-def _whole_number(data: Any) -> Any:
-    if checks.is_traced(data):
-        whole = np.issubdtype(data.dtype, np.integer)
-    else:
-        whole = (isinstance(data, int) and not isinstance(data, bool)) or np.asarray(data).dtype.kind in "iu"
-    if whole and np.ndim(data):
-        raise ValueError(f"fold_in: data must be a scalar; got shape {np.shape(data)}. Map over it with jax.vmap")
-    if not whole:
-        raise TypeError(f"fold_in: data must be a whole number; got {data!r}")
-    if not checks.is_traced(data) and not 0 <= int(data) < 2**32:
-        raise ValueError(f"fold_in: data must be in [0, 2**32); got {data!r}")
-    return data

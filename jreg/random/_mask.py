@@ -1,24 +1,35 @@
 """Bernoulli masks from 32-bit words."""
 
-import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, UInt32
 
-from .._core import checks
+from .._core import checks, masks
 from .._core.types import Bits, Key, Numbers
+from ._block import Offset, Whole
 from ._hash import hash_bits
 
 
-def keep_mask(key: Key, shape: tuple[int, ...], rate: Numbers, *, bits: Bits = hash_bits) -> Bool[Array, "*shape"]:
+def keep_mask(
+    key: Key,
+    shape: tuple[int, ...],
+    rate: Numbers,
+    *,
+    bits: Bits = hash_bits,
+    offset: Offset = None,
+    whole: Whole = None,
+) -> Bool[Array, "*shape"]:
     """Draw a mask that is True where an element is kept: P(kept) = 1 - rate.
 
-    The mask depends on key, shape and rate alone: not on jit, sharding, x64 mode or device. At rate 0 all are kept and
-    at rate 1 none are, exactly; between them the rate is rounded to float32 and then down to a multiple of 2**-31.
+    The mask depends on key, shape and rate alone: not on jit, sharding or device, nor, under `hash_bits`, on x64
+    mode. At rate 0 all are kept and at rate 1 none are, exactly; between them the rate is rounded to float32 and
+    then down to a multiple of 2**-31. With an `offset` it is a block of a larger mask, as `hash_bits` draws one.
 
     Args:
       key: one key. None is refused: a mask is the noise itself.
       rate: probability of dropping, in [0, 1]; a scalar or an array that broadcasts against `shape`.
-      bits: what draws the uniform uint32 words, such as `hash_bits` or `jax.random.bits`.
+      bits: what draws the uniform uint32 words, such as `hash_bits` or `jax.random.bits`. It is given `offset` and
+        `whole` if they are.
+      offset: where the block starts, a whole number for each axis.
+      whole: the shape of the whole mask that the block belongs to.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one keeps nothing.
@@ -31,18 +42,25 @@ def keep_mask(key: Key, shape: tuple[int, ...], rate: Numbers, *, bits: Bits = h
     """
     key = checks.key("keep_mask", key)
     rate = checks.broadcastable("keep_mask", "rate", checks.rate("keep_mask", rate), shape)
-    return _above(_words(bits(key, shape), shape), rate.astype(jnp.float32))
+    words = bits(key, shape) if offset is None else bits(key, shape, offset=offset, whole=whole)
+    return masks.above(masks.narrowed("keep_mask", words, shape), rate)
 
 
-def _above(words: Array, rate: Array) -> Array:
-    """Compare 31 bits as signed numbers: that has an exact threshold at both ends, -1 for rate 0, 2**31 - 1 for 1."""
-    share = jnp.where(jnp.isnan(rate), 1.0, rate) * 2.0**31
-    threshold = lax.bitcast_convert_type(share.astype(jnp.uint32) - 1, jnp.int32)
-    return lax.bitcast_convert_type(words >> 1, jnp.int32) > threshold
+def kept(words: UInt32[Array, "*shape"], rate: Numbers) -> Bool[Array, "*shape"]:
+    """Tell which elements are kept, given a uniform word for each: the comparison inside `keep_mask`.
 
+    Args:
+      words: uint32, such as those of `hash_bits`.
+      rate: probability of dropping, in [0, 1]; a scalar or an array that broadcasts against `words`.
 
-def _words(words: Array, shape: tuple[int, ...]) -> Array:
-    """Accept what `jax.random.bits` returns in x64 mode too."""
-    if words.shape != shape or words.dtype not in (jnp.uint32, jnp.uint64):
-        raise TypeError(f"keep_mask: bits must return uint32 of shape {shape}; got {words.dtype}{list(words.shape)}")
-    return words if words.dtype == jnp.uint32 else (words >> 32).astype(jnp.uint32)
+    Raises:
+      ValueError: a concrete rate outside [0, 1]. A traced one keeps nothing.
+      TypeError: words of another dtype.
+
+    >>> import jax.numpy as jnp
+    >>> from jreg import random
+    >>> random.kept(jnp.array([0, 2**31 - 1, 2**31], jnp.uint32), 0.5).tolist()
+    [False, False, True]
+    """
+    words = checks.words("kept", "words", words)
+    return masks.above(words, checks.broadcastable("kept", "rate", checks.rate("kept", rate), words.shape))

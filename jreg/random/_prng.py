@@ -6,8 +6,9 @@
 >>> jax.random.normal(key, (2, 3)).shape
 (2, 3)
 
-Such a key serves all of `jax.random` and every library that takes a key, and `split`, `fold_in` and `vmap` as usual. It
-is not for cryptography. Checkpoints and `jax.export` know jax's own implementations alone by name: store
+Such a key serves `jax.random` and every library that takes a key, and `split`, `fold_in` and `vmap` as usual. The one
+exception is `jax.random.poisson`, and what calls it: jax implements it for threefry keys alone. It is not for
+cryptography. Checkpoints and `jax.export` know jax's own implementations alone by name: store
 `jax.random.key_data(key)`, and restore it with `jax.random.wrap_key_data(data, impl=hash_prng)`.
 
 A key's data are three words, the state of the absorber of `hash_bits`, and every operation absorbs more words into it:
@@ -36,7 +37,8 @@ import numpy as np
 from jax.extend import random as jax_random
 from jaxtyping import Array, Integer, UInt, UInt32
 
-from ._hash import _absorb, _positions, hash_bits
+from ._block import block_of, positions
+from ._hash import _absorb, _key_words, _words_at
 
 _SEED, _SPLIT, _FOLD_IN, _BITS, _LOW_BITS = range(1, 6)
 
@@ -73,12 +75,12 @@ def _absorbed(data: Any, tag: int, *arguments: Array) -> Data:
 
 @partial(jax.jit, static_argnames=("shape",), inline=True)
 def _children(data: Data, shape: tuple[int, ...]) -> Data:
-    return _absorbed(data, _SPLIT, _positions(shape, range(len(shape))))
+    return _absorbed(data, _SPLIT, positions(block_of("split", shape, None, None), range(len(shape))))
 
 
 @partial(jax.jit, static_argnames=("tag", "shape"), inline=True)
 def _words(data: Data, tag: int, shape: tuple[int, ...]) -> UInt32[Array, "*shape"]:
-    return hash_bits(jax.random.wrap_key_data(_absorbed(data, tag), impl=hash_prng), shape)
+    return _words_at(block_of("bits", shape, None, None), _key_words(_absorbed(data, tag)))
 
 
 # jax calls these four, and pickles a key by their names, which is why the jitted functions are not among them.

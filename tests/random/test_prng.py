@@ -35,10 +35,10 @@ def rows(keys) -> set[tuple[int, ...]]:
 
 
 def test_the_numbers_of_a_seed_stay_what_they_are():
-    np.testing.assert_array_equal(data(KEY), [2548464587, 2387272835, 150795971])
-    np.testing.assert_array_equal(jax.random.bits(KEY, (3,)), [3686221613, 2571411905, 1572119201])
-    np.testing.assert_array_equal(data(jax.random.split(KEY))[1], [1008680774, 859813637, 261181467])
-    np.testing.assert_array_equal(data(jax.random.fold_in(KEY, 2)), [3151419687, 633342800, 2664687518])
+    np.testing.assert_array_equal(data(KEY), [1317927411, 629974420, 1094723158])
+    np.testing.assert_array_equal(jax.random.bits(KEY, (3,)), [3263601416, 1508524041, 3258500058])
+    np.testing.assert_array_equal(data(jax.random.split(KEY))[1], [3684467943, 2043828473, 2822601777])
+    np.testing.assert_array_equal(data(jax.random.fold_in(KEY, 2)), [3566595651, 2389754420, 109356984])
 
 
 def test_seeds_are_mixed():

@@ -1,0 +1,91 @@
+"""Where an element stands: its row-major position in an array, or in the larger one that a block is cut from.
+
+A position is a word of 32 bits. An array of more than 2**32 elements has several: its axes are taken in groups of no
+more than 2**32 positions each, from the last axis on, and an element has one position in each group.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, ArrayLike, Integer, UInt32
+
+from .._core import checks
+
+Offset: TypeAlias = Sequence[Integer[ArrayLike, ""]] | None
+"""Where a block starts, a whole number for each axis, traced or not; None for the start of the array."""
+
+Whole: TypeAlias = tuple[int, ...] | None
+"""The shape of the array that a block is cut from."""
+
+_NUM_WORDS = 2**32
+
+
+class Block(NamedTuple):
+    shape: tuple[int, ...]
+    start: tuple[Any, ...]
+    whole: tuple[int, ...]
+
+
+def block_of(function: str, shape: tuple[int, ...], offset: Offset, whole: Whole) -> Block:
+    """Check that a block of `shape` which starts at `offset` lies in an array of shape `whole`."""
+    shape = _sizes(function, "shape", shape)
+    if offset is None:
+        return Block(shape, (0,) * len(shape), shape)
+    start = tuple(checks.whole_number(function, "offset", place) for place in offset)
+    if len(start) != len(shape):
+        raise ValueError(f"{function}: offset must have one entry for each axis of shape {shape}; got {offset!r}")
+    if whole is None:
+        _check_spans(function, shape, start)
+        return Block(shape, start, shape)
+    whole = _sizes(function, "whole", whole)
+    if len(whole) != len(shape) or not all(map(_fits, start, shape, whole)):
+        raise ValueError(f"{function}: whole must hold a block of shape {shape} at offset {start}; got {whole}")
+    return Block(shape, start, whole)
+
+
+def groups_of_axes(function: str, shape: tuple[int, ...]) -> list[range]:
+    """Cut the axes into groups of no more than 2**32 positions each, as few as go from the last axis on."""
+    for axis, size in enumerate(shape):
+        if size >= _NUM_WORDS:
+            raise ValueError(f"{function}: axis {axis} must be shorter than 2**32; got shape {shape}. Reshape it")
+    groups, stop = [], len(shape)
+    for axis in reversed(range(len(shape))):
+        if math.prod(shape[axis:stop]) > _NUM_WORDS:
+            groups, stop = [range(axis + 1, stop), *groups], axis + 1
+    return [range(stop), *groups]
+
+
+def positions(block: Block, axes: range) -> UInt32[Array, "*shape"]:
+    """The row-major position of every element of a block in the whole, over one group of axes."""
+    parts, stride = [], 1
+    for axis in reversed(axes):
+        step = np.uint32(stride % _NUM_WORDS)
+        if block.shape[axis] > 1:
+            index = lax.broadcasted_iota(jnp.uint32, block.shape, axis)
+            parts.append(index if stride == 1 else index * step)
+        if checks.is_traced(block.start[axis]) or block.start[axis]:
+            parts.append(lax.convert_element_type(block.start[axis], jnp.uint32) * step)
+        stride *= block.whole[axis]
+    return jnp.broadcast_to(sum(parts[1:], *parts[:1]) if parts else jnp.uint32(0), block.shape)
+
+
+def _sizes(function: str, argument: str, shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, Sequence) or isinstance(shape, str):
+        raise TypeError(f"{function}: {argument} must be a tuple of ints; got {shape!r}")
+    return tuple(checks.integer(function, argument, size, low=0) for size in shape)
+
+
+def _fits(place: Any, size: int, length: int) -> bool:
+    return size <= length if checks.is_traced(place) else place + size <= length
+
+
+def _check_spans(function: str, shape: tuple[int, ...], start: tuple[Any, ...]) -> None:
+    """Without the shape of the whole, the strides are known where the block spans every axis but the first."""
+    if any(checks.is_traced(place) or place for place in start[1:]):
+        raise ValueError(f"{function}: whole must be given with an offset along any axis but the first; got {start}")
+    if shape and not _fits(start[0], shape[0], _NUM_WORDS // max(math.prod(shape[1:]), 1)):
+        raise ValueError(f"{function}: whole must be given where it has more than 2**32 elements; got offset {start}")
