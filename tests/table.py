@@ -53,6 +53,11 @@ class Noise:
         return self.name
 
 
+def data(row: Noise, dtype: Any = jnp.float32, seed: int = 1) -> jax.Array:
+    """What a law gives to a row."""
+    return (1.0 + jax.random.uniform(jax.random.key(seed), row.shape)).astype(dtype)
+
+
 def zoneout_from_zero(key: Any, x: jax.Array, rate: Any) -> jax.Array:
     return noise.zoneout(key, jnp.zeros_like(x), x, rate)
 

@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from tests.table import NOISE, Noise, every_noise
+from tests.table import NOISE, Noise, data, every_noise
 
 KEY = jax.random.key(7)
-
-
-def data(row: Noise, dtype=jnp.float32, seed: int = 1) -> jax.Array:
-    return (1.0 + jax.random.uniform(jax.random.key(seed), row.shape)).astype(dtype)
 
 
 def draws(row: Noise, num_keys: int, rate: float) -> np.ndarray:

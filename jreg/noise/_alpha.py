@@ -1,15 +1,13 @@
 """Alpha dropout: dropout for networks that normalize themselves."""
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, dtypes, marks
+from .._core import checks, dtypes, masks
 from .._core.types import Key, Numbers
-from ..random import keep_mask
+from ..random import hash_bits
+from ._redraw import redrawn
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -45,14 +43,10 @@ def alpha_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -
     """
     x = checks.inexact("alpha_dropout", "x", x)
     rate = checks.broadcastable("alpha_dropout", "rate", checks.rate("alpha_dropout", rate), x.shape)
-    return x if key is None else _drop(checks.key("alpha_dropout", key), x, rate)
-
-
-@partial(jax.jit, inline=True)
-def _drop(key: Key, x: Array, rate: Array) -> Array:
-    read = marks.reads("alpha_dropout", x)
-    y = jax.checkpoint(_dropped, prevent_cse=False)(key, read, lax.stop_gradient(rate).astype(jnp.float32))
-    return marks.returns("alpha_dropout", y)
+    if key is None:
+        return x
+    rate = lax.stop_gradient(rate).astype(jnp.float32)
+    return redrawn(checks.key("alpha_dropout", key), x, rate, function="alpha_dropout", draw=_dropped)
 
 
 def _dropped(key: Key, x: Array, rate: Array) -> Array:
@@ -62,4 +56,4 @@ def _dropped(key: Key, x: Array, rate: Array) -> Array:
     low = SELU_LIMIT * jnp.sqrt(share / (1.0 + rate * SELU_LIMIT**2))
     slope = lax.rsqrt(jnp.where(share == 0.0, 1.0, share) * (1.0 + rate * SELU_LIMIT**2))
     kept = slope.astype(wide) * (x.astype(wide) - (rate * SELU_LIMIT).astype(wide))
-    return jnp.where(keep_mask(key, x.shape, rate), kept, low.astype(wide)).astype(x.dtype)
+    return masks.where(masks.above(hash_bits(key, x.shape), rate), kept, low.astype(wide)).astype(x.dtype)

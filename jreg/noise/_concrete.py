@@ -1,15 +1,14 @@
 """Concrete dropout: a relaxed mask through which the rate can be learned, and the loss term that it is learned with."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes, marks
+from .._core import checks, dtypes
 from .._core.types import Key, Number, Numbers, Tree
 from ..random import signed_uniform
 from ._drop import inverse_share, scale
+from ._redraw import redrawn
 
 _TINY = float(jnp.finfo(jnp.float32).tiny)
 
@@ -47,7 +46,10 @@ def concrete_dropout(
     rate = checks.broadcastable("concrete_dropout", "rate", checks.rate("concrete_dropout", rate), x.shape)
     width = checks.number("concrete_dropout", "temperature", temperature, 0.0, ends="(]")
     width = checks.broadcastable("concrete_dropout", "temperature", width, ())
-    return x if key is None else _relax(checks.key("concrete_dropout", key), x, rate, width)
+    if key is None:
+        return x
+    key = checks.key("concrete_dropout", key)
+    return redrawn(key, x, rate, width, function="concrete_dropout", draw=_relaxed)
 
 
 def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, num_features: int) -> Float[Array, ""]:
@@ -83,13 +85,6 @@ def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, n
     num_features = checks.integer(function, "num_features", num_features)
     squares = sum(_sum_of_squares(checks.inexact(function, "weights", leaf)) for leaf in jax.tree.leaves(weights))
     return 0.5 * length_scale**2 * squares / (1.0 - rate) - num_features * _entropy(rate)
-
-
-@partial(jax.jit, inline=True)
-def _relax(key: Key, x: Array, rate: Array, temperature: Array) -> Array:
-    """Draw the mask anew in the backward pass, as `_drop.drop` does."""
-    y = jax.checkpoint(_relaxed, prevent_cse=False)(key, marks.reads("concrete_dropout", x), rate, temperature)
-    return marks.returns("concrete_dropout", y)
 
 
 def _relaxed(key: Key, x: Array, rate: Array, temperature: Array) -> Array:

@@ -2,9 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -14,6 +12,7 @@ from .._core import checks, marks
 from .._core.types import Key, Number
 from ..random import keep_mask
 from ._drop import scale
+from ._redraw import redrawn
 
 # 8 steps reached float32's precision on maps of up to 10**6 places, at rates from 1e-6 to 1 - 2**-24.
 _NEWTON_STEPS = 10
@@ -68,7 +67,8 @@ def dropblock(
         return x
     shared = [shared_channels and axis > 0 and axis not in blocks for axis in range(x.ndim)]
     mask_shape = tuple(1 if one else size for one, size in zip(shared, x.shape, strict=True))
-    return _drop(key, x, rate, mask_shape=mask_shape, blocks=tuple(blocks.items()))
+    options = (("mask_shape", mask_shape), ("blocks", tuple(blocks.items())))
+    return redrawn(key, x, lax.stop_gradient(rate), function="dropblock", draw=_dropped, options=options)
 
 
 def _blocks(shape: tuple[int, ...], block_size: int | Sequence[int], spatial_axes: int | Sequence[int]) -> dict:
@@ -84,16 +84,8 @@ def _blocks(shape: tuple[int, ...], block_size: int | Sequence[int], spatial_axe
     return {a % len(shape): min(checks.integer("dropblock", "block_size", s), shape[a]) for a, s in pairs}
 
 
-@partial(jax.jit, static_argnames=("mask_shape", "blocks"), inline=True)
-def _drop(key: Key, x: Array, rate: Array, *, mask_shape: tuple[int, ...], blocks: tuple) -> Array:
-    rate = lax.stop_gradient(rate)
-    seed_rate = _seed_rate(rate.astype(jnp.float32), [(mask_shape[axis], side) for axis, side in blocks])
-    apply = partial(_masked, mask_shape=mask_shape, blocks=blocks)
-    y = jax.checkpoint(apply, prevent_cse=False)(key, marks.reads("dropblock", x), seed_rate)
-    return marks.returns("dropblock", y)
-
-
-def _masked(key: Key, x: Array, seed_rate: Array, *, mask_shape: tuple[int, ...], blocks: tuple) -> Array:
+def _dropped(key: Key, x: Array, rate: Array, *, mask_shape: tuple[int, ...], blocks: tuple) -> Array:
+    seed_rate = marks.kept(_seed_rate(rate.astype(jnp.float32), [(mask_shape[axis], side) for axis, side in blocks]))
     kept = _kept(key, seed_rate, mask_shape, blocks)
     dropped = jnp.where(jnp.isnan(seed_rate), jnp.nan, 0.0).astype(x.dtype)
     return jnp.where(kept, scale(x, _normalizer(kept)), dropped)

@@ -1,21 +1,18 @@
 """Gaussian noise on activations, multiplied or added.
 
-As in `_drop`, the normals are drawn inside `jax.checkpoint(prevent_cse=False)` and an inline jit: the backward pass
-keeps the key and not the noise. They enter as `x + std * n`, so gradients in rate and standard deviation are those of
+The normals enter as `x + std * n`, so gradients in rate and standard deviation are those of
 each draw, and unbiased; where such a number is not differentiated, nothing is kept for it.
 """
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, dtypes, marks
+from .._core import checks, dtypes
 from .._core.types import Key, Numbers
 from ..random import normal
 from ._drop import scale
+from ._redraw import redrawn
 
 
 def gaussian_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -> Inexact[Array, "*shape"]:
@@ -44,7 +41,9 @@ def gaussian_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers
     x = checks.inexact("gaussian_dropout", "x", x)
     rate = checks.number("gaussian_dropout", "rate", rate, 0.0, 1.0, ends="[)")
     rate = checks.broadcastable("gaussian_dropout", "rate", rate, x.shape)
-    return x if key is None else _multiply(checks.key("gaussian_dropout", key), x, rate)
+    if key is None:
+        return x
+    return redrawn(checks.key("gaussian_dropout", key), x, rate, function="gaussian_dropout", draw=_multiplied)
 
 
 def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -> Inexact[Array, "*shape"]:
@@ -76,17 +75,9 @@ def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -
     return x if key is None else add_normal(checks.key("gaussian_noise", key), x, std, function="gaussian_noise")
 
 
-@partial(jax.jit, static_argnames=("function",), inline=True)
 def add_normal(key: Key, x: Inexact[Array, "..."], std: Array, *, function: str) -> Inexact[Array, "..."]:
     """Add normals of standard deviation `std`, which must have been through `checks.number`."""
-    y = jax.checkpoint(_added, prevent_cse=False)(key, marks.reads(function, x), std)
-    return marks.returns(function, y)
-
-
-@partial(jax.jit, inline=True)
-def _multiply(key: Key, x: Array, rate: Array) -> Array:
-    y = jax.checkpoint(_multiplied, prevent_cse=False)(key, marks.reads("gaussian_dropout", x), rate)
-    return marks.returns("gaussian_dropout", y)
+    return redrawn(key, x, std, function=function, draw=_added)
 
 
 def _added(key: Key, x: Array, std: Array) -> Array:

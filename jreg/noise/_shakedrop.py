@@ -1,7 +1,5 @@
 """ShakeDrop: stochastic depth that shakes the branch instead of dropping it."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -11,6 +9,7 @@ from .._core import checks, marks
 from .._core.types import Key, Number
 from ..random import keep_mask, signed_uniform, split
 from ._drop import scale
+from ._redraw import redrawn
 
 
 def shakedrop(key: Key | None, branch: Inexact[Array, "batch *shape"], rate: Number) -> Inexact[Array, "batch *shape"]:
@@ -46,14 +45,8 @@ def shakedrop(key: Key | None, branch: Inexact[Array, "batch *shape"], rate: Num
         raise ValueError("shakedrop: branch must have a batch axis; got a scalar")
     if key is None:
         return marks.returns("shakedrop", scale(marks.reads("shakedrop", branch), 1.0 - rate))
-    return _shake(checks.key("shakedrop", key), branch, rate)
-
-
-@partial(jax.jit, inline=True)
-def _shake(key: Key, branch: Array, rate: Array) -> Array:
-    """Draw the factors anew in the backward pass, as `_drop.drop` does."""
-    y = jax.checkpoint(_shaken, prevent_cse=False)(key, marks.reads("shakedrop", branch), lax.stop_gradient(rate))
-    return marks.returns("shakedrop", y)
+    key = checks.key("shakedrop", key)
+    return redrawn(key, branch, lax.stop_gradient(rate), function="shakedrop", draw=_shaken)
 
 
 def _shaken(key: Key, branch: Array, rate: Array) -> Array:
