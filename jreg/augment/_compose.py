@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._core import checks
+from .._core.spoil import spoiled
 from .._core.types import Key, Number, Transform, Tree
 from ..random import hash_bits, keep_mask, split, split_array
 
@@ -65,7 +66,7 @@ def maybe(fn: Transform, prob: Number) -> Transform:
       prob: in [0, 1]; traced or not.
 
     Raises:
-      ValueError: a concrete `prob` outside [0, 1]. A traced one gives NaN where x holds floats.
+      ValueError: a concrete `prob` outside [0, 1]. A traced one spoils x, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -83,7 +84,7 @@ def maybe(fn: Transform, prob: Number) -> Transform:
         gate_key, fn_key = split(key)
         is_applied = keep_mask(gate_key, (), 1.0 - chance)
         y = lax.cond(is_applied, lambda: _same_type("maybe", fn(fn_key, x), x), lambda: x)
-        return jax.tree.map(lambda leaf: nan_where(jnp.isnan(chance), leaf), y)
+        return jax.tree.map(lambda leaf: spoiled(jnp.asarray(leaf), chance), y)
 
     return _Composed("maybe", (fn, prob), apply)
 
@@ -157,11 +158,6 @@ def _same_type(function: str, y: Tree, x: Tree) -> Tree:
 
 def _leaf_type(leaf: Any) -> str:
     return f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"
-
-
-def nan_where(is_bad: jax.Array, leaf: Any) -> jax.Array:
-    leaf = jnp.asarray(leaf)
-    return jnp.where(is_bad, jnp.nan, leaf).astype(leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
 
 
 def _shown(part: Any) -> str:

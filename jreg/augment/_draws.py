@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Float, Int
 
 from .._core import checks
 from .._core.types import Key, Number
@@ -31,15 +31,6 @@ def integers(key: Key, shape: tuple[int, ...], count: Int[Array, "..."] | int) -
 def symmetric(key: Key, shape: tuple[int, ...], limit: Float[Array, ""]) -> Float[Array, "*shape"]:
     """Uniform numbers between -limit and limit, in float32."""
     return signed_uniform(key, shape) * limit.astype(jnp.float32)
-
-
-@partial(jax.jit, inline=True)
-def spoiled_where(is_bad: Bool[Array, "..."], y: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
-    """Replace values by NaN, or integers by the largest of their type, where a traced number was not valid."""
-    if jnp.issubdtype(y.dtype, jnp.inexact):
-        return jnp.where(is_bad, jnp.nan, y).astype(y.dtype)
-    largest = True if y.dtype == bool else jnp.iinfo(y.dtype).max
-    return jnp.where(is_bad, jnp.asarray(largest, y.dtype), y)
 
 
 def bounds(

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._core import checks, dtypes
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
-from .._draws import spoiled_where, symmetric
+from .._draws import symmetric
 from ._vocoder import shifted, stretched
 
 
@@ -152,7 +153,7 @@ def _each(apply: Callable[..., Array], audio: Array, factors: Array, frame_lengt
     usable = jnp.nan_to_num(factors.astype(jnp.float32), nan=1.0).ravel()
     changed = jax.vmap(lambda sound, factor: apply(sound, factor, frame_length))(wide, usable)
     changed = changed.astype(audio.dtype).reshape(audio.shape)
-    return spoiled_where(jnp.isnan(factors)[..., None], jnp.where(factors[..., None] == 1.0, audio, changed))
+    return spoiled(jnp.where(factors[..., None] == 1.0, audio, changed), factors)
 
 
 def _per_sound(function: str, argument: str, value: Array, audio: Array) -> Array:

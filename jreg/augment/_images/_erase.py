@@ -5,10 +5,11 @@ from jax import lax
 from jaxtyping import Array, Bool, Real
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from ...random import keep_mask, signed_uniform, split
 from .._draws import Range, bounds, box, integers, uniform
-from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, spoiled, with_parts
+from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, with_parts
 
 _FILLS = ("constant", "channel", "pixel")
 
@@ -28,7 +29,8 @@ def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
     """
     image = parts_of("erase", x)["image"]
     boxes = jnp.broadcast_to(jnp.asarray(boxes), (*batch_shape(x), 4))
-    return _filled(x, _inside(image, boxes), checks.number("erase", "fill", fill, 0.0, 1.0))
+    colour = checks.number("erase", "fill", fill, 0.0, 1.0)
+    return _filled(x, _inside(image, boxes), colour, jnp.max(colour))
 
 
 def random_erase(
@@ -56,7 +58,7 @@ def random_erase(
       fill: the colour of the constant, in [0, 1].
 
     Raises:
-      ValueError: a concrete number outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -73,7 +75,7 @@ def random_erase(
     checks.choice(name, "pattern", pattern, _FILLS)
     prob = number_per_image(name, "prob", prob, x, 0.0, 1.0)
     scale, ratio = bounds(name, "scale", scale, 0.0, 1.0), bounds(name, "ratio", ratio, 0.0, ends="()")
-    colour = checks.number(name, "fill", fill, 0.0, 1.0)
+    constant = colour = checks.number(name, "fill", fill, 0.0, 1.0)
     if key is None:
         return x
     prob_key, box_key, noise_key = split(checks.key(name, key), 3)
@@ -84,7 +86,7 @@ def random_erase(
     if pattern != "constant":
         noise_shape = image.shape if pattern == "pixel" else (*shape, 1, 1, image.shape[-1])
         colour = 0.5 * signed_uniform(noise_key, noise_shape) + 0.5
-    return _filled(x, _inside(image, boxes), colour, prob, heights)
+    return _filled(x, _inside(image, boxes), colour, prob, heights, jnp.max(constant))
 
 
 def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
@@ -113,7 +115,7 @@ def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
     keys = split(checks.key("cutout", key))
     starts = [integers(keys[i], batch_shape(x), image.shape[i - 3]) - size // 2 for i in (0, 1)]
     boxes = jnp.stack([*starts, *(start + size for start in starts)], -1)
-    return _filled(x, _inside(image, boxes), colour)
+    return _filled(x, _inside(image, boxes), colour, jnp.max(colour))
 
 
 def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5), fill: Number = 0.0) -> X:
@@ -155,7 +157,7 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
         return positions - period * jnp.floor(positions / period) < size
 
     is_filled = is_hole(start_keys[0], -3) & is_hole(start_keys[1], -2)
-    return _filled(x, is_filled, colour, keep, pitch)
+    return _filled(x, is_filled, colour, keep, pitch, jnp.max(colour))
 
 
 def _whole_box(image: Array, heights: Array, widths: Array, down: Array, along: Array) -> Array:
@@ -177,7 +179,7 @@ def _inside(image: Array, boxes: Array) -> Bool[Array, "*batch height width 1"]:
 
 
 def _filled(x: X, is_filled: Array, colour: Array, *numbers: Array) -> X:
-    """The images with a colour where they are to be filled; NaN where a number is."""
+    """The images with a colour where they are to be filled; spoiled where a number is NaN."""
     image = parts_of("erase", x)["image"]
     stored = as_stored(colour.astype(jnp.float32), image.dtype)
     return with_parts(x, {"image": spoiled(jnp.where(is_filled, stored, image), *numbers)})

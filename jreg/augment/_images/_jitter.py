@@ -28,7 +28,7 @@ def color_jitter(key: Key | None, x: X, brightness: Number, contrast: Number, sa
       hue: in [0, 0.5]; traced or not.
 
     Raises:
-      ValueError: a concrete strength outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete strength outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment

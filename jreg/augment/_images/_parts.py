@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import checks, dtypes
+from ..._core.spoil import marking, spoiled
 from ..._core.types import Numbers
 
 Images: TypeAlias = Shaped[Array, "..."] | Mapping[str, Any]
@@ -57,12 +58,17 @@ def batch_shape(x: Images) -> tuple[int, ...]:
     return jnp.shape(x["image"] if isinstance(x, Mapping) else x)[:-3]
 
 
-def moved(function: str, x: Images, move: Callable[..., Parts], *operands: Array) -> Any:
-    """Apply `move(parts, *operands)` to every example of x; the operands have its leading axes."""
+def moved(
+    function: str, x: Images, move: Callable[..., Parts], *operands: Array, numbers: tuple[Array, ...] = ()
+) -> Any:
+    """Apply `move(parts, *operands)` to every example of x; the operands have its leading axes.
+
+    All parts of an example are spoiled where one of `numbers` is NaN.
+    """
     parts = parts_of(function, x)
     for _ in batch_shape(x):
         move = jax.vmap(move)
-    return with_parts(x, move(parts, *operands))
+    return with_parts(x, {name: spoiled(part, *numbers) for name, part in move(parts, *operands).items()})
 
 
 def recoloured(function: str, x: Images, change: Callable[..., Array], *numbers: Array) -> Any:
@@ -95,17 +101,10 @@ def as_floats(image: Array) -> Array:
 
 
 def as_stored(colours: Array, dtype: Any) -> Array:
-    """Colours as the image that they came from stored them."""
-    return jnp.round(colours * 255.0).astype(dtype) if dtype == jnp.uint8 else colours.astype(dtype)
-
-
-def spoiled(image: Array, *numbers: Array) -> Array:
-    """NaN for the images (of floats) of which a number is NaN; numbers have the leading axes, or none."""
-    if image.dtype == jnp.uint8:
-        return image
-    for number in numbers:
-        image = jnp.where(jnp.isnan(number)[..., None, None, None], jnp.nan, image)
-    return image
+    """Colours as the image that they came from stored them; what is NaN is marked as spoiled."""
+    if dtype != jnp.uint8:
+        return colours.astype(dtype)
+    return jnp.where(jnp.isnan(colours), marking(dtype), jnp.round(colours * 255.0).astype(dtype))
 
 
 def _image(function: str, image: Any) -> Array:

@@ -11,12 +11,13 @@ from jax import lax
 from jaxtyping import Array
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import split
 from .._draws import integers, uniform
 from . import _operations
 from ._operations import Reach, Step
-from ._parts import Parts, X, as_floats, as_stored, parts_of, spoiled, with_parts
+from ._parts import Parts, X, as_floats, as_stored, parts_of, with_parts
 
 _RAND_AUGMENT = Reach(shear=0.3, translation=150 / 331, degrees=30.0, enhancement=0.9, bits=4.0)
 _TRIVIAL_AUGMENT = Reach(shear=0.99, translation=32 / 224, degrees=135.0, enhancement=0.99, bits=6.0)
@@ -36,7 +37,7 @@ def rand_augment(key: Key | None, x: X, magnitude: Number, *, num_ops: int = 2) 
       num_ops: operations for each image.
 
     Raises:
-      ValueError: a concrete magnitude outside [0, 1]. A traced one gives NaN where images are floats.
+      ValueError: a concrete magnitude outside [0, 1]. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -93,7 +94,7 @@ def augmix(key: Key | None, x: X, magnitude: Number, *, width: int = 3, depth: i
       alpha: above 0; traced or not.
 
     Raises:
-      ValueError: a concrete number outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -141,8 +142,8 @@ def _policy(key: Key, parts: Parts, levels: Array, reach: Reach) -> Parts:
     lead, dtype = parts["image"].ndim - 3, parts["image"].dtype
     flat = {name: part.reshape(levels.shape[1], *part.shape[lead:]) for name, part in parts.items()}
     done = _operations.apply({**flat, "image": as_floats(flat["image"])}, steps, reach)
-    done["image"] = spoiled(as_stored(done["image"], dtype), levels[0])
-    return {name: part.reshape(parts[name].shape) for name, part in done.items()}
+    done["image"] = as_stored(done["image"], dtype)
+    return {name: spoiled(part, levels[0]).reshape(parts[name].shape) for name, part in done.items()}
 
 
 def _num_images(parts: Parts) -> int:

@@ -20,7 +20,7 @@ def random_rotation(key: Key | None, x: X, degrees: Number, *, fill: Number = 0.
       fill: the colour beyond the border, in [0, 1].
 
     Raises:
-      ValueError: concrete `degrees` below 0. Traced ones give NaN where images are floats.
+      ValueError: concrete `degrees` below 0. Traced ones spoil the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -83,7 +83,7 @@ def random_affine(
       fill: the colour beyond the border, in [0, 1].
 
     Raises:
-      ValueError: a concrete number outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial

@@ -19,7 +19,7 @@ def random_brightness(key: Key | None, x: X, strength: Numbers) -> X:
     Args:
       key: one key; None returns x.
       x: images, or a mapping with "image".
-      strength: at least 0; one for all, or one per image. A traced one that is not gives NaN where images are floats.
+      strength: at least 0; one for all, or one per image. A traced one that is not spoils images (see `jreg.augment`).
 
     Raises:
       ValueError: a concrete strength below 0.

@@ -10,7 +10,7 @@ from ..._core import checks
 from ..._core.types import Key
 from .._draws import Range, bounds, box
 from ._crop import clipped_boxes
-from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, parts_of, spoiled
+from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, parts_of
 
 
 def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int]) -> X:
@@ -58,7 +58,8 @@ def random_resized_crop(
       ratio: width over height, above 0; traced or not.
 
     Raises:
-      ValueError: a concrete range that is none, or reaches outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete range that is none, or reaches outside. A traced one spoils the images, as `jreg.augment`
+        says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -79,7 +80,9 @@ def random_resized_crop(
     heights, widths, down, along = box(key, batch_shape(x), (height, width), scale, ratio)
     top, left = down * (height - heights), along * (width - widths)
     boxes = jnp.stack([top, left, top + heights, left + widths], -1)
-    return moved("random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes)
+    return moved(
+        "random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=(*scale, *ratio)
+    )
 
 
 def _resized(parts: Parts, box: Array, size: tuple[int, int]) -> Parts:
@@ -87,7 +90,7 @@ def _resized(parts: Parts, box: Array, size: tuple[int, int]) -> Parts:
     colours = as_floats(image)
     for axis in (0, 1):
         colours = _shrunk(colours, axis, box[axis], box[axis + 2], size[axis])
-    resized = {"image": spoiled(as_stored(colours, image.dtype), box[0])}
+    resized = {"image": as_stored(colours, image.dtype)}
     if "mask" in parts:
         mask = parts["mask"]
         for axis in (0, 1):

@@ -9,9 +9,9 @@ from jax import lax
 from jaxtyping import Array, Float, Integer
 
 from ..._core import checks, trees
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Tree
 from ...random import keep_mask, split
-from .._compose import nan_where
 from .._draws import integers
 from ._mix import batch_size, beta, check_floats, mix, partner_of, weight_shape
 
@@ -72,7 +72,8 @@ def cutmix(
 
     Raises:
       TypeError: targets of integers, such as class ids.
-      ValueError: a concrete alpha below 0 (a traced one gives NaN), or leaves of different sizes.
+      ValueError: a concrete alpha below 0 (a traced one spoils the batch, as `jreg.augment` says), or leaves of
+        different sizes.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -93,7 +94,7 @@ def cutmix(
     weight_key, order_key, box_key = split(checks.key("cutmix", key), 3)
     weight = beta(weight_key, alpha, shape)
     mixed = cut(batch, partner_of(order_key, batch), *_box(box_key, weight, sizes), spatial_axes=spatial_axes)
-    return jax.tree.map(lambda leaf: nan_where(jnp.isnan(alpha), leaf), mixed)
+    return jax.tree.map(lambda leaf: spoiled(leaf, alpha), mixed)
 
 
 def mixup_or_cutmix(
@@ -144,11 +145,10 @@ def mixup_or_cutmix(
     partner = partner_of(order_key, batch)
     was_cut = cut(batch, partner, *_box(box_key, weight, sizes), spatial_axes=spatial_axes)
     was_blended = mix(batch, partner, weight)
-    is_bad = jnp.isnan(alphas[0] + alphas[1] + prob)
 
     def chosen(cut_leaf: Array, blended_leaf: Array) -> Array:
         gate = is_cut.reshape(shape + (1,) * (cut_leaf.ndim - len(shape)))
-        return nan_where(is_bad, jnp.where(gate, cut_leaf, blended_leaf))
+        return spoiled(jnp.where(gate, cut_leaf, blended_leaf), *alphas, prob)
 
     return jax.tree.map(chosen, was_cut, was_blended)
 

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import keep_mask, split
-from .._draws import spoiled_where
 from .._mixing._mix import beta, mix
 
 
@@ -52,5 +52,5 @@ def feature_mixup(
     order = jax.random.permutation(order_key, x.shape[0])
     is_own = keep_mask(mask_key, x.shape, 1.0 - beta(weight_key, alpha, (x.shape[0], 1)))
     share = jnp.where(jnp.isnan(alpha), jnp.nan, jnp.mean(is_own, axis=1, dtype=jnp.float32))
-    mixed = spoiled_where(jnp.isnan(alpha), jnp.where(is_own, x, jnp.take(x, order, axis=0)))
+    mixed = spoiled(jnp.where(is_own, x, jnp.take(x, order, axis=0)), alpha)
     return mixed, mix(labels, jnp.take(labels, order, axis=0), share)

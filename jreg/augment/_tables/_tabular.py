@@ -9,9 +9,10 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import hash_bits, keep_mask, signed_uniform, split
-from .._draws import integers, spoiled_where
+from .._draws import integers
 
 
 def smote(
@@ -79,7 +80,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
       rate: in [0, 1]; 0.1 to 0.2 are usual.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one gives NaN, or the largest number where x holds integers.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils x, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -100,7 +101,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     own = jnp.arange(x.shape[0], dtype=jnp.int32).reshape((-1,) + (1,) * (x.ndim - 1))
     other = (own + 1 + integers(row_key, x.shape, x.shape[0] - 1)) % x.shape[0]
     swapped = jnp.take_along_axis(x, other, axis=0, mode="promise_in_bounds")
-    return spoiled_where(jnp.isnan(rate), jnp.where(keep_mask(mask_key, x.shape, rate), x, swapped))
+    return spoiled(jnp.where(keep_mask(mask_key, x.shape, rate), x, swapped), rate)
 
 
 @partial(jax.jit, static_argnames=("num_per_class", "num_neighbors"), inline=True)
