@@ -31,6 +31,35 @@ def test_a_whole_image_at_its_own_size_stays():
     np.testing.assert_allclose(augment.resized_crop(x, jnp.array([0, 0, 16, 20]), size=(16, 20)), x, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "box", [(9, 2, 3, 7), (1, 7, 3, 2), (1, 2, 1, 7), (np.nan, 2, 3, 7), (-1, 0, 4, 4), (0, 0, 17, 4)], ids=repr
+)
+def test_boxes_that_are_none_raise_when_concrete_and_spoil_their_image_when_traced(box):
+    """An inverted box mirrored the image."""
+    images, good = jnp.stack([jnp.asarray(PLANE)[..., None]] * 2), (1.0, 2.0, 3.0, 7.0)
+    with pytest.raises(ValueError, match=r"^resized_crop: boxes must .*; got"):
+        augment.resized_crop(images, jnp.array(box), size=(4, 4))
+    found = jax.jit(partial(augment.resized_crop, size=(4, 4)))(images, jnp.array([box, good]))
+    assert jnp.isnan(found[0]).all()
+    np.testing.assert_allclose(found[1], augment.resized_crop(images[1], jnp.array(good), size=(4, 4)), rtol=1e-6)
+
+
+def test_one_number_is_both_sides_of_a_square():
+    x, box = jnp.asarray(PLANE)[..., None], jnp.array([0, 0, 16, 20])
+    for crop in (
+        partial(augment.crop, x, jnp.array([1, 2])),
+        partial(augment.resized_crop, x, box),
+        partial(augment.random_crop, KEY, x),
+        partial(augment.random_resized_crop, KEY, x),
+    ):
+        np.testing.assert_array_equal(crop(size=4), crop(size=(4, 4)))
+        for size in (4.0, None, (4,), (4, 4, 4), "44", True):
+            with pytest.raises(
+                TypeError, match=rf"^{crop.func.__name__}: size must be an int or a pair \(height, width\) of"
+            ):
+                crop(size=size)
+
+
 def test_masks_take_the_nearest_pixel_and_boxes_the_scale():
     mask = jnp.arange(16).reshape(4, 4)
     parts = {"image": jnp.ones((4, 4, 1)), "mask": mask, "boxes": jnp.array([[1.0, 1.0, 3.0, 4.0]])}

@@ -9,6 +9,7 @@ from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from ...random import keep_mask, signed_uniform, split
 from .._draws import Range, bounds, box, integers, uniform
+from .._places import checked_boxes
 from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, with_parts
 
 _FILLS = ("constant", "channel", "pixel")
@@ -19,8 +20,12 @@ def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
 
     Args:
       x: images, or a mapping with "image"; masks and boxes stay, since what was there still is, unseen.
-      boxes: (top, left, bottom, right) in whole pixels, the last two outside; one for all, (4,), or one for each.
+      boxes: (top, left, bottom, right) in pixels, the last two outside; one for all, (4,), or one for each. Boxes are
+        cut at the border, and may be empty. Fractions round up.
       fill: the colour, in [0, 1].
+
+    Raises:
+      ValueError: a concrete box that is inverted or has a NaN; a traced one spoils its image, as `jreg.augment` says.
 
     >>> import jax.numpy as jnp
     >>> from jreg import augment
@@ -28,9 +33,12 @@ def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
     [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
     image = parts_of("erase", x)["image"]
-    boxes = jnp.broadcast_to(jnp.asarray(boxes), (*batch_shape(x), 4))
+    rule = "top <= bottom and left <= right"
+    boxes, spoiling = checked_boxes(
+        "erase", boxes, batch_shape(x), rule, lambda top, left, bottom, right: (top <= bottom) & (left <= right)
+    )
     colour = checks.number("erase", "fill", fill, 0.0, 1.0)
-    return _filled(x, _inside(image, boxes), colour, jnp.max(colour))
+    return _filled(x, _inside(image, boxes), colour, jnp.max(colour), spoiling)
 
 
 def random_erase(

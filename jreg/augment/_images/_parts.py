@@ -54,6 +54,14 @@ def with_parts(x: Images, parts: Parts) -> Any:
     return {**x, **parts} if isinstance(x, Mapping) else parts["image"]
 
 
+def pair_of_sides(function: str, size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width, which one number gives for a square."""
+    sides = (size, size) if isinstance(size, int | np.integer) and not isinstance(size, bool) else size
+    if not isinstance(sides, tuple | list) or len(sides) != 2:
+        raise TypeError(f"{function}: size must be an int or a pair (height, width); got {size!r}")
+    return checks.integer(function, "size", sides[0]), checks.integer(function, "size", sides[1])
+
+
 def batch_shape(x: Images) -> tuple[int, ...]:
     return jnp.shape(x["image"] if isinstance(x, Mapping) else x)[:-3]
 

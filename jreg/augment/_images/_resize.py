@@ -9,11 +9,15 @@ from jaxtyping import Array, Real
 from ..._core import checks
 from ..._core.types import Key
 from .._draws import Range, bounds, box
+from .._places import checked_boxes
 from ._crop import clipped_boxes
-from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, parts_of
+from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, pair_of_sides, parts_of
+
+_SLACK = 0.01
+"""How far beyond the border, in pixels, a box may reach by rounding."""
 
 
-def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int]) -> X:
+def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: int | tuple[int, int]) -> X:
     """Cut a box out of each image and resize it to `size`, bilinearly.
 
     Where pixels get larger, each is a mean of its two neighbours along an axis; where they get smaller, of all that
@@ -23,7 +27,11 @@ def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int])
       x: images, or a mapping with "image", "mask" and "boxes".
       boxes: (top, left, bottom, right) in pixels, fractions included, inside the image; one for all, (4,), or one for
         each.
-      size: (height, width) of the result.
+      size: (height, width) of the result, or one number for both.
+
+    Raises:
+      ValueError: a concrete box that is empty, inverted or not inside the image, by more than a hundredth of a pixel; a
+        traced one spoils its image, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -32,16 +40,23 @@ def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int])
     >>> jax.jit(partial(augment.resized_crop, size=(1, 2)))(image, jnp.array([0.0, 0.0, 4.0, 4.0])).ravel().round(2)
     Array([0.24, 0.76], dtype=float32)
     """
-    size = _checked_size("resized_crop", size)
-    boxes = jnp.broadcast_to(jnp.asarray(boxes).astype(jnp.float32), (*batch_shape(x), 4))
-    return moved("resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes)
+    size = pair_of_sides("resized_crop", size)
+    height, width = parts_of("resized_crop", x)["image"].shape[-3:-1]
+
+    def is_valid(top: Array, left: Array, bottom: Array, right: Array) -> Array:
+        is_inside = (top >= -_SLACK) & (left >= -_SLACK) & (bottom <= height + _SLACK) & (right <= width + _SLACK)
+        return is_inside & (top < bottom) & (left < right)
+
+    rule = f"0 <= top < bottom <= {height} and 0 <= left < right <= {width}"
+    boxes, spoiling = checked_boxes("resized_crop", boxes, batch_shape(x), rule, is_valid)
+    return moved("resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=(spoiling,))
 
 
 def random_resized_crop(
     key: Key | None,
     x: X,
     *,
-    size: tuple[int, int],
+    size: int | tuple[int, int],
     scale: Range = (0.08, 1.0),
     ratio: Range = (3 / 4, 4 / 3),
 ) -> X:
@@ -53,7 +68,7 @@ def random_resized_crop(
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
-      size: (height, width) of the result.
+      size: (height, width) of the result, or one number for both.
       scale: shares of the image's area, in (0, 1]; traced or not.
       ratio: width over height, above 0; traced or not.
 
@@ -70,7 +85,7 @@ def random_resized_crop(
 
     Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
     """
-    size = _checked_size("random_resized_crop", size)
+    size = pair_of_sides("random_resized_crop", size)
     height, width = parts_of("random_resized_crop", x)["image"].shape[-3:-1]
     scale = bounds("random_resized_crop", "scale", scale, 0.0, 1.0, ends="(]")
     ratio = bounds("random_resized_crop", "ratio", ratio, 0.0, ends="()")
@@ -130,8 +145,3 @@ def _shrunk(image: Array, axis: int, start: Array, stop: Array, size: int) -> Ar
 def _middles(start: Array, stop: Array, size: int) -> Array:
     """Where the middles of the new pixels lie among the old ones; pixel i spans [i, i + 1]."""
     return start + (stop - start) / size * (jnp.arange(size, dtype=jnp.float32) + 0.5)
-
-
-def _checked_size(function: str, size: tuple[int, int]) -> tuple[int, int]:
-    height, width = (checks.integer(function, "size", side) for side in size)
-    return height, width
