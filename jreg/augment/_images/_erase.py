@@ -1,6 +1,7 @@
 """Parts of images taken out: rectangles of random shape, squares, a grid."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Real
 
@@ -8,7 +9,7 @@ from ..._core import checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from ...random import keep_mask, signed_uniform, split
-from .._draws import Range, bounds, box, integers, uniform
+from .._draws import Range, bounds, integers, uniform
 from .._places import checked_boxes
 from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, with_parts
 
@@ -89,7 +90,7 @@ def random_erase(
     prob_key, box_key, noise_key = split(checks.key(name, key), 3)
     shape = batch_shape(x)
     kept = keep_mask(prob_key, shape, prob)
-    heights, widths, down, along = box(box_key, shape, image.shape[-3:-1], scale, ratio)
+    heights, widths, down, along = _box(box_key, shape, image.shape[-3:-1], scale, ratio)
     boxes = jnp.where(kept[..., None], 0.0, _whole_box(image, heights, widths, down, along))
     if pattern != "constant":
         noise_shape = image.shape if pattern == "pixel" else (*shape, 1, 1, image.shape[-1])
@@ -166,6 +167,22 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
 
     is_filled = is_hole(start_keys[0], -3) & is_hole(start_keys[1], -2)
     return _filled(x, is_filled, colour, keep, pitch, jnp.max(colour))
+
+
+def _box(key: Key, shape: tuple[int, ...], size: tuple[int, ...], scale: tuple, ratio: tuple) -> tuple[Array, ...]:
+    """Draw the height and width of boxes that fit an image, and two shares in (0, 1) that say where they lie.
+
+    The area is a share of the image uniform on `scale`, and the logarithm of the aspect ratio, width over height,
+    uniform on that part of `ratio` for which the box fits; where there is none, the ratio is the nearest that does.
+    Drawing again until the box fits gives the same law, but need not end: not on a strip of 300 x 5 pixels.
+    """
+    height, width = map(np.float32, size)
+    area_key, ratio_key, top_key, left_key = split(key, 4)
+    area = uniform(area_key, shape, *scale) * height * width
+    lowest, highest = (jnp.clip(end, area / height**2, width**2 / area) for end in ratio)
+    aspect = jnp.exp(uniform(ratio_key, shape, jnp.log(lowest), jnp.log(highest)))
+    heights, widths = jnp.sqrt(area / aspect), jnp.sqrt(area * aspect)
+    return heights, widths, uniform(top_key, shape, 0.0, 1.0), uniform(left_key, shape, 0.0, 1.0)
 
 
 def _whole_box(image: Array, heights: Array, widths: Array, down: Array, along: Array) -> Array:

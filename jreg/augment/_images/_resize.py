@@ -1,17 +1,24 @@
 """Crops of any box, resized: the transform that image classifiers are trained with."""
 
+from functools import partial
 from math import ceil
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Real
+from jaxtyping import Array, Float, Real
 
 from ..._core import checks
 from ..._core.types import Key
-from .._draws import Range, bounds, box
+from ...random import split
+from .._draws import Range, bounds, uniform
 from .._places import checked_boxes
 from ._crop import clipped_boxes
 from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, pair_of_sides, parts_of
+
+_ATTEMPTS = 10
+"""How many boxes are drawn for one that fits."""
 
 _SLACK = 0.01
 """How far beyond the border, in pixels, a box may reach by rounding."""
@@ -60,10 +67,12 @@ def random_resized_crop(
     scale: Range = (0.08, 1.0),
     ratio: Range = (3 / 4, 4 / 3),
 ) -> X:
-    """Cut a box of random area, shape and place out of each image and resize it to `size`.
+    """Cut a box of random area, shape and place out of each image and resize it to `size`, by torchvision's law.
 
-    The area is uniform on `scale`, the logarithm of width over height uniform on that part of `ratio` for which the box
-    fits. The key None resizes the whole image.
+    The area is drawn uniformly from `scale`, the logarithm of width over height uniformly from that of `ratio`, both
+    anew until the box fits. Where none of ten does, the box is the largest of the image's own ratio, or of the nearest
+    to it in `ratio`, in the middle: the ratio asked for is always kept, and the area then may not be. torchvision rounds
+    sizes to whole pixels; here fractions stay. The key None resizes the whole image.
 
     Args:
       key: one key, or None.
@@ -86,18 +95,40 @@ def random_resized_crop(
     Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
     """
     size = pair_of_sides("random_resized_crop", size)
-    height, width = parts_of("random_resized_crop", x)["image"].shape[-3:-1]
+    sides = parts_of("random_resized_crop", x)["image"].shape[-3:-1]
     scale = bounds("random_resized_crop", "scale", scale, 0.0, 1.0, ends="(]")
     ratio = bounds("random_resized_crop", "ratio", ratio, 0.0, ends="()")
     if key is None:
-        return resized_crop(x, jnp.array([0, 0, height, width]), size=size)
-    key = checks.key("random_resized_crop", key)
-    heights, widths, down, along = box(key, batch_shape(x), (height, width), scale, ratio)
-    top, left = down * (height - heights), along * (width - widths)
-    boxes = jnp.stack([top, left, top + heights, left + widths], -1)
-    return moved(
-        "random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=(*scale, *ratio)
-    )
+        return resized_crop(x, jnp.array([0, 0, *sides]), size=size)
+    boxes = drawn_boxes(checks.key("random_resized_crop", key), batch_shape(x), sides, scale, ratio)
+    numbers = (*scale, *ratio)
+    return moved("random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=numbers)
+
+
+@partial(jax.jit, static_argnames=("shape", "sides"), inline=True)
+def drawn_boxes(
+    key: Key,
+    shape: tuple[int, ...],
+    sides: tuple[int, int],
+    scale: tuple[Array, Array],
+    ratio: tuple[Array, Array],
+) -> Float[Array, "*shape 4"]:
+    """Draw boxes inside an image: the first of ten that fits, or the one in the middle."""
+    height, width = map(np.float32, sides)
+    area_key, ratio_key, top_key, left_key = split(key, 4)
+    # All attempts at once, since the first that fits cannot be awaited in a program without loops.
+    area = uniform(area_key, (_ATTEMPTS, *shape), *scale) * height * width
+    aspect = jnp.exp(uniform(ratio_key, (_ATTEMPTS, *shape), *map(jnp.log, ratio)))
+    heights, widths = jnp.sqrt(area / aspect), jnp.sqrt(area * aspect)
+    fits = (heights <= height) & (widths <= width)
+    tall, wide = (jnp.take_along_axis(sizes, jnp.argmax(fits, 0)[None], 0)[0] for sizes in (heights, widths))
+    nearest = jnp.clip(width / height, *ratio)
+    is_drawn = jnp.any(fits, 0)
+    tall = jnp.where(is_drawn, tall, jnp.minimum(height, width / nearest))
+    wide = jnp.where(is_drawn, wide, jnp.minimum(width, height * nearest))
+    down, along = (jnp.where(is_drawn, uniform(place, shape, 0.0, 1.0), 0.5) for place in (top_key, left_key))
+    top, left = down * (height - tall), along * (width - wide)
+    return jnp.stack([top, left, top + tall, left + wide], -1)
 
 
 def _resized(parts: Parts, box: Array, size: tuple[int, int]) -> Parts:
