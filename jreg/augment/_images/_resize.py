@@ -71,8 +71,8 @@ def random_resized_crop(
 
     The area is drawn uniformly from `scale`, the logarithm of width over height uniformly from that of `ratio`, both
     anew until the box fits. Where none of ten does, the box is the largest of the image's own ratio, or of the nearest
-    to it in `ratio`, in the middle: the ratio asked for is always kept, and the area then may not be. torchvision rounds
-    sizes to whole pixels; here fractions stay. The key None resizes the whole image.
+    to it in `ratio`, in the middle: the ratio asked for is always kept, and the area then may not be. Sizes are not
+    rounded to whole pixels, as torchvision's are. The key None resizes the whole image.
 
     Args:
       key: one key, or None.
@@ -115,10 +115,12 @@ def drawn_boxes(
 ) -> Float[Array, "*shape 4"]:
     """Draw boxes inside an image: the first of ten that fits, or the one in the middle."""
     height, width = map(np.float32, sides)
-    area_key, ratio_key, top_key, left_key = split(key, 4)
-    # All attempts at once, since the first that fits cannot be awaited in a program without loops.
-    area = uniform(area_key, (_ATTEMPTS, *shape), *scale) * height * width
-    aspect = jnp.exp(uniform(ratio_key, (_ATTEMPTS, *shape), *map(jnp.log, ratio)))
+    size_key, place_key = split(key)
+    # All attempts at once: a loop until one fits would take longer than ten of them, and as long as its slowest image.
+    shares = uniform(size_key, (2, _ATTEMPTS, *shape), 0.0, 1.0)
+    area = (scale[0] + (scale[1] - scale[0]) * shares[0]) * height * width
+    lowest, highest = map(jnp.log, ratio)
+    aspect = jnp.exp(lowest + (highest - lowest) * shares[1])
     heights, widths = jnp.sqrt(area / aspect), jnp.sqrt(area * aspect)
     fits = (heights <= height) & (widths <= width)
     tall, wide = (jnp.take_along_axis(sizes, jnp.argmax(fits, 0)[None], 0)[0] for sizes in (heights, widths))
@@ -126,9 +128,10 @@ def drawn_boxes(
     is_drawn = jnp.any(fits, 0)
     tall = jnp.where(is_drawn, tall, jnp.minimum(height, width / nearest))
     wide = jnp.where(is_drawn, wide, jnp.minimum(width, height * nearest))
-    down, along = (jnp.where(is_drawn, uniform(place, shape, 0.0, 1.0), 0.5) for place in (top_key, left_key))
+    down, along = jnp.where(is_drawn, uniform(place_key, (2, *shape), 0.0, 1.0), 0.5)
     top, left = down * (height - tall), along * (width - wide)
-    return jnp.stack([top, left, top + tall, left + wide], -1)
+    # Kept apart: each loop over the pixels would draw the boxes anew, which takes XLA's CPU compiler seconds.
+    return lax.optimization_barrier(jnp.stack([top, left, top + tall, left + wide], -1))
 
 
 def _resized(parts: Parts, box: Array, size: tuple[int, int]) -> Parts:
