@@ -31,13 +31,13 @@ def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]
     return checks.scalar(function, argument, value, 0.0, 1.0)
 
 
-def array(function: str, argument: str, value: object) -> Array:
-    """Return an array of class ids or floats."""
+def array(function: str, argument: str, value: object) -> Array | np.ndarray:
+    """Return an array of class ids, not yet cast to a dtype that might wrap them, or of floats."""
     if not isinstance(value, jax.Array | np.ndarray | np.generic):
         raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
     if not (jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)):
         raise TypeError(f"{function}: {argument} must hold class ids or floats; got dtype {value.dtype}")
-    return jnp.asarray(value)
+    return jnp.asarray(value) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
 def counted(function: str, where: Array | None, shape: tuple[int, ...]) -> Bool[Array, "*batch"]:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import checks
+from ..._core.ids import whole
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import keep_mask, split
@@ -48,6 +49,7 @@ def feature_mixup(
         raise ValueError(f"{name}: x must be (rows, features) and labels (rows, *classes); got {jnp.shape(x)}")
     if key is None or not x.size:
         return x, labels
+    x = whole(name, "x", x)
     weight_key, order_key, mask_key = split(checks.key(name, key), 3)
     order = jax.random.permutation(order_key, x.shape[0])
     is_own = keep_mask(mask_key, x.shape, 1.0 - beta(weight_key, alpha, (x.shape[0], 1)))

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from ..._core import checks
+from ..._core.ids import whole
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import split
@@ -151,4 +152,4 @@ def _table(function: str, synonyms: Array) -> Array:
         raise TypeError(f"{function}: synonyms must be an array of integers; got {synonyms!r}")
     if synonyms.ndim != 2 or 0 in synonyms.shape:
         raise ValueError(f"{function}: synonyms must be (vocabulary, width); got shape {synonyms.shape}")
-    return jnp.asarray(synonyms)
+    return whole(function, "synonyms", synonyms)

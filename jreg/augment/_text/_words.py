@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._core import checks
+from ..._core.ids import whole
 from ..._core.types import Key
 from ...random import hash_bits
 
@@ -21,7 +22,7 @@ def token_rows(function: str, tokens: Array) -> Int[Array, "*batch length"]:
         raise TypeError(f"{function}: tokens must hold integers; got dtype {tokens.dtype}")
     if tokens.ndim == 0:
         raise ValueError(f"{function}: tokens must be (*batch, length); got shape ()")
-    return jnp.asarray(tokens)
+    return whole(function, "tokens", tokens)
 
 
 def token_id(function: str, argument: str, value: int, dtype: np.dtype) -> int:
