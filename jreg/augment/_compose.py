@@ -47,7 +47,7 @@ def chain(*fns: Transform) -> Transform:
     >>> augment.chain()
     chain()
     """
-    fns = _callables("chain", fns)
+    fns = callables("chain", fns)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         for fn, fn_key in zip(fns, split(key, len(fns)), strict=True):
@@ -74,7 +74,7 @@ def maybe(fn: Transform, prob: Number) -> Transform:
     >>> flip(jax.random.key(0), jnp.ones(2)).tolist(), flip(None, jnp.ones(2)).tolist()
     ([-1.0, -1.0], [1.0, 1.0])
     """
-    (fn,) = _callables("maybe", (fn,))
+    (fn,) = callables("maybe", (fn,))
     checks.valid_number("maybe", "prob", checks.broadcastable("maybe", "prob", prob, ()), 0.0, 1.0)
 
     def apply(key: Key | None, x: Tree) -> Tree:
@@ -106,7 +106,7 @@ def one_of(*fns: Transform) -> Transform:
     """
     if not fns:
         raise ValueError("one_of: fns must hold at least one transform; got none")
-    fns = _callables("one_of", fns)
+    fns = callables("one_of", fns)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         if key is None:
@@ -129,7 +129,7 @@ def per_example(fn: Transform) -> Transform:
     >>> sorted(set(transform(jax.random.key(0), jnp.ones((64, 1))).ravel().tolist()))
     [-1.0, 1.0]
     """
-    (fn,) = _callables("per_example", (fn,))
+    (fn,) = callables("per_example", (fn,))
 
     def apply(key: Key | None, x: Tree) -> Tree:
         sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(x)}
@@ -141,7 +141,7 @@ def per_example(fn: Transform) -> Transform:
     return _Composed("per_example", (fn,), apply)
 
 
-def _callables(function: str, fns: tuple[Any, ...]) -> tuple[Any, ...]:
+def callables(function: str, fns: tuple[Any, ...]) -> tuple[Any, ...]:
     for fn in fns:
         if not callable(fn):
             raise TypeError(f"{function}: fn must be a function of (key, x); got {fn!r}")

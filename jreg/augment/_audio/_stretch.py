@@ -24,7 +24,8 @@ def stretch_time(
 
     Args:
       rate: above 0; a scalar, or one per sound, (*batch). 2 halves the duration.
-      frame_length: samples of a frame, a multiple of 4; frames overlap by three quarters. 2048 suits music at 22 kHz, a
+      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
+        three quarters. 2048 suits music at 22 kHz, a
         quarter of that speech at 8 kHz.
 
     Raises:
@@ -55,7 +56,8 @@ def shift_pitch(
 
     Args:
       semitones: a scalar, or one per sound, (*batch); 12 are an octave, and below 0 the pitch falls.
-      frame_length: samples of a frame, a multiple of 4; frames overlap by three quarters. 2048 suits music at 22 kHz, a
+      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
+        three quarters. 2048 suits music at 22 kHz, a
         quarter of that speech at 8 kHz.
 
     Raises:
@@ -171,6 +173,9 @@ def _checked(function: str, audio: Array, frame_length: int) -> tuple[Array, int
     audio = checks.floating(function, "audio", audio)
     if audio.ndim == 0:
         raise ValueError(f"{function}: audio must be (*batch, time); got shape ()")
-    if not audio.shape[-1]:
-        raise ValueError(f"{function}: audio must have one sample or more; got shape {audio.shape}")
+    if audio.shape[-1] <= frame_length // 2:
+        raise ValueError(
+            f"{function}: audio must be longer than half of frame_length, {frame_length // 2} samples; "
+            f"got shape {audio.shape}"
+        )
     return audio, frame_length

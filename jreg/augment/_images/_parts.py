@@ -49,6 +49,14 @@ def parts_of(function: str, x: Images) -> Parts:
     return parts
 
 
+def check_channels(function: str, x: Images, *nums: int) -> None:
+    """Raise unless the images have one of some numbers of channels: grey, or red, green and blue."""
+    shape = parts_of(function, x)["image"].shape
+    if shape[-1] not in nums:
+        listed = " or ".join(map(str, nums))
+        raise ValueError(f"{function}: images must have {listed} channels, the last axis; got shape {shape}")
+
+
 def with_parts(x: Images, parts: Parts) -> Any:
     """x with the parts in their places."""
     return {**x, **parts} if isinstance(x, Mapping) else parts["image"]
@@ -92,13 +100,19 @@ def recoloured(function: str, x: Images, change: Callable[..., Array], *numbers:
 
 
 def number_per_image(
-    function: str, argument: str, value: Numbers, x: Images, low: float = -np.inf, high: float = np.inf
+    function: str,
+    argument: str,
+    value: Numbers,
+    x: Images,
+    low: float = -np.inf,
+    high: float = np.inf,
+    *,
+    ends: str = "[]",
 ) -> Float[Array, "..."]:
     """Check a number that is one for all images, or has one entry for each; returns one for each."""
     shape = batch_shape(x)
-    return jnp.broadcast_to(
-        checks.broadcastable(function, argument, checks.number(function, argument, value, low, high), shape), shape
-    ).astype(jnp.float32)
+    number = checks.number(function, argument, value, low, high, ends=ends)
+    return jnp.broadcast_to(checks.broadcastable(function, argument, number, shape), shape).astype(jnp.float32)
 
 
 def as_floats(image: Array) -> Array:

@@ -15,7 +15,7 @@ from ..._core.types import Key, Number, Tree
 from ...random import keep_mask, split
 from .._draws import integers
 from .._places import whole_corners
-from ._mix import batch_size, beta, check_floats, mix, partner_of, weight_shape
+from ._mix import batch_size, beta, check_floats, check_pair, mix, partner_of, weight_shape
 
 Pair = tuple[Tree, Tree]
 """Inputs, which are cut, and targets, which are blended."""
@@ -202,10 +202,9 @@ def _pasted(leaf: Array, other: Array, start: Array, stop: Array, axes: tuple[in
 
 def _spatial(function: str, batch: Pair, spatial_axes: int | Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The spatial axes, and their sizes, which all inputs share."""
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise TypeError(f"{function}: batch must be a pair (inputs, targets); got {type(batch).__name__}")
+    inputs, _ = check_pair(function, batch)
     axes = _distinct(function, spatial_axes)
-    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batch[0])]
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(inputs)]
     if any(len(shape) <= max(axes) for shape in shapes):
         raise ValueError(f"{function}: inputs must have the axes {axes}; got shapes {shapes}")
     sizes = {tuple(shape[axis] for axis in axes) for shape in shapes}

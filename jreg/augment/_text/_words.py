@@ -1,6 +1,6 @@
 """Which tokens are words, how many of them to change, and in which order they are drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import jax
@@ -40,6 +40,8 @@ def words_of(
     """Which places hold a word, neither special nor padding, and which hold padding."""
     # An id beyond the dtype, such as -1 for unsigned tokens, is in no place.
     info = jnp.iinfo(tokens.dtype)
+    if not isinstance(special_ids, Collection) or isinstance(special_ids, str):
+        raise TypeError(f"{function}: special_ids must be a sequence of ints; got {special_ids!r}")
     ids = {"padding_id": (padding_id,), "special_ids": tuple(special_ids)}
     found = {}
     for argument, values in ids.items():
