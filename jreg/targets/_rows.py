@@ -1,5 +1,7 @@
 """What the losses share: rows of logits, which of them count, and the mean over those."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,7 +40,7 @@ def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]
     return checks.scalar(function, argument, value, 0.0, 1.0)
 
 
-def array(function: str, argument: str, value: object) -> Array | np.ndarray:
+def array(function: str, argument: str, value: Any) -> Any:
     """Return an array of class ids, not yet cast to a dtype that might wrap them, or of floats."""
     if not isinstance(value, jax.Array | np.ndarray | np.generic):
         raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")

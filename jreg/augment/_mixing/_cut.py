@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -215,7 +216,7 @@ def _spatial(function: str, batch: Pair, spatial_axes: int | Sequence[int]) -> t
 
 def _distinct(function: str, axes: int | Sequence[int]) -> tuple[int, ...]:
     """Axes after that of the batch, in the order of the corners' entries."""
-    given = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
+    given: tuple[Any, ...] = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
     if any(isinstance(axis, bool) or not isinstance(axis, int | np.integer) for axis in given):
         raise TypeError(f"{function}: spatial_axes must be an int or hold ints; got {axes!r}")
     if not given or min(given) < 1:
