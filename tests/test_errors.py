@@ -207,6 +207,23 @@ BAD = [
     ),
     (lambda: targets.distillation(X, X[0], 1.0), ValueError, r"distillation: teacher_logits must have shape \(4, 3\)"),
     (lambda: targets.consistency(X, X[:1]), ValueError, r"consistency: other_logits must have shape \(4, 3\)"),
+    (lambda: targets.consistency(X, X, axis=()), TypeError, r"^consistency: axis must be an int; got \(\)"),
+    (
+        lambda: targets.smooth_labels(X, 0.1, axis=(0, 1)),
+        TypeError,
+        r"^smooth_labels: axis must be an int; got \(0, 1\)",
+    ),
+    (
+        lambda: targets.smooth_labels(IDS, 0.1, num_classes=3, axis=None),
+        TypeError,
+        r"^smooth_labels: axis must be an int; got None",
+    ),
+    (
+        lambda: targets.confidence_penalty(X, axis=True),
+        TypeError,
+        r"^confidence_penalty: axis must be an int; got True",
+    ),
+    (lambda: targets.confidence_penalty(X, axis=2), ValueError, r"^confidence_penalty: axis must name axes of a 2-dim"),
     # augmentation
     (lambda: augment.random_swap(0, IDS, 0.1), TypeError, r"random_swap: key must be a PRNG key"),
     (lambda: augment.random_swap(KEYS, IDS, 0.1), ValueError, r"random_swap: key must be a single key"),
@@ -251,6 +268,101 @@ BAD = [
     (lambda: augment.random_hue(KEY, IMAGE, 0.6), ValueError, r"random_hue: strength must be in \[0, 0.5\]; got 0.6"),
     (lambda: augment.rand_augment(KEY, IMAGE, 9), ValueError, r"rand_augment: magnitude must be in \[0, 1\]; got 9"),
     (lambda: augment.random_erase(KEY, IMAGE, 2), ValueError, r"random_erase: prob must be in \[0, 1\]; got 2"),
+    (
+        lambda: augment.random_swap(KEY, IDS, 0.1, special_ids=1),
+        TypeError,
+        r"^random_swap: special_ids must be a sequence of ints; got 1",
+    ),
+    (
+        lambda: augment.token_dropout(KEY, IDS, 0.1, mask_id=1, special_ids=None),
+        TypeError,
+        r"^token_dropout: special_ids must be a sequence of ints; got None",
+    ),
+    (
+        lambda: augment.random_deletion(KEY, IDS, 0.1, special_ids="12"),
+        TypeError,
+        r"^random_deletion: special_ids must be a sequence of ints; got '12'",
+    ),
+    (
+        lambda: augment.manifold_mixup(KEY, (X, X), 1.0, layers=0.5),
+        TypeError,
+        r"^manifold_mixup: layers must be a tuple or list of functions of \(key, x\); got 0.5",
+    ),
+    (
+        lambda: augment.manifold_mixup(KEY, (X, X), 1.0, layers=[0.5]),
+        TypeError,
+        r"^manifold_mixup: fn must be a function of \(key, x\); got 0.5",
+    ),
+    (
+        lambda: augment.manifold_mixup(KEY, X, 1.0, layers=[lambda key, x: x]),
+        TypeError,
+        r"^manifold_mixup: batch must be a pair \(inputs, targets\); got",
+    ),
+    (
+        lambda: augment.pitch_shift(KEY, X, 1.0),
+        ValueError,
+        r"^pitch_shift: audio must be longer than half of frame_length, 1024 samples; got shape \(4, 3\)",
+    ),
+    (
+        lambda: augment.stretch_time(jnp.ones(8), 1.5, frame_length=16),
+        ValueError,
+        r"^stretch_time: audio must be longer than half of frame_length, 8 samples; got shape \(8,\)",
+    ),
+    (
+        lambda: augment.random_rotation(KEY, IMAGE, jnp.ones(3)),
+        ValueError,
+        r"^random_rotation: degrees must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
+    ),
+    (
+        lambda: augment.random_shear(KEY, IMAGE, jnp.ones(3)),
+        ValueError,
+        r"^random_shear: degrees must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
+    ),
+    (
+        lambda: augment.color_jitter(KEY, IMAGE, 0.1, jnp.ones(3), 0.1, 0.1),
+        ValueError,
+        r"^color_jitter: contrast must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
+    ),
+    (
+        lambda: augment.rand_augment(KEY, IMAGE, jnp.ones(3)),
+        ValueError,
+        r"^rand_augment: magnitude must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
+    ),
+    (
+        lambda: augment.augmix(KEY, IMAGE, jnp.ones(3)),
+        ValueError,
+        r"^augmix: magnitude must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
+    ),
+    (
+        lambda: augment.adjust_saturation(IMAGE[..., :2], 0.5),
+        ValueError,
+        r"^adjust_saturation: images must have 1 or 3 channels, the last axis; got shape \(4, 8, 8, 2\)",
+    ),
+    (lambda: augment.grayscale(IMAGE[..., :2]), ValueError, r"^grayscale: images must have 1 or 3 channels"),
+    (lambda: augment.adjust_contrast(IMAGE[..., :2], 1.0), ValueError, r"^adjust_contrast: images must have 1 or 3"),
+    (
+        lambda: augment.random_saturation(KEY, IMAGE[..., :2], 0.1),
+        ValueError,
+        r"^random_saturation: images must have 1",
+    ),
+    (lambda: augment.random_grayscale(KEY, IMAGE[..., :2], 0.1), ValueError, r"^random_grayscale: images must have 1"),
+    (lambda: augment.random_hue(KEY, IMAGE[..., :1], 0.1), ValueError, r"^random_hue: images must have 3 channels"),
+    (lambda: augment.adjust_hue(IMAGE[..., :1], 0.1), ValueError, r"^adjust_hue: images must have 3 channels"),
+    (
+        lambda: augment.color_jitter(None, IMAGE[..., :2], 0.1, 0.1, 0.1, 0.1),
+        ValueError,
+        r"^color_jitter: images must have 3 channels",
+    ),
+    (
+        lambda: augment.rand_augment(KEY, IMAGE[..., :2], 0.1),
+        ValueError,
+        r"^rand_augment: images must have 1 or 3 chan",
+    ),
+    (
+        lambda: augment.trivial_augment(KEY, IMAGE[..., :2]),
+        ValueError,
+        r"^trivial_augment: images must have 1 or 3 cha",
+    ),
     (lambda: augment.one_of(), ValueError, r"one_of: fns must hold at least one transform"),
     (lambda: augment.chain(0.5), TypeError, r"chain: fn must be a function of \(key, x\); got 0.5"),
     (

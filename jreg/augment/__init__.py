@@ -1,4 +1,8 @@
-"""Noise on data: transforms `(key, x) -> x`, the words that compose them, and the mixing of examples."""
+"""Noise on data: transforms `(key, x) -> x`, the words that compose them, and the mixing of examples.
+
+A bad number raises. One that is traced cannot: it spoils what was computed with it, images with their masks and boxes,
+by the rule of `jreg._core.spoil`: floats become NaN, integers the largest of their dtype, bools True.
+"""
 
 from ._audio import background_noise as background_noise
 from ._audio import mix_at_snr as mix_at_snr

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._core import checks
+from .._core.spoil import spoiled
 from .._core.types import Key, Number, Transform, Tree
 from ..random import hash_bits, keep_mask, split, split_array
 
@@ -46,7 +47,7 @@ def chain(*fns: Transform) -> Transform:
     >>> augment.chain()
     chain()
     """
-    fns = _callables("chain", fns)
+    fns = callables("chain", fns)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         for fn, fn_key in zip(fns, split(key, len(fns)), strict=True):
@@ -65,7 +66,7 @@ def maybe(fn: Transform, prob: Number) -> Transform:
       prob: in [0, 1]; traced or not.
 
     Raises:
-      ValueError: a concrete `prob` outside [0, 1]. A traced one gives NaN where x holds floats.
+      ValueError: a concrete `prob` outside [0, 1]. A traced one spoils x, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -73,7 +74,7 @@ def maybe(fn: Transform, prob: Number) -> Transform:
     >>> flip(jax.random.key(0), jnp.ones(2)).tolist(), flip(None, jnp.ones(2)).tolist()
     ([-1.0, -1.0], [1.0, 1.0])
     """
-    (fn,) = _callables("maybe", (fn,))
+    (fn,) = callables("maybe", (fn,))
     checks.valid_number("maybe", "prob", checks.broadcastable("maybe", "prob", prob, ()), 0.0, 1.0)
 
     def apply(key: Key | None, x: Tree) -> Tree:
@@ -83,7 +84,7 @@ def maybe(fn: Transform, prob: Number) -> Transform:
         gate_key, fn_key = split(key)
         is_applied = keep_mask(gate_key, (), 1.0 - chance)
         y = lax.cond(is_applied, lambda: _same_type("maybe", fn(fn_key, x), x), lambda: x)
-        return jax.tree.map(lambda leaf: nan_where(jnp.isnan(chance), leaf), y)
+        return jax.tree.map(lambda leaf: spoiled(jnp.asarray(leaf), chance), y)
 
     return _Composed("maybe", (fn, prob), apply)
 
@@ -105,7 +106,7 @@ def one_of(*fns: Transform) -> Transform:
     """
     if not fns:
         raise ValueError("one_of: fns must hold at least one transform; got none")
-    fns = _callables("one_of", fns)
+    fns = callables("one_of", fns)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         if key is None:
@@ -128,7 +129,7 @@ def per_example(fn: Transform) -> Transform:
     >>> sorted(set(transform(jax.random.key(0), jnp.ones((64, 1))).ravel().tolist()))
     [-1.0, 1.0]
     """
-    (fn,) = _callables("per_example", (fn,))
+    (fn,) = callables("per_example", (fn,))
 
     def apply(key: Key | None, x: Tree) -> Tree:
         sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(x)}
@@ -140,7 +141,7 @@ def per_example(fn: Transform) -> Transform:
     return _Composed("per_example", (fn,), apply)
 
 
-def _callables(function: str, fns: tuple[Any, ...]) -> tuple[Any, ...]:
+def callables(function: str, fns: tuple[Any, ...]) -> tuple[Any, ...]:
     for fn in fns:
         if not callable(fn):
             raise TypeError(f"{function}: fn must be a function of (key, x); got {fn!r}")
@@ -157,11 +158,6 @@ def _same_type(function: str, y: Tree, x: Tree) -> Tree:
 
 def _leaf_type(leaf: Any) -> str:
     return f"{jnp.result_type(leaf)}{list(jnp.shape(leaf))}"
-
-
-def nan_where(is_bad: jax.Array, leaf: Any) -> jax.Array:
-    leaf = jnp.asarray(leaf)
-    return jnp.where(is_bad, jnp.nan, leaf).astype(leaf.dtype) if jnp.issubdtype(leaf.dtype, jnp.inexact) else leaf
 
 
 def _shown(part: Any) -> str:

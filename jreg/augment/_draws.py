@@ -5,11 +5,11 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Float, Int
 
 from .._core import checks
 from .._core.types import Key, Number
-from ..random import hash_bits, signed_uniform, split
+from ..random import hash_bits, signed_uniform
 
 Range = tuple[Number, Number]
 """The least and the greatest number that may be drawn; traced or not."""
@@ -33,15 +33,6 @@ def symmetric(key: Key, shape: tuple[int, ...], limit: Float[Array, ""]) -> Floa
     return signed_uniform(key, shape) * limit.astype(jnp.float32)
 
 
-@partial(jax.jit, inline=True)
-def spoiled_where(is_bad: Bool[Array, "..."], y: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
-    """Replace values by NaN, or integers by the largest of their type, where a traced number was not valid."""
-    if jnp.issubdtype(y.dtype, jnp.inexact):
-        return jnp.where(is_bad, jnp.nan, y).astype(y.dtype)
-    largest = True if y.dtype == bool else jnp.iinfo(y.dtype).max
-    return jnp.where(is_bad, jnp.asarray(largest, y.dtype), y)
-
-
 def bounds(
     function: str, argument: str, value: Range, low: float = -np.inf, high: float = np.inf, *, ends: str = "[]"
 ) -> tuple[Array, Array]:
@@ -52,19 +43,3 @@ def bounds(
     if not any(map(checks.is_traced, value)) and np.asarray(value[0]) > np.asarray(value[1]):
         raise ValueError(f"{function}: {argument} must be a pair (low, high) with low <= high; got {value!r}")
     return first, jnp.where(first <= last, last, jnp.nan)
-
-
-def box(key: Key, shape: tuple[int, ...], size: tuple[int, ...], scale: tuple, ratio: tuple) -> tuple[Array, ...]:
-    """Draw the height and width of boxes that fit an image, and two shares in (0, 1) that say where they lie.
-
-    The area is a share of the image uniform on `scale`, and the logarithm of the aspect ratio, width over height,
-    uniform on that part of `ratio` for which the box fits; where there is none, the ratio is the nearest that does.
-    Drawing again until the box fits gives the same law, but need not end: not on a strip of 300 x 5 pixels.
-    """
-    height, width = map(np.float32, size)
-    area_key, ratio_key, top_key, left_key = split(key, 4)
-    area = uniform(area_key, shape, *scale) * height * width
-    lowest, highest = (jnp.clip(end, area / height**2, width**2 / area) for end in ratio)
-    aspect = jnp.exp(uniform(ratio_key, shape, jnp.log(lowest), jnp.log(highest)))
-    heights, widths = jnp.sqrt(area / aspect), jnp.sqrt(area * aspect)
-    return heights, widths, uniform(top_key, shape, 0.0, 1.0), uniform(left_key, shape, 0.0, 1.0)

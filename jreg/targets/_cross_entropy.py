@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
 from .._core import checks, marks
+from .._core.ids import class_ids
 from .._core.types import Number
-from ._ids import checked_ids, pick
+from ._ids import pick
 from ._rows import array, classes_last, counted, logit_rows, scalar_rate, shielded, times, weighted_mean
 
 
@@ -66,7 +67,7 @@ def smoothed_cross_entropy(
     z = shielded(marks.reads(name, z), rows)
     smoothing, weights = smoothing.astype(z.dtype), _weights(name, class_weights, z)
     if is_ids:
-        ids = checked_ids(name, jnp.where(rows, labels, 0), z.shape[-1])
+        ids = jnp.where(rows, class_ids(name, "labels", labels, z.shape[-1], rows), 0)
         label_weight = jnp.where(ids < 0, jnp.nan, weights.ravel()[ids])
         on_label = times((1.0 - smoothing) * label_weight, pick(z, ids))
     else:

@@ -1,21 +1,8 @@
-"""Class ids: checked where they can be looked at, NaN where they cannot, compared and never scattered."""
+"""Checked class ids, of which -1 is none: compared and never scattered."""
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
-
-from .._core import checks
-
-
-def checked_ids(function: str, ids: Array, num_classes: int) -> Array:
-    """Raise for a concrete id outside [0, num_classes); a traced one becomes -1."""
-    ids = ids if ids.dtype == jnp.int64 else ids.astype(jnp.int32)
-    valid = (ids >= 0) & (ids < num_classes)
-    if not checks.is_traced(ids) and not valid.all():
-        bad = np.asarray(ids)[~np.asarray(valid)].flat[0]
-        raise ValueError(f"{function}: labels must be in [0, {num_classes}); got {bad}")
-    return jnp.where(valid, ids, -1)
 
 
 def one_hot(ids: Array, num_classes: int) -> Float[Array, "*batch classes"]:

@@ -1,5 +1,7 @@
 """What the losses share: rows of logits, which of them count, and the mean over those."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,11 +21,18 @@ def logit_rows(function: str, argument: str, logits: Array, axis: int) -> Float[
 def classes_last(function: str, argument: str, values: Array, axis: int) -> Array:
     """Move the class axis to the end; it must have two classes or more."""
     if values.ndim:
-        values = jnp.moveaxis(values, checks.axes(function, "axis", axis, values.ndim)[0], -1)
+        values = jnp.moveaxis(values, class_axis(function, axis, values.ndim), -1)
     if values.ndim == 0 or values.shape[-1] < 2:
         where = "the last axis" if axis == -1 else f"axis {axis}"
         raise ValueError(f"{function}: {argument} must have two classes or more on {where}; got shape {values.shape}")
     return values
+
+
+def class_axis(function: str, axis: int, ndim: int) -> int:
+    """Return the one axis that the classes are on."""
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
+        raise TypeError(f"{function}: axis must be an int; got {axis!r}")
+    return checks.axes(function, "axis", axis, ndim)[0]
 
 
 def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]:
@@ -31,13 +40,13 @@ def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]
     return checks.scalar(function, argument, value, 0.0, 1.0)
 
 
-def array(function: str, argument: str, value: object) -> Array:
-    """Return an array of class ids or floats."""
+def array(function: str, argument: str, value: Any) -> Any:
+    """Return an array of class ids, not yet cast to a dtype that might wrap them, or of floats."""
     if not isinstance(value, jax.Array | np.ndarray | np.generic):
         raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
     if not (jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)):
         raise TypeError(f"{function}: {argument} must hold class ids or floats; got dtype {value.dtype}")
-    return jnp.asarray(value)
+    return jnp.asarray(value) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
 def counted(function: str, where: Array | None, shape: tuple[int, ...]) -> Bool[Array, "*batch"]:

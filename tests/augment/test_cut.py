@@ -59,6 +59,59 @@ def test_cut_pastes_a_box_of_each_size():
     np.testing.assert_allclose(mixed.sum(1), [16 / 20, 10 / 20], rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "uint32", "float32", "bfloat16"])
+@pytest.mark.parametrize("compile_it", [False, True], ids=["concrete", "traced"])
+def test_corners_of_any_dtype_cut_what_they_weigh(dtype, compile_it):
+    batch, other = labelled((2, 4, 300, 1)), (jnp.full((2, 4, 300, 1), 9.0), jnp.zeros((2, 2)))
+    cut = jax.jit(augment.cut) if compile_it else augment.cut
+    images, labels = cut(batch, other, np.array([1, 2], dtype), np.array([3, 100], dtype))
+    np.testing.assert_array_equal((images == 9).sum((1, 2, 3)), [2 * 98] * 2)
+    np.testing.assert_allclose(labels.sum(1), 1.0 - 2 * 98 / 1200, rtol=1e-6)
+
+
+@pytest.mark.parametrize("compile_it", [False, True], ids=["concrete", "traced"])
+def test_fractions_of_corners_round_up_for_pixels_and_labels_alike(compile_it):
+    """The pixels were counted whole, and the labels by the fractions."""
+    batch, other = labelled((2, 8, 8, 1)), (jnp.full((2, 8, 8, 1), 9.0), jnp.zeros((2, 2)))
+    cut = jax.jit(augment.cut) if compile_it else augment.cut
+    images, labels = cut(batch, other, np.array([0.2, 0.3]), np.array([[3.6, 3.7], [2.0, 9.5]]))
+    assert (images[0, 1:4, 1:4] == 9).all()
+    np.testing.assert_array_equal((images == 9).sum((1, 2, 3)), [9, 7])
+    np.testing.assert_allclose(labels.sum(1), 1.0 - np.array([9, 7]) / 64, rtol=1e-6)
+
+
+def test_corners_that_are_none_are_refused_in_their_own_name():
+    batch = labelled((2, 8, 8, 1))
+    corners = {"start": jnp.zeros(2), "stop": jnp.ones(2)}
+    for name in corners:
+        with pytest.raises(ValueError, match=rf"^cut: {name} must be a number other than NaN; got"):
+            augment.cut(batch, batch, **{**corners, name: jnp.array([1.0, jnp.nan])})
+    with pytest.raises(ValueError, match=r"^cut: stop must have shape \(2,\) or \(2, 2\); got \(3,\)"):
+        augment.cut(batch, batch, jnp.zeros(2), jnp.ones(3))
+    with pytest.raises(TypeError, match=r"^cut: batch must hold floats; got int32 at its root"):
+        augment.cut((batch[0], jnp.arange(2)), (batch[0], jnp.arange(2)), **corners)
+    images, labels = jax.jit(augment.cut)(batch, batch, jnp.zeros(2), jnp.array([[1.0, jnp.nan], [1.0, 1.0]]))
+    assert jnp.isnan(images[0]).all()
+    assert jnp.isnan(labels[0]).all()
+    assert jnp.isfinite(images[1]).all()
+
+
+def test_the_axes_of_a_box_are_distinct_whole_numbers_and_one_may_stand_alone():
+    """An axis named twice halved the label's weight, and not the pixels."""
+    batch = labelled((4, 6, 6, 1))
+    for axes in ((1, 1), (1, 2, 1)):
+        with pytest.raises(ValueError, match=r"^cutmix: spatial_axes must name each axis once; got"):
+            augment.cutmix(KEY, batch, 1.0, spatial_axes=axes)
+    for axes in ((True, 2), (1.0,), "12", None, 2.0, ([1],)):
+        with pytest.raises(TypeError, match=r"^cut: spatial_axes must be an int or hold ints; got"):
+            augment.cut(batch, batch, jnp.zeros(2), jnp.ones(2), spatial_axes=axes)
+    for axes in ((), (0, 1), (-1,), 0):
+        with pytest.raises(ValueError, match=r"^mixup_or_cutmix: spatial_axes must be positive"):
+            augment.mixup_or_cutmix(KEY, batch, 1.0, 1.0, 0.5, spatial_axes=axes)
+    one, alone = (augment.cutmix(KEY, batch, 1.0, spatial_axes=axes) for axes in ((2,), 2))
+    jax.tree.map(np.testing.assert_array_equal, one, alone)
+
+
 def test_bytes_and_masks_are_cut_and_volumes_too():
     images = (
         jnp.arange(3, dtype=jnp.uint8)[:, None, None, None] * jnp.ones((3, 4, 5, 6), jnp.uint8),

@@ -32,6 +32,30 @@ def test_a_box_is_filled_as_numpy_would():
     assert (found[1:3, 2:7] == 128).all()
 
 
+INVERTED = [(3, 2, 1, 7), (1, 7, 3, 2), (np.nan, 2, 3, 7), (1, 2, 3, np.nan)]
+
+
+@pytest.mark.parametrize("box", INVERTED, ids=repr)
+def test_boxes_that_are_none_raise_when_concrete_and_spoil_their_image_when_traced(box):
+    images, good = jnp.ones((2, 5, 8, 3)), (1.0, 2.0, 3.0, 7.0)
+    with pytest.raises(ValueError, match=r"^erase: boxes must .*; got"):
+        augment.erase(images[0], jnp.array(box))
+    found = jax.jit(augment.erase)(images, jnp.array([box, good]))
+    assert jnp.isnan(found[0]).all()
+    np.testing.assert_array_equal(found[1], augment.erase(images[1], jnp.array(good)))
+    in_bytes = jax.jit(augment.erase)(images.astype(jnp.uint8), jnp.array([box, good]))
+    assert (in_bytes[0] == 255).all()
+
+
+def test_boxes_of_any_dtype_reach_beyond_the_border_and_may_be_empty():
+    image = jnp.ones((5, 300, 1))
+    for dtype in ("uint8", "int16", "float32", "int64"):
+        found = augment.erase(image, np.array([1, 2, 100, 5], dtype))
+        assert found.sum() == 1500 - 4 * 3
+    np.testing.assert_array_equal(augment.erase(image, jnp.array([2, 3, 2, 3])), image)
+    assert augment.erase(image, jnp.array([-3.0, -jnp.inf, 0.5, jnp.inf])).sum() == 1500 - 300
+
+
 def test_area_and_aspect_follow_their_laws():
     """pytorch/vision#3344: the aspect ratio was not log-uniform."""
     erase = jax.jit(partial(augment.random_erase, scale=(0.1, 0.2), ratio=(0.4, 2.5)))

@@ -10,6 +10,7 @@ import scipy.stats
 from PIL import Image
 
 from jreg import augment
+from jreg.augment._images import _resize
 
 KEY = jax.random.key(7)
 PLANE = np.asarray(jax.random.uniform(jax.random.key(1), (16, 20)))
@@ -29,6 +30,33 @@ def test_it_resizes_as_pillow_does(box, size):
 def test_a_whole_image_at_its_own_size_stays():
     x = jnp.asarray(PLANE)[..., None]
     np.testing.assert_allclose(augment.resized_crop(x, jnp.array([0, 0, 16, 20]), size=(16, 20)), x, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "box", [(9, 2, 3, 7), (1, 7, 3, 2), (1, 2, 1, 7), (np.nan, 2, 3, 7), (-1, 0, 4, 4), (0, 0, 17, 4)], ids=repr
+)
+def test_boxes_that_are_none_raise_when_concrete_and_spoil_their_image_when_traced(box):
+    """An inverted box mirrored the image."""
+    images, good = jnp.stack([jnp.asarray(PLANE)[..., None]] * 2), (1.0, 2.0, 3.0, 7.0)
+    with pytest.raises(ValueError, match=r"^resized_crop: boxes must .*; got"):
+        augment.resized_crop(images, jnp.array(box), size=(4, 4))
+    found = jax.jit(partial(augment.resized_crop, size=(4, 4)))(images, jnp.array([box, good]))
+    assert jnp.isnan(found[0]).all()
+    np.testing.assert_allclose(found[1], augment.resized_crop(images[1], jnp.array(good), size=(4, 4)), rtol=1e-6)
+
+
+def test_one_number_is_both_sides_of_a_square():
+    x, box = jnp.asarray(PLANE)[..., None], jnp.array([0, 0, 16, 20])
+    for crop in (
+        partial(augment.crop, x, jnp.array([1, 2])),
+        partial(augment.resized_crop, x, box),
+        partial(augment.random_crop, KEY, x),
+        partial(augment.random_resized_crop, KEY, x),
+    ):
+        np.testing.assert_array_equal(crop(size=4), crop(size=(4, 4)))
+        for size in (4.0, None, (4,), (4, 4, 4), "44", True):
+            with pytest.raises(TypeError, match=rf"^{crop.func.__name__}: size must be an int or a pair .*; got"):
+                crop(size=size)
 
 
 def test_masks_take_the_nearest_pixel_and_boxes_the_scale():
@@ -64,13 +92,64 @@ def test_the_law_of_the_boxes():
         assert scipy.stats.kstest(start / room, "uniform").pvalue > 1e-3
 
 
-def test_boxes_fit_whatever_is_asked():
-    """pytorch/vision#1094: drawing until the box fits does not end on a strip."""
-    _, _, height, width = drawn_boxes((0.9, 1.0), (0.1, 10.0))
-    area = height * width / 1200
-    assert (height < 30.01).all()
-    assert (width < 40.01).all()
-    assert scipy.stats.kstest(area, scipy.stats.uniform(0.9, 0.1).cdf).pvalue > 1e-3
+def of_torchvision(height, width, scale, ratio, num):
+    """Heights and widths that torchvision's RandomResizedCrop draws, on images so fine that pixels do not show."""
+    rng = np.random.default_rng(0)
+
+    def one():
+        for _ in range(10):
+            area = rng.uniform(*scale) * height * width
+            aspect = np.exp(rng.uniform(*np.log(ratio)))
+            tall, wide = np.sqrt(area / aspect), np.sqrt(area * aspect)
+            if tall <= height and wide <= width:
+                return tall, wide
+        if width / height < ratio[0]:
+            return width / ratio[0], width
+        return (height, height * ratio[1]) if width / height > ratio[1] else (height, width)
+
+    return np.array([one() for _ in range(num)]).T
+
+
+LAWS = [
+    ((48, 96), (0.08, 1.0), (3 / 4, 4 / 3)),
+    ((333, 500), (0.08, 1.0), (3 / 4, 4 / 3)),
+    ((48, 96), (0.9, 0.9), (1.0, 1.0)),
+    ((30, 5), (0.9, 1.0), (0.5, 2.0)),
+    ((30, 40), (0.9, 1.0), (0.1, 10.0)),
+]
+
+
+@pytest.mark.parametrize(("sides", "scale", "ratio"), LAWS, ids=repr)
+def test_areas_and_ratios_follow_the_law_of_torchvision(sides, scale, ratio):
+    """14 % of the boxes of 333 x 500 pixels were wider than 4:3, and all of 48 x 96 where a square was asked for."""
+    num = 6000
+    draw = jax.jit(partial(_resize.drawn_boxes, shape=(num,), sides=sides))
+    boxes = np.asarray(draw(KEY, scale=tuple(map(jnp.float32, scale)), ratio=tuple(map(jnp.float32, ratio))), float)
+    top, left, bottom, right = boxes.T
+    height, width = bottom - top, right - left
+    assert min(top.min(), left.min()) >= 0
+    assert bottom.max() < sides[0] + 1e-4
+    assert right.max() < sides[1] + 1e-4
+    share = sides[1] / sides[0]
+    # The whole image, where its own ratio is among those asked for.
+    assert (width / height).min() > min(ratio[0], share if share > ratio[0] else np.inf) - 1e-4
+    assert (width / height).max() < ratio[1] + 1e-4
+    tall, wide = of_torchvision(*sides, scale, ratio, num)
+    for found, expected in ((height * width, tall * wide), (width / height, wide / tall)):
+        if np.ptp(expected) < 1e-9:
+            np.testing.assert_allclose(found, expected, rtol=1e-4)
+        else:
+            # Rounded, since the sizes of a box that is not drawn differ by a rounding.
+            assert scipy.stats.ks_2samp(found.round(3), expected.round(3)).pvalue > 1e-3
+    assert abs((height * width).mean() / (tall * wide).mean() - 1) < 0.03
+
+
+def test_a_box_that_never_fits_is_the_largest_of_the_nearest_ratio_in_the_middle():
+    draw = partial(_resize.drawn_boxes, KEY, (3,), (48, 96))
+    one, wide = jnp.float32(1.0), jnp.float32(4.0)
+    np.testing.assert_allclose(draw((one, one), (one, one)), [[0.0, 24.0, 48.0, 72.0]] * 3)
+    np.testing.assert_allclose(draw((one, one), (wide, wide)), [[12.0, 0.0, 36.0, 96.0]] * 3)
+    np.testing.assert_allclose(draw((one, one), (one, wide)), [[0.0, 0.0, 48.0, 96.0]] * 3, atol=1e-4)
 
 
 def test_ranges_that_are_none_are_refused():

@@ -137,10 +137,8 @@ def test_eager_calls_and_x64_mode_draw_the_same(name):
         np.testing.assert_allclose(np.asarray(y), np.asarray(expected), rtol=1e-5, atol=1e-5)
 
 
-@every_row
+@pytest.mark.parametrize("row", [row for row in ROWS if row.draws_per_row], ids=str)
 def test_every_example_of_a_batch_draws_for_itself(row):
-    if not row.draws_per_row:
-        pytest.skip("draws for every cell")
     x = jnp.broadcast_to(row.x[:1], row.x.shape)
     examples = np.stack([compiled(row)(key, x, row.number) for key in jax.random.split(KEY, 8)])
     assert (examples[:, 0] != examples[:, 1]).any()

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from ..._core import checks, dtypes
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import split
-from .._draws import integers, spoiled_where, symmetric
+from .._draws import integers, symmetric
 
 
 def spec_augment(
@@ -62,7 +63,7 @@ def spec_augment(
     of_frequency = _blocks(frequency_key, (*batch, num_frequency_masks), num_bins, bins)[..., None, :]
     of_time = _blocks(time_key, (*batch, num_time_masks), length, frames)[..., None]
     masked = jnp.where(of_frequency | of_time, jnp.asarray(fill, spectrogram.dtype), spectrogram)
-    return spoiled_where(jnp.isnan(bins) | jnp.isnan(frames), masked)
+    return spoiled(masked, bins, frames)
 
 
 def time_warp(
@@ -101,7 +102,7 @@ def time_warp(
     from_key, by_key = split(checks.key(name, key))
     shift = symmetric(by_key, (*batch, 1), reach)
     moment = 0.5 * last + symmetric(from_key, (*batch, 1), 0.5 * last - reach)
-    return spoiled_where(jnp.isnan(distance), _bent(spectrogram, moment, shift))
+    return spoiled(_bent(spectrogram, moment, shift), distance)
 
 
 @partial(jax.jit, inline=True)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._core import checks, dtypes
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
-from .._draws import spoiled_where, symmetric
+from .._draws import symmetric
 from ._vocoder import shifted, stretched
 
 
@@ -23,7 +24,8 @@ def stretch_time(
 
     Args:
       rate: above 0; a scalar, or one per sound, (*batch). 2 halves the duration.
-      frame_length: samples of a frame, a multiple of 4; frames overlap by three quarters. 2048 suits music at 22 kHz, a
+      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
+        three quarters. 2048 suits music at 22 kHz, a
         quarter of that speech at 8 kHz.
 
     Raises:
@@ -54,7 +56,8 @@ def shift_pitch(
 
     Args:
       semitones: a scalar, or one per sound, (*batch); 12 are an octave, and below 0 the pitch falls.
-      frame_length: samples of a frame, a multiple of 4; frames overlap by three quarters. 2048 suits music at 22 kHz, a
+      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
+        three quarters. 2048 suits music at 22 kHz, a
         quarter of that speech at 8 kHz.
 
     Raises:
@@ -152,7 +155,7 @@ def _each(apply: Callable[..., Array], audio: Array, factors: Array, frame_lengt
     usable = jnp.nan_to_num(factors.astype(jnp.float32), nan=1.0).ravel()
     changed = jax.vmap(lambda sound, factor: apply(sound, factor, frame_length))(wide, usable)
     changed = changed.astype(audio.dtype).reshape(audio.shape)
-    return spoiled_where(jnp.isnan(factors)[..., None], jnp.where(factors[..., None] == 1.0, audio, changed))
+    return spoiled(jnp.where(factors[..., None] == 1.0, audio, changed), factors)
 
 
 def _per_sound(function: str, argument: str, value: Array, audio: Array) -> Array:
@@ -170,6 +173,9 @@ def _checked(function: str, audio: Array, frame_length: int) -> tuple[Array, int
     audio = checks.floating(function, "audio", audio)
     if audio.ndim == 0:
         raise ValueError(f"{function}: audio must be (*batch, time); got shape ()")
-    if not audio.shape[-1]:
-        raise ValueError(f"{function}: audio must have one sample or more; got shape {audio.shape}")
+    if audio.shape[-1] <= frame_length // 2:
+        raise ValueError(
+            f"{function}: audio must be longer than half of frame_length, {frame_length // 2} samples; "
+            f"got shape {audio.shape}"
+        )
     return audio, frame_length

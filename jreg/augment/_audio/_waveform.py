@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._core import checks, dtypes
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from ...random import normal, split
-from .._draws import integers, spoiled_where, symmetric
+from .._draws import integers, symmetric
 
 
 def mix_at_snr(
@@ -169,7 +170,7 @@ def time_shift(key: Key | None, audio: Float[Array, "*batch time"], max_share: N
     source = _time(audio) - move
     is_inside = (source >= 0) & (source < length)
     moved = jnp.take_along_axis(audio, jnp.where(is_inside, source, 0), axis=-1, mode="promise_in_bounds")
-    return spoiled_where(jnp.isnan(share), jnp.where(is_inside, moved, 0.0))
+    return spoiled(jnp.where(is_inside, moved, 0.0), share)
 
 
 @partial(jax.jit, inline=True)

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Real
 from ..._core import checks
 from ..._core.types import Number, Numbers
 from ._crop import clipped_boxes
-from ._parts import Images, Parts, X, as_floats, as_stored, batch_shape, moved, number_per_image, parts_of, spoiled
+from ._parts import Images, Parts, X, as_floats, as_stored, batch_shape, moved, number_per_image, parts_of
 
 
 def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Number = 0.0) -> X:
@@ -111,7 +111,9 @@ def resampled(function: str, x: X, matrix: Array, fill: Number) -> X:
     if matrix.shape[-2:] != (2, 3):
         raise ValueError(f"{function}: matrix must have shape (*batch, 2, 3); got {matrix.shape}")
     matrix = jnp.broadcast_to(matrix, (*batch_shape(x), 2, 3))
-    return moved(function, x, lambda parts, matrix: resample_parts(parts, matrix, fill), matrix)
+    # Zero times what is infinite is NaN too.
+    numbers = (jnp.sum(0.0 * matrix, (-2, -1)), jnp.max(fill))
+    return moved(function, x, lambda parts, matrix: resample_parts(parts, matrix, fill), matrix, numbers=numbers)
 
 
 def resample_parts(parts: Parts, matrix: Array, fill: Array) -> Parts:
@@ -121,7 +123,7 @@ def resample_parts(parts: Parts, matrix: Array, fill: Array) -> Parts:
     row, column = (lax.broadcasted_iota(jnp.float32, (height, width), axis) for axis in (0, 1))
     rows, columns = (line[0] * row + line[1] * column + line[2] for line in matrix)
     colours = _bilinear(as_floats(image), rows, columns, fill)
-    found = {"image": spoiled(as_stored(colours, image.dtype), jnp.sum(matrix))}
+    found = {"image": as_stored(colours, image.dtype)}
     if "mask" in parts:
         found["mask"] = _nearest(parts["mask"], rows, columns)
     if "boxes" in parts:

@@ -13,7 +13,7 @@ from jax import lax
 from jaxtyping import Array
 
 from ..._core.types import Numbers
-from ._parts import Images, X, number_per_image, recoloured
+from ._parts import Images, X, check_channels, number_per_image, recoloured
 
 
 def adjust_brightness(x: X, factor: Numbers) -> X:
@@ -35,6 +35,7 @@ def adjust_contrast(x: X, factor: Numbers) -> X:
     >>> jax.jit(augment.adjust_contrast)(jnp.array([[[0.25], [0.75]]]), 0.5).ravel().tolist()
     [0.375, 0.625]
     """
+    check_channels("adjust_contrast", x, 1, 3)
     return recoloured("adjust_contrast", x, contrasted, _factor("adjust_contrast", factor, x))
 
 
@@ -46,6 +47,7 @@ def adjust_saturation(x: X, factor: Numbers) -> X:
     >>> jax.jit(augment.adjust_saturation)(jnp.array([[[1.0, 0.0, 0.0]]]), 0.0)
     Array([[[0.299, 0.299, 0.299]]], dtype=float32)
     """
+    check_channels("adjust_saturation", x, 1, 3)
     return recoloured("adjust_saturation", x, saturated, _factor("adjust_saturation", factor, x))
 
 
@@ -60,6 +62,7 @@ def adjust_hue(x: X, shift: Numbers) -> X:
     >>> jax.jit(augment.adjust_hue)(jnp.array([[[1.0, 0.0, 0.0]]]), 1 / 3).round(3).ravel().tolist()
     [0.0, 1.0, 0.0]
     """
+    check_channels("adjust_hue", x, 3)
     return recoloured("adjust_hue", x, tinted, number_per_image("adjust_hue", "shift", shift, x, -0.5, 0.5))
 
 
@@ -71,6 +74,7 @@ def grayscale(x: X) -> X:
     >>> augment.grayscale(jnp.array([[[0.0, 1.0, 0.0]]]))
     Array([[[0.587, 0.587, 0.587]]], dtype=float32)
     """
+    check_channels("grayscale", x, 1, 3)
     return recoloured("grayscale", x, lambda image: jnp.broadcast_to(grey(image), image.shape))
 
 
@@ -120,8 +124,6 @@ def away_from(plain: Array, image: Array, factor: Array) -> Array:
 
 
 def _channels(image: Array) -> tuple[Array, Array, Array]:
-    if image.shape[-1] != 3:
-        raise ValueError(f"colours: images must have the channels red, green, blue last; got shape {image.shape}")
     # Slices that keep the axis: they fuse into one loop over the image, as indexed planes do not.
     return image[..., 0:1], image[..., 1:2], image[..., 2:3]
 

@@ -2,44 +2,51 @@
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Integer
+from jaxtyping import Array, Int, Real
 
 from ..._core import checks
 from ..._core.types import Key
 from ...random import split
 from .._draws import integers
-from ._parts import Images, Parts, X, batch_shape, moved, parts_of
+from .._places import whole_corners
+from ._parts import Images, Parts, X, batch_shape, moved, pair_of_sides, parts_of
 
 _MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
-def crop(x: X, corner: Integer[Array, "*batch 2"], *, size: tuple[int, int]) -> X:
+def crop(x: X, corner: Real[Array, "*batch 2"], *, size: int | tuple[int, int]) -> X:
     """Cut `size` = (height, width) pixels out of images, from the corner (top, left) on.
 
     Args:
       x: images, or a mapping with "image", "mask" and "boxes".
-      corner: one for all images, (2,), or one for each; moved inside where the crop would leave the image.
+      corner: one for all images, (2,), or one for each; moved inside where the crop would leave the image. Fractions
+        round up.
+      size: one number is both sides of a square.
 
     Raises:
-      ValueError: a size larger than the image.
+      ValueError: a size larger than the image, or a concrete corner that is NaN; a traced one spoils its image, as
+        `jreg.augment` says.
 
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> augment.crop(jnp.ones((8, 8, 3)), jnp.array([2, 1]), size=(4, 6)).shape
     (4, 6, 3)
     """
-    size = _checked_size("crop", size, _height_and_width("crop", x))
-    corner = jnp.broadcast_to(jnp.asarray(corner), (*batch_shape(x), 2))
-    return moved("crop", x, lambda parts, corner: _cut_out(parts, corner, size), corner)
+    sides = _height_and_width("crop", x)
+    size = _checked_size("crop", size, sides)
+    limits = sides[0] - size[0], sides[1] - size[1]
+    corner, spoiling = whole_corners("crop", "corner", corner, batch_shape(x), limits)
+    corner = jnp.broadcast_to(corner, (*batch_shape(x), 2))
+    return moved("crop", x, lambda parts, corner: _cut_out(parts, corner, size), corner, numbers=spoiling)
 
 
-def random_crop(key: Key | None, x: X, *, size: tuple[int, int], padding: int = 0, mode: str = "constant") -> X:
+def random_crop(key: Key | None, x: X, *, size: int | tuple[int, int], padding: int = 0, mode: str = "constant") -> X:
     """Cut `size` pixels out of each image, anywhere, after padding it; the key None cuts the centre out.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
-      size: (height, width) of the result.
+      size: (height, width) of the result, or one number for both.
       padding: pixels added on each side first.
       mode: what they hold, in `jnp.pad`'s words: "constant" (zeros), "edge", "reflect", "symmetric" or "wrap".
 
@@ -57,12 +64,12 @@ def random_crop(key: Key | None, x: X, *, size: tuple[int, int], padding: int = 
     checks.choice("random_crop", "mode", mode, _MODES)
     height, width = (side + 2 * padding for side in _height_and_width("random_crop", x))
     size = _checked_size("random_crop", size, (height, width))
-    steps = jnp.array([height - size[0] + 1, width - size[1] + 1])
+    room = height - size[0], width - size[1]
     if key is None:
-        corner = jnp.broadcast_to((steps - 1) // 2, (*batch_shape(x), 2))
+        corner = jnp.broadcast_to(jnp.array([room[0] // 2, room[1] // 2], jnp.int32), (*batch_shape(x), 2))
     else:
         keys = split(checks.key("random_crop", key))
-        corner = jnp.stack([integers(keys[i], batch_shape(x), steps[i]) for i in range(2)], -1)
+        corner = jnp.stack([integers(keys[i], batch_shape(x), room[i] + 1) for i in range(2)], -1)
     return moved("random_crop", x, lambda parts, corner: _cut_out(_padded(parts, padding, mode), corner, size), corner)
 
 
@@ -76,16 +83,16 @@ def _padded(parts: Parts, padding: int, mode: str) -> Parts:
     return padded
 
 
-def _cut_out(parts: Parts, corner: Array, size: tuple[int, int]) -> Parts:
-    cut = {
-        name: lax.dynamic_slice(part, (corner[0], corner[1], *[0] * (part.ndim - 2)), (*size, *part.shape[2:]))
-        for name, part in parts.items()
-        if name != "boxes"
-    }
-    if "boxes" not in parts:
-        return cut
-    inside = jnp.clip(corner, 0, jnp.array(parts["image"].shape[:2]) - jnp.array(size))
-    return {**cut, "boxes": clipped_boxes(parts["boxes"] - jnp.tile(inside, 2)[None].astype(jnp.float32), size)}
+def _cut_out(parts: Parts, corner: Int[Array, "2"], size: tuple[int, int]) -> Parts:
+    """The parts of one example from a corner on, which leaves room for the size."""
+
+    def cut(name: str, part: Array) -> Array:
+        if name == "boxes":
+            return clipped_boxes(part - jnp.tile(corner, 2)[None].astype(part.dtype), size)
+        start = (*corner, *[jnp.int32(0)] * (part.ndim - 2))
+        return lax.dynamic_slice(part, start, (*size, *part.shape[2:]))
+
+    return {name: cut(name, part) for name, part in parts.items()}
 
 
 def clipped_boxes(boxes: Array, size: tuple[int, int]) -> Array:
@@ -98,8 +105,8 @@ def _height_and_width(function: str, x: Images) -> tuple[int, int]:
     return height, width
 
 
-def _checked_size(function: str, size: tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
-    height, width = (checks.integer(function, "size", side) for side in size)
+def _checked_size(function: str, size: int | tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
+    height, width = pair_of_sides(function, size)
     if height > limits[0] or width > limits[1]:
         raise ValueError(f"{function}: size must be at most {limits}, that of the image; got {size}")
     return height, width

@@ -1,14 +1,17 @@
 """Parts of images taken out: rectangles of random shape, squares, a grid."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Real
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from ...random import keep_mask, signed_uniform, split
-from .._draws import Range, bounds, box, integers, uniform
-from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, spoiled, with_parts
+from .._draws import Range, bounds, integers, uniform
+from .._places import checked_boxes
+from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, with_parts
 
 _FILLS = ("constant", "channel", "pixel")
 
@@ -18,8 +21,12 @@ def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
 
     Args:
       x: images, or a mapping with "image"; masks and boxes stay, since what was there still is, unseen.
-      boxes: (top, left, bottom, right) in whole pixels, the last two outside; one for all, (4,), or one for each.
+      boxes: (top, left, bottom, right) in pixels, the last two outside; one for all, (4,), or one for each. Boxes are
+        cut at the border, and may be empty. Fractions round up.
       fill: the colour, in [0, 1].
+
+    Raises:
+      ValueError: a concrete box that is inverted or has a NaN; a traced one spoils its image, as `jreg.augment` says.
 
     >>> import jax.numpy as jnp
     >>> from jreg import augment
@@ -27,8 +34,12 @@ def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
     [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
     image = parts_of("erase", x)["image"]
-    boxes = jnp.broadcast_to(jnp.asarray(boxes), (*batch_shape(x), 4))
-    return _filled(x, _inside(image, boxes), checks.number("erase", "fill", fill, 0.0, 1.0))
+    rule = "top <= bottom and left <= right"
+    boxes, spoiling = checked_boxes(
+        "erase", boxes, batch_shape(x), rule, lambda top, left, bottom, right: (top <= bottom) & (left <= right)
+    )
+    colour = checks.number("erase", "fill", fill, 0.0, 1.0)
+    return _filled(x, _inside(image, boxes), colour, jnp.max(colour), spoiling)
 
 
 def random_erase(
@@ -56,7 +67,7 @@ def random_erase(
       fill: the colour of the constant, in [0, 1].
 
     Raises:
-      ValueError: a concrete number outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -73,18 +84,18 @@ def random_erase(
     checks.choice(name, "pattern", pattern, _FILLS)
     prob = number_per_image(name, "prob", prob, x, 0.0, 1.0)
     scale, ratio = bounds(name, "scale", scale, 0.0, 1.0), bounds(name, "ratio", ratio, 0.0, ends="()")
-    colour = checks.number(name, "fill", fill, 0.0, 1.0)
+    constant = colour = checks.number(name, "fill", fill, 0.0, 1.0)
     if key is None:
         return x
     prob_key, box_key, noise_key = split(checks.key(name, key), 3)
     shape = batch_shape(x)
     kept = keep_mask(prob_key, shape, prob)
-    heights, widths, down, along = box(box_key, shape, image.shape[-3:-1], scale, ratio)
+    heights, widths, down, along = _box(box_key, shape, image.shape[-3:-1], scale, ratio)
     boxes = jnp.where(kept[..., None], 0.0, _whole_box(image, heights, widths, down, along))
     if pattern != "constant":
         noise_shape = image.shape if pattern == "pixel" else (*shape, 1, 1, image.shape[-1])
         colour = 0.5 * signed_uniform(noise_key, noise_shape) + 0.5
-    return _filled(x, _inside(image, boxes), colour, prob, heights)
+    return _filled(x, _inside(image, boxes), colour, prob, heights, jnp.max(constant))
 
 
 def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
@@ -113,7 +124,7 @@ def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
     keys = split(checks.key("cutout", key))
     starts = [integers(keys[i], batch_shape(x), image.shape[i - 3]) - size // 2 for i in (0, 1)]
     boxes = jnp.stack([*starts, *(start + size for start in starts)], -1)
-    return _filled(x, _inside(image, boxes), colour)
+    return _filled(x, _inside(image, boxes), colour, jnp.max(colour))
 
 
 def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5), fill: Number = 0.0) -> X:
@@ -155,7 +166,23 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
         return positions - period * jnp.floor(positions / period) < size
 
     is_filled = is_hole(start_keys[0], -3) & is_hole(start_keys[1], -2)
-    return _filled(x, is_filled, colour, keep, pitch)
+    return _filled(x, is_filled, colour, keep, pitch, jnp.max(colour))
+
+
+def _box(key: Key, shape: tuple[int, ...], size: tuple[int, ...], scale: tuple, ratio: tuple) -> tuple[Array, ...]:
+    """Draw the height and width of boxes that fit an image, and two shares in (0, 1) that say where they lie.
+
+    The area is a share of the image uniform on `scale`, and the logarithm of the aspect ratio, width over height,
+    uniform on that part of `ratio` for which the box fits; where there is none, the ratio is the nearest that does.
+    Drawing again until the box fits gives the same law, but need not end: not on a strip of 300 x 5 pixels.
+    """
+    height, width = map(np.float32, size)
+    area_key, ratio_key, top_key, left_key = split(key, 4)
+    area = uniform(area_key, shape, *scale) * height * width
+    lowest, highest = (jnp.clip(end, area / height**2, width**2 / area) for end in ratio)
+    aspect = jnp.exp(uniform(ratio_key, shape, jnp.log(lowest), jnp.log(highest)))
+    heights, widths = jnp.sqrt(area / aspect), jnp.sqrt(area * aspect)
+    return heights, widths, uniform(top_key, shape, 0.0, 1.0), uniform(left_key, shape, 0.0, 1.0)
 
 
 def _whole_box(image: Array, heights: Array, widths: Array, down: Array, along: Array) -> Array:
@@ -177,7 +204,7 @@ def _inside(image: Array, boxes: Array) -> Bool[Array, "*batch height width 1"]:
 
 
 def _filled(x: X, is_filled: Array, colour: Array, *numbers: Array) -> X:
-    """The images with a colour where they are to be filled; NaN where a number is."""
+    """The images with a colour where they are to be filled; spoiled where a number is NaN."""
     image = parts_of("erase", x)["image"]
     stored = as_stored(colour.astype(jnp.float32), image.dtype)
     return with_parts(x, {"image": spoiled(jnp.where(is_filled, stored, image), *numbers)})

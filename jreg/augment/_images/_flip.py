@@ -6,7 +6,7 @@ from jaxtyping import Array
 from ..._core import checks
 from ..._core.types import Key, Numbers
 from ...random import keep_mask
-from ._parts import Parts, X, batch_shape, moved, number_per_image, parts_of, spoiled
+from ._parts import Parts, X, batch_shape, moved, number_per_image, parts_of
 
 _AXES = {"horizontal": 1, "vertical": 0}
 
@@ -33,7 +33,7 @@ def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: str = "horiz
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
-      prob: in [0, 1]; one for all, or one per image. A traced one that is not gives NaN where images are floats.
+      prob: in [0, 1]; one for all, or one per image. A traced one that is not spoils images (see `jreg.augment`).
       direction: "horizontal" or "vertical".
 
     Raises:
@@ -53,11 +53,10 @@ def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: str = "horiz
         return x
     is_flipped = ~keep_mask(checks.key("random_flip", key), batch_shape(x), prob)
 
-    def move(parts: Parts, is_flipped: Array, prob: Array) -> Parts:
-        turned = {name: jnp.where(is_flipped, _mirrored(name, parts, axis), part) for name, part in parts.items()}
-        return {**turned, "image": spoiled(turned["image"], prob)}
+    def move(parts: Parts, is_flipped: Array) -> Parts:
+        return {name: jnp.where(is_flipped, _mirrored(name, parts, axis), part) for name, part in parts.items()}
 
-    return moved("random_flip", x, move, is_flipped, prob)
+    return moved("random_flip", x, move, is_flipped, numbers=(prob,))
 
 
 def _mirrored(name: str, parts: Parts, axis: int) -> Array:

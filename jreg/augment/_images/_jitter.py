@@ -7,16 +7,16 @@ from jax import lax
 from jaxtyping import Array
 
 from ..._core import checks
-from ..._core.types import Key, Number
+from ..._core.types import Key, Numbers
 from ...random import hash_bits, split
 from .._draws import uniform
 from ._colour import brightened, contrasted, saturated, tinted
-from ._parts import X, batch_shape, parts_of, recoloured
+from ._parts import X, batch_shape, check_channels, number_per_image, recoloured
 from ._random_colour import factors
 from ._switch import switch_each
 
 
-def color_jitter(key: Key | None, x: X, brightness: Number, contrast: Number, saturation: Number, hue: Number) -> X:
+def color_jitter(key: Key | None, x: X, brightness: Numbers, contrast: Numbers, saturation: Numbers, hue: Numbers) -> X:
     """Change brightness, contrast, saturation and hue of each image, in an order drawn for it; None changes nothing.
 
     Each strength means what it does in `random_brightness` and its like. Colours are clipped to [0, 1] after each.
@@ -24,11 +24,11 @@ def color_jitter(key: Key | None, x: X, brightness: Number, contrast: Number, sa
     Args:
       key: one key, or None.
       x: images, or a mapping with "image".
-      brightness, contrast, saturation: at least 0; traced or not.
-      hue: in [0, 0.5]; traced or not.
+      brightness, contrast, saturation: at least 0; one for all, or one per image.
+      hue: in [0, 0.5]; one for all, or one per image.
 
     Raises:
-      ValueError: a concrete strength outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete strength outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -37,15 +37,15 @@ def color_jitter(key: Key | None, x: X, brightness: Number, contrast: Number, sa
 
     Howard, Some Improvements on Deep Convolutional Neural Network Based Image Classification, 2013.
     """
-    parts_of("color_jitter", x)
+    check_channels("color_jitter", x, 3)
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    checked = [checks.number("color_jitter", name, value, 0.0) for name, value in strengths.items()]
-    turn = checks.number("color_jitter", "hue", hue, 0.0, 0.5).astype(jnp.float32)
+    checked = [number_per_image("color_jitter", name, value, x, 0.0) for name, value in strengths.items()]
+    turn = number_per_image("color_jitter", "hue", hue, x, 0.0, 0.5)
     if key is None:
         return x
     order_key, hue_key, *keys = split(checks.key("color_jitter", key), 5)
     shape = batch_shape(x)
-    drawn = [factors(key, shape, value.astype(jnp.float32)) for key, value in zip(keys, checked, strict=True)]
+    drawn = [factors(key, shape, value) for key, value in zip(keys, checked, strict=True)]
     amounts = jnp.stack([*drawn, uniform(hue_key, shape, -turn, turn)], -1).reshape(-1, 4)
     order = jnp.argsort(hash_bits(order_key, (len(amounts), 4)), -1)
     return recoloured("color_jitter", x, lambda image: _in_order(image, amounts, order))

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import checks, dtypes
+from ..._core.spoil import marking, spoiled
 from ..._core.types import Numbers
 
 Images: TypeAlias = Shaped[Array, "..."] | Mapping[str, Any]
@@ -48,21 +49,42 @@ def parts_of(function: str, x: Images) -> Parts:
     return parts
 
 
+def check_channels(function: str, x: Images, *nums: int) -> None:
+    """Raise unless the images have one of some numbers of channels: grey, or red, green and blue."""
+    shape = parts_of(function, x)["image"].shape
+    if shape[-1] not in nums:
+        listed = " or ".join(map(str, nums))
+        raise ValueError(f"{function}: images must have {listed} channels, the last axis; got shape {shape}")
+
+
 def with_parts(x: Images, parts: Parts) -> Any:
     """x with the parts in their places."""
     return {**x, **parts} if isinstance(x, Mapping) else parts["image"]
+
+
+def pair_of_sides(function: str, size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width, which one number gives for a square."""
+    sides = (size, size) if isinstance(size, int | np.integer) and not isinstance(size, bool) else size
+    if not isinstance(sides, tuple | list) or len(sides) != 2:
+        raise TypeError(f"{function}: size must be an int or a pair (height, width); got {size!r}")
+    return checks.integer(function, "size", sides[0]), checks.integer(function, "size", sides[1])
 
 
 def batch_shape(x: Images) -> tuple[int, ...]:
     return jnp.shape(x["image"] if isinstance(x, Mapping) else x)[:-3]
 
 
-def moved(function: str, x: Images, move: Callable[..., Parts], *operands: Array) -> Any:
-    """Apply `move(parts, *operands)` to every example of x; the operands have its leading axes."""
+def moved(
+    function: str, x: Images, move: Callable[..., Parts], *operands: Array, numbers: tuple[Array, ...] = ()
+) -> Any:
+    """Apply `move(parts, *operands)` to every example of x; the operands have its leading axes.
+
+    All parts of an example are spoiled where one of `numbers` is NaN.
+    """
     parts = parts_of(function, x)
     for _ in batch_shape(x):
         move = jax.vmap(move)
-    return with_parts(x, move(parts, *operands))
+    return with_parts(x, {name: spoiled(part, *numbers) for name, part in move(parts, *operands).items()})
 
 
 def recoloured(function: str, x: Images, change: Callable[..., Array], *numbers: Array) -> Any:
@@ -78,13 +100,19 @@ def recoloured(function: str, x: Images, change: Callable[..., Array], *numbers:
 
 
 def number_per_image(
-    function: str, argument: str, value: Numbers, x: Images, low: float = -np.inf, high: float = np.inf
+    function: str,
+    argument: str,
+    value: Numbers,
+    x: Images,
+    low: float = -np.inf,
+    high: float = np.inf,
+    *,
+    ends: str = "[]",
 ) -> Float[Array, "..."]:
     """Check a number that is one for all images, or has one entry for each; returns one for each."""
     shape = batch_shape(x)
-    return jnp.broadcast_to(
-        checks.broadcastable(function, argument, checks.number(function, argument, value, low, high), shape), shape
-    ).astype(jnp.float32)
+    number = checks.number(function, argument, value, low, high, ends=ends)
+    return jnp.broadcast_to(checks.broadcastable(function, argument, number, shape), shape).astype(jnp.float32)
 
 
 def as_floats(image: Array) -> Array:
@@ -95,17 +123,10 @@ def as_floats(image: Array) -> Array:
 
 
 def as_stored(colours: Array, dtype: Any) -> Array:
-    """Colours as the image that they came from stored them."""
-    return jnp.round(colours * 255.0).astype(dtype) if dtype == jnp.uint8 else colours.astype(dtype)
-
-
-def spoiled(image: Array, *numbers: Array) -> Array:
-    """NaN for the images (of floats) of which a number is NaN; numbers have the leading axes, or none."""
-    if image.dtype == jnp.uint8:
-        return image
-    for number in numbers:
-        image = jnp.where(jnp.isnan(number)[..., None, None, None], jnp.nan, image)
-    return image
+    """Colours as the image that they came from stored them; what is NaN is marked as spoiled."""
+    if dtype != jnp.uint8:
+        return colours.astype(dtype)
+    return jnp.where(jnp.isnan(colours), marking(dtype), jnp.round(colours * 255.0).astype(dtype))
 
 
 def _image(function: str, image: Any) -> Array:

@@ -11,19 +11,20 @@ from jax import lax
 from jaxtyping import Array
 
 from ..._core import checks
-from ..._core.types import Key, Number
+from ..._core.spoil import spoiled
+from ..._core.types import Key, Number, Numbers
 from ...random import split
 from .._draws import integers, uniform
 from . import _operations
 from ._operations import Reach, Step
-from ._parts import Parts, X, as_floats, as_stored, parts_of, spoiled, with_parts
+from ._parts import Parts, X, as_floats, as_stored, check_channels, number_per_image, parts_of, with_parts
 
 _RAND_AUGMENT = Reach(shear=0.3, translation=150 / 331, degrees=30.0, enhancement=0.9, bits=4.0)
 _TRIVIAL_AUGMENT = Reach(shear=0.99, translation=32 / 224, degrees=135.0, enhancement=0.99, bits=6.0)
 _AUGMIX = Reach(shear=0.3, translation=1 / 3, degrees=30.0, enhancement=0.0, bits=4.0)
 
 
-def rand_augment(key: Key | None, x: X, magnitude: Number, *, num_ops: int = 2) -> X:
+def rand_augment(key: Key | None, x: X, magnitude: Numbers, *, num_ops: int = 2) -> X:
     """Apply `num_ops` operations to each image, each drawn from fourteen, all at one magnitude; None applies none.
 
     The operations are identity, shear and translation along each axis, rotation, brightness, saturation, contrast,
@@ -32,11 +33,11 @@ def rand_augment(key: Key | None, x: X, magnitude: Number, *, num_ops: int = 2) 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
-      magnitude: in [0, 1]; traced or not. 0.3 is the paper's M = 9 of 30.
+      magnitude: in [0, 1]; one for all, or one per image. 0.3 is the paper's M = 9 of 30.
       num_ops: operations for each image.
 
     Raises:
-      ValueError: a concrete magnitude outside [0, 1]. A traced one gives NaN where images are floats.
+      ValueError: a concrete magnitude outside [0, 1]. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -46,11 +47,12 @@ def rand_augment(key: Key | None, x: X, magnitude: Number, *, num_ops: int = 2) 
     Cubuk et al., RandAugment: Practical Automated Data Augmentation with a Reduced Search Space, 2019.
     """
     num_ops = checks.integer("rand_augment", "num_ops", num_ops)
-    magnitude = checks.number("rand_augment", "magnitude", magnitude, 0.0, 1.0).astype(jnp.float32)
     parts = parts_of("rand_augment", x)
+    check_channels("rand_augment", x, 1, 3)
+    magnitude = number_per_image("rand_augment", "magnitude", magnitude, x, 0.0, 1.0)
     if key is None:
         return x
-    levels = jnp.broadcast_to(magnitude, (num_ops, _num_images(parts)))
+    levels = jnp.broadcast_to(magnitude.reshape(1, -1), (num_ops, _num_images(parts)))
     return with_parts(x, _policy(checks.key("rand_augment", key), parts, levels, _RAND_AUGMENT))
 
 
@@ -71,6 +73,7 @@ def trivial_augment(key: Key | None, x: X) -> X:
     Müller and Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation, ICCV 2021.
     """
     parts = parts_of("trivial_augment", x)
+    check_channels("trivial_augment", x, 1, 3)
     if key is None:
         return x
     level_key, policy_key = split(checks.key("trivial_augment", key))
@@ -78,7 +81,7 @@ def trivial_augment(key: Key | None, x: X) -> X:
     return with_parts(x, _policy(policy_key, parts, levels, _TRIVIAL_AUGMENT))
 
 
-def augmix(key: Key | None, x: X, magnitude: Number, *, width: int = 3, depth: int = 3, alpha: Number = 1.0) -> X:
+def augmix(key: Key | None, x: X, magnitude: Numbers, *, width: int = 3, depth: int = 3, alpha: Number = 1.0) -> X:
     """Mix each image with a mixture of `width` chains of one to `depth` operations; the key None leaves it.
 
         y = m x + (1 - m) sum_i w_i chain_i(x),   m ~ Beta(alpha, alpha),   w ~ Dirichlet(alpha, ..., alpha)
@@ -88,12 +91,12 @@ def augmix(key: Key | None, x: X, magnitude: Number, *, width: int = 3, depth: i
     Args:
       key: one key, or None.
       x: images, or a mapping with "image".
-      magnitude: in [0, 1]; traced or not. 0.3 is the paper's severity 3 of 10.
+      magnitude: in [0, 1]; one for all, or one per image. 0.3 is the paper's severity 3 of 10.
       width, depth: number of chains, and of operations in the longest.
       alpha: above 0; traced or not.
 
     Raises:
-      ValueError: a concrete number outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -103,16 +106,16 @@ def augmix(key: Key | None, x: X, magnitude: Number, *, width: int = 3, depth: i
     Hendrycks et al., AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty, ICLR 2020.
     """
     width, depth = checks.integer("augmix", "width", width), checks.integer("augmix", "depth", depth)
-    magnitude = checks.number("augmix", "magnitude", magnitude, 0.0, 1.0).astype(jnp.float32)
-    alpha = checks.number("augmix", "alpha", alpha, 0.0, ends="()").astype(jnp.float32)
     image = parts_of("augmix", x)["image"]
+    magnitude = number_per_image("augmix", "magnitude", magnitude, x, 0.0, 1.0)
+    alpha = checks.scalar("augmix", "alpha", alpha, 0.0, ends="()").astype(jnp.float32)
     if key is None:
         return x
     share_key, weight_key, depth_key, level_key, op_key, sign_key = split(checks.key("augmix", key), 6)
     num = _num_images({"image": image})
-    shares = jax.random.beta(share_key, alpha, alpha, (num,))
-    weights = jax.random.dirichlet(weight_key, jnp.broadcast_to(alpha, (width,)), (num,))
-    levels = uniform(level_key, (width, depth, num), 0.0, magnitude)
+    shares = jax.random.beta(share_key, alpha, alpha, (num,), jnp.float32)
+    weights = jax.random.dirichlet(weight_key, jnp.broadcast_to(alpha, (width,)), (num,), jnp.float32)
+    levels = uniform(level_key, (width, depth, num), 0.0, magnitude.reshape(1, 1, -1))
     steps = _operations.draw(op_key, sign_key, levels, _operations.AUGMIX)
     lengths = integers(depth_key, (width, 1, num), depth) + 1
     is_idle = lax.broadcasted_iota(jnp.int32, levels.shape, 1) >= lengths
@@ -141,8 +144,8 @@ def _policy(key: Key, parts: Parts, levels: Array, reach: Reach) -> Parts:
     lead, dtype = parts["image"].ndim - 3, parts["image"].dtype
     flat = {name: part.reshape(levels.shape[1], *part.shape[lead:]) for name, part in parts.items()}
     done = _operations.apply({**flat, "image": as_floats(flat["image"])}, steps, reach)
-    done["image"] = spoiled(as_stored(done["image"], dtype), levels[0])
-    return {name: part.reshape(parts[name].shape) for name, part in done.items()}
+    done["image"] = as_stored(done["image"], dtype)
+    return {name: spoiled(part, levels[0]).reshape(parts[name].shape) for name, part in done.items()}
 
 
 def _num_images(parts: Parts) -> int:

@@ -3,24 +3,24 @@
 import jax.numpy as jnp
 
 from ..._core import checks
-from ..._core.types import Key, Number
+from ..._core.types import Key, Number, Numbers
 from ...random import split
 from .._draws import Range, bounds, uniform
 from ._affine import about_centre, resampled, rotation, shearing
-from ._parts import X, batch_shape, parts_of
+from ._parts import X, batch_shape, number_per_image, parts_of
 
 
-def random_rotation(key: Key | None, x: X, degrees: Number, *, fill: Number = 0.0) -> X:
+def random_rotation(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
     """Turn each image about its centre by an angle uniform on (-degrees, degrees); the key None turns none.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
-      degrees: at least 0; traced or not.
+      degrees: at least 0; one for all, or one per image.
       fill: the colour beyond the border, in [0, 1].
 
     Raises:
-      ValueError: concrete `degrees` below 0. Traced ones give NaN where images are floats.
+      ValueError: concrete `degrees` below 0. Traced ones spoil the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -30,11 +30,11 @@ def random_rotation(key: Key | None, x: X, degrees: Number, *, fill: Number = 0.
     return _drawn("random_rotation", key, x, fill, degrees=degrees)
 
 
-def random_shear(key: Key | None, x: X, degrees: Number, *, fill: Number = 0.0) -> X:
+def random_shear(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
     """Shear each image along both axes, each by an angle uniform on (-degrees, degrees); the key None shears none.
 
     Args:
-      degrees: in [0, 90); traced or not.
+      degrees: in [0, 90); one for all, or one per image.
       fill: the colour beyond the border, in [0, 1].
 
     >>> import jax, jax.numpy as jnp
@@ -45,11 +45,11 @@ def random_shear(key: Key | None, x: X, degrees: Number, *, fill: Number = 0.0) 
     return _drawn("random_shear", key, x, fill, shear=degrees)
 
 
-def random_translation(key: Key | None, x: X, share: Number, *, fill: Number = 0.0) -> X:
+def random_translation(key: Key | None, x: X, share: Numbers, *, fill: Number = 0.0) -> X:
     """Move each image by up to a share of its height and width, uniformly; the key None moves none.
 
     Args:
-      share: in [0, 1]; traced or not.
+      share: in [0, 1]; one for all, or one per image.
       fill: the colour beyond the border, in [0, 1].
 
     >>> import jax, jax.numpy as jnp
@@ -64,9 +64,9 @@ def random_affine(
     key: Key | None,
     x: X,
     *,
-    degrees: Number = 0.0,
-    shear: Number = 0.0,
-    translation: Number = 0.0,
+    degrees: Numbers = 0.0,
+    shear: Numbers = 0.0,
+    translation: Numbers = 0.0,
     scale: Range = (1.0, 1.0),
     fill: Number = 0.0,
 ) -> X:
@@ -78,12 +78,13 @@ def random_affine(
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
       degrees, shear: the largest angles of rotation and of the shears along both axes, at least 0; shear below 90.
-      translation: the largest shift, as a share of height and width, in [0, 1].
+      translation: the largest shift, as a share of height and width, in [0, 1]. These three are one for all, or one per
+        image.
       scale: the range of the factor of size, above 0; its logarithm is uniform.
       fill: the colour beyond the border, in [0, 1].
 
     Raises:
-      ValueError: a concrete number outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -100,18 +101,18 @@ def _drawn(
     key: Key | None,
     x: X,
     fill: Number,
-    degrees: Number = 0.0,
-    shear: Number = 0.0,
-    translation: Number = 0.0,
+    degrees: Numbers = 0.0,
+    shear: Numbers = 0.0,
+    translation: Numbers = 0.0,
     scale: Range = (1.0, 1.0),
 ) -> X:
     height, width = parts_of(function, x)["image"].shape[-3:-1]
     # The names under which the functions of one angle know it.
     shear_name = "degrees" if function == "random_shear" else "shear"
     share_name = "share" if function == "random_translation" else "translation"
-    degrees = checks.number(function, "degrees", degrees, 0.0, ends="[)").astype(jnp.float32)
-    shear = checks.number(function, shear_name, shear, 0.0, 90.0, ends="[)").astype(jnp.float32)
-    translation = checks.number(function, share_name, translation, 0.0, 1.0).astype(jnp.float32)
+    degrees = number_per_image(function, "degrees", degrees, x, 0.0, ends="[)")
+    shear = number_per_image(function, shear_name, shear, x, 0.0, 90.0, ends="[)")[..., None]
+    translation = number_per_image(function, share_name, translation, x, 0.0, 1.0)[..., None]
     smallest, largest = bounds(function, "scale", scale, 0.0, ends="()")
     if key is None:
         return x

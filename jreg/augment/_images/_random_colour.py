@@ -10,7 +10,7 @@ from ..._core.types import Key, Numbers
 from ...random import keep_mask
 from .._draws import uniform
 from ._colour import away_from, brightened, contrasted, grey, saturated, tinted
-from ._parts import X, batch_shape, number_per_image, parts_of, recoloured
+from ._parts import X, batch_shape, check_channels, number_per_image, parts_of, recoloured
 
 
 def random_brightness(key: Key | None, x: X, strength: Numbers) -> X:
@@ -19,7 +19,7 @@ def random_brightness(key: Key | None, x: X, strength: Numbers) -> X:
     Args:
       key: one key; None returns x.
       x: images, or a mapping with "image".
-      strength: at least 0; one for all, or one per image. A traced one that is not gives NaN where images are floats.
+      strength: at least 0; one for all, or one per image. A traced one that is not spoils images (see `jreg.augment`).
 
     Raises:
       ValueError: a concrete strength below 0.
@@ -45,6 +45,7 @@ def random_contrast(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_contrast)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
     (2, 2, 2, 3)
     """
+    check_channels("random_contrast", x, 1, 3)
     return _drawn("random_contrast", key, x, strength, contrasted)
 
 
@@ -60,6 +61,7 @@ def random_saturation(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_saturation)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
     (2, 2, 2, 3)
     """
+    check_channels("random_saturation", x, 1, 3)
     return _drawn("random_saturation", key, x, strength, saturated)
 
 
@@ -75,7 +77,7 @@ def random_hue(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_hue)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.1).shape
     (2, 2, 2, 3)
     """
-    parts_of("random_hue", x)
+    check_channels("random_hue", x, 3)
     strength = number_per_image("random_hue", "strength", strength, x, 0.0, 0.5)
     if key is None:
         return x
@@ -95,7 +97,7 @@ def random_grayscale(key: Key | None, x: X, prob: Numbers) -> X:
     >>> jax.jit(augment.random_grayscale)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.2).shape
     (2, 8, 8, 3)
     """
-    parts_of("random_grayscale", x)
+    check_channels("random_grayscale", x, 1, 3)
     prob = number_per_image("random_grayscale", "prob", prob, x, 0.0, 1.0)
     if key is None:
         return x

@@ -1,19 +1,30 @@
 """Crops of any box, resized: the transform that image classifiers are trained with."""
 
+from functools import partial
 from math import ceil
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
-from jaxtyping import Array, Real
+from jaxtyping import Array, Float, Real
 
 from ..._core import checks
 from ..._core.types import Key
-from .._draws import Range, bounds, box
+from ...random import split
+from .._draws import Range, bounds, uniform
+from .._places import checked_boxes
 from ._crop import clipped_boxes
-from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, parts_of, spoiled
+from ._parts import Parts, X, as_floats, as_stored, batch_shape, moved, pair_of_sides, parts_of
+
+_ATTEMPTS = 10
+"""How many boxes are drawn for one that fits."""
+
+_SLACK = 0.01
+"""How far beyond the border, in pixels, a box may reach by rounding."""
 
 
-def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int]) -> X:
+def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: int | tuple[int, int]) -> X:
     """Cut a box out of each image and resize it to `size`, bilinearly.
 
     Where pixels get larger, each is a mean of its two neighbours along an axis; where they get smaller, of all that
@@ -23,7 +34,11 @@ def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int])
       x: images, or a mapping with "image", "mask" and "boxes".
       boxes: (top, left, bottom, right) in pixels, fractions included, inside the image; one for all, (4,), or one for
         each.
-      size: (height, width) of the result.
+      size: (height, width) of the result, or one number for both.
+
+    Raises:
+      ValueError: a concrete box that is empty, inverted or not inside the image, by more than a hundredth of a pixel; a
+        traced one spoils its image, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -32,33 +47,43 @@ def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: tuple[int, int])
     >>> jax.jit(partial(augment.resized_crop, size=(1, 2)))(image, jnp.array([0.0, 0.0, 4.0, 4.0])).ravel().round(2)
     Array([0.24, 0.76], dtype=float32)
     """
-    size = _checked_size("resized_crop", size)
-    boxes = jnp.broadcast_to(jnp.asarray(boxes).astype(jnp.float32), (*batch_shape(x), 4))
-    return moved("resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes)
+    size = pair_of_sides("resized_crop", size)
+    height, width = parts_of("resized_crop", x)["image"].shape[-3:-1]
+
+    def is_valid(top: Array, left: Array, bottom: Array, right: Array) -> Array:
+        is_inside = (top >= -_SLACK) & (left >= -_SLACK) & (bottom <= height + _SLACK) & (right <= width + _SLACK)
+        return is_inside & (top < bottom) & (left < right)
+
+    rule = f"0 <= top < bottom <= {height} and 0 <= left < right <= {width}"
+    boxes, spoiling = checked_boxes("resized_crop", boxes, batch_shape(x), rule, is_valid)
+    return moved("resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=(spoiling,))
 
 
 def random_resized_crop(
     key: Key | None,
     x: X,
     *,
-    size: tuple[int, int],
+    size: int | tuple[int, int],
     scale: Range = (0.08, 1.0),
     ratio: Range = (3 / 4, 4 / 3),
 ) -> X:
-    """Cut a box of random area, shape and place out of each image and resize it to `size`.
+    """Cut a box of random area, shape and place out of each image and resize it to `size`, by torchvision's law.
 
-    The area is uniform on `scale`, the logarithm of width over height uniform on that part of `ratio` for which the box
-    fits. The key None resizes the whole image.
+    The area is drawn uniformly from `scale`, the logarithm of width over height uniformly from that of `ratio`, both
+    anew until the box fits. Where none of ten does, the box is the largest of the image's own ratio, or of the nearest
+    to it in `ratio`, in the middle: the ratio asked for is always kept, and the area then may not be. Sizes are not
+    rounded to whole pixels, as torchvision's are. The key None resizes the whole image.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
-      size: (height, width) of the result.
+      size: (height, width) of the result, or one number for both.
       scale: shares of the image's area, in (0, 1]; traced or not.
       ratio: width over height, above 0; traced or not.
 
     Raises:
-      ValueError: a concrete range that is none, or reaches outside. A traced one gives NaN where images are floats.
+      ValueError: a concrete range that is none, or reaches outside. A traced one spoils the images, as `jreg.augment`
+        says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -69,17 +94,44 @@ def random_resized_crop(
 
     Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
     """
-    size = _checked_size("random_resized_crop", size)
-    height, width = parts_of("random_resized_crop", x)["image"].shape[-3:-1]
+    size = pair_of_sides("random_resized_crop", size)
+    sides = parts_of("random_resized_crop", x)["image"].shape[-3:-1]
     scale = bounds("random_resized_crop", "scale", scale, 0.0, 1.0, ends="(]")
     ratio = bounds("random_resized_crop", "ratio", ratio, 0.0, ends="()")
     if key is None:
-        return resized_crop(x, jnp.array([0, 0, height, width]), size=size)
-    key = checks.key("random_resized_crop", key)
-    heights, widths, down, along = box(key, batch_shape(x), (height, width), scale, ratio)
-    top, left = down * (height - heights), along * (width - widths)
-    boxes = jnp.stack([top, left, top + heights, left + widths], -1)
-    return moved("random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes)
+        return resized_crop(x, jnp.array([0, 0, *sides]), size=size)
+    boxes = drawn_boxes(checks.key("random_resized_crop", key), batch_shape(x), sides, scale, ratio)
+    numbers = (*scale, *ratio)
+    return moved("random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=numbers)
+
+
+@partial(jax.jit, static_argnames=("shape", "sides"), inline=True)
+def drawn_boxes(
+    key: Key,
+    shape: tuple[int, ...],
+    sides: tuple[int, int],
+    scale: tuple[Array, Array],
+    ratio: tuple[Array, Array],
+) -> Float[Array, "*shape 4"]:
+    """Draw boxes inside an image: the first of ten that fits, or the one in the middle."""
+    height, width = map(np.float32, sides)
+    size_key, place_key = split(key)
+    # All attempts at once: a loop until one fits would take longer than ten of them, and as long as its slowest image.
+    shares = uniform(size_key, (2, _ATTEMPTS, *shape), 0.0, 1.0)
+    area = (scale[0] + (scale[1] - scale[0]) * shares[0]) * height * width
+    lowest, highest = map(jnp.log, ratio)
+    aspect = jnp.exp(lowest + (highest - lowest) * shares[1])
+    heights, widths = jnp.sqrt(area / aspect), jnp.sqrt(area * aspect)
+    fits = (heights <= height) & (widths <= width)
+    tall, wide = (jnp.take_along_axis(sizes, jnp.argmax(fits, 0)[None], 0)[0] for sizes in (heights, widths))
+    nearest = jnp.clip(width / height, *ratio)
+    is_drawn = jnp.any(fits, 0)
+    tall = jnp.where(is_drawn, tall, jnp.minimum(height, width / nearest))
+    wide = jnp.where(is_drawn, wide, jnp.minimum(width, height * nearest))
+    down, along = jnp.where(is_drawn, uniform(place_key, (2, *shape), 0.0, 1.0), 0.5)
+    top, left = down * (height - tall), along * (width - wide)
+    # Kept apart: each loop over the pixels would draw the boxes anew, which takes XLA's CPU compiler seconds.
+    return lax.optimization_barrier(jnp.stack([top, left, top + tall, left + wide], -1))
 
 
 def _resized(parts: Parts, box: Array, size: tuple[int, int]) -> Parts:
@@ -87,7 +139,7 @@ def _resized(parts: Parts, box: Array, size: tuple[int, int]) -> Parts:
     colours = as_floats(image)
     for axis in (0, 1):
         colours = _shrunk(colours, axis, box[axis], box[axis + 2], size[axis])
-    resized = {"image": spoiled(as_stored(colours, image.dtype), box[0])}
+    resized = {"image": as_stored(colours, image.dtype)}
     if "mask" in parts:
         mask = parts["mask"]
         for axis in (0, 1):
@@ -127,8 +179,3 @@ def _shrunk(image: Array, axis: int, start: Array, stop: Array, size: int) -> Ar
 def _middles(start: Array, stop: Array, size: int) -> Array:
     """Where the middles of the new pixels lie among the old ones; pixel i spans [i, i + 1]."""
     return start + (stop - start) / size * (jnp.arange(size, dtype=jnp.float32) + 0.5)
-
-
-def _checked_size(function: str, size: tuple[int, int]) -> tuple[int, int]:
-    height, width = (checks.integer(function, "size", side) for side in size)
-    return height, width

@@ -1,19 +1,22 @@
 """CutMix: a box of one example in place of that of another, and the switch between it and mixup."""
 
+from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Integer
+from jaxtyping import Array, Float, Int, Real
 
 from ..._core import checks, trees
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Tree
 from ...random import keep_mask, split
-from .._compose import nan_where
 from .._draws import integers
-from ._mix import batch_size, beta, check_floats, mix, partner_of, weight_shape
+from .._places import whole_corners
+from ._mix import batch_size, beta, check_floats, check_pair, mix, partner_of, weight_shape
 
 Pair = tuple[Tree, Tree]
 """Inputs, which are cut, and targets, which are blended."""
@@ -22,18 +25,24 @@ Pair = tuple[Tree, Tree]
 def cut(
     batch: Pair,
     partner: Pair,
-    start: Integer[Array, "*batch axes"],
-    stop: Integer[Array, "*batch axes"],
+    start: Real[Array, "*batch axes"],
+    stop: Real[Array, "*batch axes"],
     *,
-    spatial_axes: tuple[int, ...] = (1, 2),
+    spatial_axes: int | Sequence[int] = (1, 2),
 ) -> Pair:
     """Paste the box of pixels `start` <= i < `stop` of the partners' inputs, and blend the targets by its exact share.
 
     Args:
       batch, partner: pairs (inputs, targets) of pytrees with the batch on the first axis. Every leaf of the inputs,
         such as an image and its mask, has the spatial axes; targets are floats, as distributions.
-      start, stop: corners in whole pixels; one box for all, (axes,), or one for each, (batch, axes); cut at the border.
+      start, stop: corners in pixels; one box for all, (axes,), or one for each, (batch, axes); cut at the border.
+        Fractions round up, for the pixels and for their share alike.
       spatial_axes: the axes of the inputs that the box spans; one for sequences, three for volumes.
+
+    Raises:
+      TypeError: targets of integers, such as class ids.
+      ValueError: a concrete corner that is NaN (a traced one spoils its example, as `jreg.augment` says), or leaves of
+        different sizes.
 
     >>> import jax.numpy as jnp
     >>> from jreg import augment
@@ -42,17 +51,20 @@ def cut(
     >>> image[0, :, :, 0].tolist(), target.round(3).tolist() == [jnp.float32(0.2)]
     ([[0.0, 1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]], True)
     """
+    axes, sizes = _spatial("cut", batch, spatial_axes)
     trees.same_structure("cut", "partner", partner, batch, "batch")
-    sizes = _spatial_sizes("cut", batch, spatial_axes)
-    limits = jnp.array(sizes).reshape((1,) * (jnp.ndim(start) - 1) + (-1,))
-    start, stop = (jnp.clip(jnp.asarray(corner), 0, limits) for corner in (start, stop))
-    inputs, targets = batch
-    pasted = jax.tree.map(lambda leaf, other: _pasted(leaf, other, start, stop, spatial_axes), inputs, partner[0])
-    return pasted, mix(targets, partner[1], _own_share(start, stop, sizes))
+    check_floats("cut", batch[1])
+    size = batch_size("cut", batch)
+    (start, spoiled_start), (stop, spoiled_stop) = (
+        whole_corners("cut", name, corner, (size,), sizes) for name, corner in {"start": start, "stop": stop}.items()
+    )
+    start, stop = jnp.broadcast_arrays(start, stop)
+    made = _cut(batch, partner, start, stop, axes, sizes)
+    return jax.tree.map(lambda leaf: spoiled(leaf, *spoiled_start, *spoiled_stop), made)
 
 
 def cutmix(
-    key: Key | None, batch: Pair, alpha: Number, *, spatial_axes: tuple[int, ...] = (1, 2), weights: str = "batch"
+    key: Key | None, batch: Pair, alpha: Number, *, spatial_axes: int | Sequence[int] = (1, 2), weights: str = "batch"
 ) -> Pair:
     """Paste a box of another example of the batch into each one, and blend the targets by the exact share of pixels.
 
@@ -72,7 +84,8 @@ def cutmix(
 
     Raises:
       TypeError: targets of integers, such as class ids.
-      ValueError: a concrete alpha below 0 (a traced one gives NaN), or leaves of different sizes.
+      ValueError: a concrete alpha below 0 (a traced one spoils the batch, as `jreg.augment` says), or leaves of
+        different sizes.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -84,7 +97,7 @@ def cutmix(
     Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, ICCV 2019.
     """
     alpha = checks.scalar("cutmix", "alpha", alpha, 0.0)
-    sizes = _spatial_sizes("cutmix", batch, spatial_axes)
+    axes, sizes = _spatial("cutmix", batch, spatial_axes)
     size = batch_size("cutmix", batch)
     shape = weight_shape("cutmix", weights, size)
     check_floats("cutmix", batch[1])
@@ -92,8 +105,8 @@ def cutmix(
         return batch
     weight_key, order_key, box_key = split(checks.key("cutmix", key), 3)
     weight = beta(weight_key, alpha, shape)
-    mixed = cut(batch, partner_of(order_key, batch), *_box(box_key, weight, sizes), spatial_axes=spatial_axes)
-    return jax.tree.map(lambda leaf: nan_where(jnp.isnan(alpha), leaf), mixed)
+    mixed = _cut(batch, partner_of(order_key, batch), *_box(box_key, weight, sizes), axes, sizes)
+    return jax.tree.map(lambda leaf: spoiled(leaf, alpha), mixed)
 
 
 def mixup_or_cutmix(
@@ -103,7 +116,7 @@ def mixup_or_cutmix(
     cutmix_alpha: Number,
     cutmix_prob: Number,
     *,
-    spatial_axes: tuple[int, ...] = (1, 2),
+    spatial_axes: int | Sequence[int] = (1, 2),
     weights: str = "batch",
 ) -> Pair:
     """Apply `cutmix` with probability `cutmix_prob`, and `mixup` otherwise; the key None returns the batch.
@@ -133,7 +146,7 @@ def mixup_or_cutmix(
     given = {"mixup_alpha": mixup_alpha, "cutmix_alpha": cutmix_alpha}
     alphas = [checks.broadcastable(name, label, checks.number(name, label, given[label], 0.0), ()) for label in given]
     prob = checks.scalar(name, "cutmix_prob", cutmix_prob, 0.0, 1.0)
-    sizes, size = _spatial_sizes(name, batch, spatial_axes), batch_size(name, batch)
+    (axes, sizes), size = _spatial(name, batch, spatial_axes), batch_size(name, batch)
     shape = weight_shape(name, weights, size)
     check_floats(name, batch)
     if key is None or size == 1:
@@ -142,15 +155,21 @@ def mixup_or_cutmix(
     is_cut = ~keep_mask(gate_key, shape, prob)
     weight = beta(weight_key, jnp.where(is_cut, alphas[1], alphas[0]), shape)
     partner = partner_of(order_key, batch)
-    was_cut = cut(batch, partner, *_box(box_key, weight, sizes), spatial_axes=spatial_axes)
+    was_cut = _cut(batch, partner, *_box(box_key, weight, sizes), axes, sizes)
     was_blended = mix(batch, partner, weight)
-    is_bad = jnp.isnan(alphas[0] + alphas[1] + prob)
 
     def chosen(cut_leaf: Array, blended_leaf: Array) -> Array:
         gate = is_cut.reshape(shape + (1,) * (cut_leaf.ndim - len(shape)))
-        return nan_where(is_bad, jnp.where(gate, cut_leaf, blended_leaf))
+        return spoiled(jnp.where(gate, cut_leaf, blended_leaf), *alphas, prob)
 
     return jax.tree.map(chosen, was_cut, was_blended)
+
+
+def _cut(batch: Pair, partner: Pair, start: Array, stop: Array, axes: tuple[int, ...], sizes: tuple[int, ...]) -> Pair:
+    """`cut` at corners inside the inputs."""
+    inputs, targets = batch
+    pasted = jax.tree.map(lambda leaf, other: _pasted(leaf, other, start, stop, axes), inputs, partner[0])
+    return pasted, mix(targets, partner[1], _own_share(start, stop, sizes))
 
 
 def _box(key: Key, weight: Array, sizes: tuple[int, ...]) -> tuple[Array, Array]:
@@ -163,7 +182,9 @@ def _box(key: Key, weight: Array, sizes: tuple[int, ...]) -> tuple[Array, Array]
     return jnp.stack(starts, -1), jnp.stack(stops, -1)
 
 
-def _own_share(start: Array, stop: Array, sizes: tuple[int, ...]) -> Float[Array, "..."]:
+def _own_share(
+    start: Int[Array, "*batch axes"], stop: Int[Array, "*batch axes"], sizes: tuple[int, ...]
+) -> Float[Array, "..."]:
     """The share of pixels outside the box, exact but for one rounding."""
     pixels = jnp.prod(jnp.maximum(stop - start, 0), -1)
     return (prod(sizes) - pixels).astype(jnp.float32) / np.float32(prod(sizes))
@@ -180,16 +201,26 @@ def _pasted(leaf: Array, other: Array, start: Array, stop: Array, axes: tuple[in
     return jnp.where(is_inside, other, leaf)
 
 
-def _spatial_sizes(function: str, batch: Pair, axes: tuple[int, ...]) -> tuple[int, ...]:
-    """The sizes of the spatial axes, which all inputs share."""
-    if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise TypeError(f"{function}: batch must be a pair (inputs, targets); got {type(batch).__name__}")
-    if not axes or min(axes) < 1:
-        raise ValueError(f"{function}: spatial_axes must be positive, since axis 0 is the batch; got {axes}")
-    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batch[0])]
+def _spatial(function: str, batch: Pair, spatial_axes: int | Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The spatial axes, and their sizes, which all inputs share."""
+    inputs, _ = check_pair(function, batch)
+    axes = _distinct(function, spatial_axes)
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(inputs)]
     if any(len(shape) <= max(axes) for shape in shapes):
         raise ValueError(f"{function}: inputs must have the axes {axes}; got shapes {shapes}")
     sizes = {tuple(shape[axis] for axis in axes) for shape in shapes}
     if len(sizes) != 1:
         raise ValueError(f"{function}: inputs must share the sizes of the axes {axes}; got shapes {shapes}")
-    return sizes.pop()
+    return axes, sizes.pop()
+
+
+def _distinct(function: str, axes: int | Sequence[int]) -> tuple[int, ...]:
+    """Axes after that of the batch, in the order of the corners' entries."""
+    given: tuple[Any, ...] = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
+    if any(isinstance(axis, bool) or not isinstance(axis, int | np.integer) for axis in given):
+        raise TypeError(f"{function}: spatial_axes must be an int or hold ints; got {axes!r}")
+    if not given or min(given) < 1:
+        raise ValueError(f"{function}: spatial_axes must be positive, since axis 0 is the batch; got {axes}")
+    if len(set(given)) < len(given):
+        raise ValueError(f"{function}: spatial_axes must name each axis once; got {axes}")
+    return given

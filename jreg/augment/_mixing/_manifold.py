@@ -9,8 +9,8 @@ from jax import lax
 from ..._core import checks
 from ..._core.types import Key, Number, Transform, Tree
 from ...random import hash_bits, split
-from .._compose import chain
-from ._mix import batch_size, beta, check_floats, mix
+from .._compose import callables, chain
+from ._mix import batch_size, beta, check_floats, check_pair, mix
 
 
 def manifold_mixup(
@@ -46,9 +46,12 @@ def manifold_mixup(
     Verma et al., Manifold Mixup: Better Representations by Interpolating Hidden States, ICML 2019.
     """
     alpha = checks.scalar("manifold_mixup", "alpha", alpha, 0.0)
+    if not isinstance(layers, tuple | list):
+        raise TypeError(f"manifold_mixup: layers must be a tuple or list of functions of (key, x); got {layers!r}")
     if not layers:
         raise ValueError("manifold_mixup: layers must hold at least one function of (key, x); got none")
-    x, targets = check_floats("manifold_mixup", batch)
+    callables("manifold_mixup", tuple(layers))
+    x, targets = check_floats("manifold_mixup", check_pair("manifold_mixup", batch))
     size = batch_size("manifold_mixup", batch)
     if key is None:
         return chain(*layers)(None, x), targets

@@ -1,5 +1,7 @@
 """Mixing of examples: new ones on the line between two."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -74,9 +76,10 @@ def partner_of(key: Key, batch: Tree) -> Tree:
 
 
 def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:
-    """Draws of Beta(alpha, alpha); 1 at alpha 0, NaN where alpha is."""
+    """Draws of Beta(alpha, alpha), in float32 whatever the mode; 1 at alpha 0, NaN where alpha is."""
+    alpha = alpha.astype(jnp.float32)
     inner = jnp.where((alpha > 0.0) & (alpha < jnp.inf), alpha, 1.0)
-    draws = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner, shape))
+    draws = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner, shape, jnp.float32))
     return jnp.where(alpha > 0.0, draws, 1.0 + alpha)
 
 
@@ -97,6 +100,13 @@ def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
         return jnp.where(weights == 1.0, leaf, mixed.astype(leaf.dtype))
 
     return jax.tree_util.tree_map_with_path(blend_leaf, batch, partner)
+
+
+def check_pair(function: str, batch: Any) -> tuple[Tree, Tree]:
+    """Return a batch that is a pair of inputs and targets."""
+    if not isinstance(batch, tuple | list) or len(batch) != 2:
+        raise TypeError(f"{function}: batch must be a pair (inputs, targets); got {type(batch).__name__}")
+    return batch[0], batch[1]
 
 
 def batch_size(function: str, batch: Tree) -> int:

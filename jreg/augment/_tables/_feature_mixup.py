@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import checks
+from ..._core.ids import whole
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import keep_mask, split
-from .._draws import spoiled_where
 from .._mixing._mix import beta, mix
 
 
@@ -48,9 +49,10 @@ def feature_mixup(
         raise ValueError(f"{name}: x must be (rows, features) and labels (rows, *classes); got {jnp.shape(x)}")
     if key is None or not x.size:
         return x, labels
+    x = whole(name, "x", x)
     weight_key, order_key, mask_key = split(checks.key(name, key), 3)
     order = jax.random.permutation(order_key, x.shape[0])
     is_own = keep_mask(mask_key, x.shape, 1.0 - beta(weight_key, alpha, (x.shape[0], 1)))
     share = jnp.where(jnp.isnan(alpha), jnp.nan, jnp.mean(is_own, axis=1, dtype=jnp.float32))
-    mixed = spoiled_where(jnp.isnan(alpha), jnp.where(is_own, x, jnp.take(x, order, axis=0)))
+    mixed = spoiled(jnp.where(is_own, x, jnp.take(x, order, axis=0)), alpha)
     return mixed, mix(labels, jnp.take(labels, order, axis=0), share)

@@ -9,9 +9,11 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
 from ..._core import checks
+from ..._core.ids import class_ids, whole
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import hash_bits, keep_mask, signed_uniform, split
-from .._draws import integers, spoiled_where
+from .._draws import integers
 
 
 def smote(
@@ -55,16 +57,18 @@ def smote(
     Chawla et al., SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002.
     """
     name = "smote"
-    x, labels = checks.floating(name, "x", x), _class_ids(name, labels, x)
+    x = checks.floating(name, "x", x)
+    _check_labels(name, labels, x)
     num_classes = checks.integer(name, "num_classes", num_classes)
     num_per_class = checks.integer(name, "num_per_class", num_per_class)
     num_neighbors = checks.integer(name, "num_neighbors", num_neighbors)
-    ids = labels if labels.dtype == jnp.int64 else labels.astype(jnp.int32)
+    ids = class_ids(name, "labels", labels, num_classes)
     counts = _counts(name, ids, num_classes)
     if key is not None:
         checks.key(name, key)
     made = _balanced(key, x, ids, counts, num_per_class, num_neighbors)
-    return made.reshape(-1, x.shape[1]), jnp.repeat(jnp.arange(num_classes).astype(labels.dtype), num_per_class)
+    dtype = jax.dtypes.canonicalize_dtype(labels.dtype)
+    return made.reshape(-1, x.shape[1]), jnp.repeat(jnp.arange(num_classes).astype(dtype), num_per_class)
 
 
 def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number) -> Shaped[Array, "rows *features"]:
@@ -79,7 +83,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
       rate: in [0, 1]; 0.1 to 0.2 are usual.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one gives NaN, or the largest number where x holds integers.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils x, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -91,7 +95,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     name = "swap_noise"
     if not isinstance(x, jax.Array | np.ndarray):
         raise TypeError(f"{name}: x must be an array; got {type(x).__name__}")
-    x, rate = jnp.asarray(x), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    x, rate = whole(name, "x", x), checks.scalar(name, "rate", rate, 0.0, 1.0)
     if x.ndim == 0:
         raise ValueError(f"{name}: x must be (rows, *features); got shape ()")
     if key is None or x.shape[0] < 2 or not x.size:
@@ -100,7 +104,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     own = jnp.arange(x.shape[0], dtype=jnp.int32).reshape((-1,) + (1,) * (x.ndim - 1))
     other = (own + 1 + integers(row_key, x.shape, x.shape[0] - 1)) % x.shape[0]
     swapped = jnp.take_along_axis(x, other, axis=0, mode="promise_in_bounds")
-    return spoiled_where(jnp.isnan(rate), jnp.where(keep_mask(mask_key, x.shape, rate), x, swapped))
+    return spoiled(jnp.where(keep_mask(mask_key, x.shape, rate), x, swapped), rate)
 
 
 @partial(jax.jit, static_argnames=("num_per_class", "num_neighbors"), inline=True)
@@ -145,23 +149,18 @@ def _by_class(key: Key | None, labels: Array) -> Int[Array, " rows"]:
 
 
 def _counts(function: str, labels: Array, num_classes: int) -> Int[Array, " classes"]:
-    """How many rows each class has; labels beyond the classes are counted in none."""
+    """How many rows each class has; a label of -1 is counted in none."""
     classes = jnp.arange(num_classes, dtype=labels.dtype)
     counts = jnp.sum(labels[None] == classes[:, None], axis=1, dtype=jnp.int32)
-    if not checks.is_traced(counts):
-        if counts.sum() < labels.size:
-            bad = next(label for label in np.asarray(labels) if not 0 <= label < num_classes)
-            raise ValueError(f"{function}: labels must be in [0, {num_classes}); got {bad}")
-        if not counts.all():
-            raise ValueError(f"{function}: labels must hold each class; got none of class {int(counts.argmin())}")
+    if not checks.is_traced(counts) and not counts.all():
+        raise ValueError(f"{function}: labels must hold each class; got none of class {int(counts.argmin())}")
     return counts
 
 
-def _class_ids(function: str, labels: Array, x: Array) -> Int[Array, " rows"]:
+def _check_labels(function: str, labels: Array, x: Array) -> None:
     if not isinstance(labels, jax.Array | np.ndarray) or not jnp.issubdtype(labels.dtype, jnp.integer):
         raise TypeError(f"{function}: labels must be an array of class ids; got {labels!r}")
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         raise ValueError(
             f"{function}: x must be (rows, features) and labels (rows); got shapes {x.shape} and {labels.shape}"
         )
-    return jnp.asarray(labels)

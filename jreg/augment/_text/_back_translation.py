@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import keep_mask, split
-from .._draws import spoiled_where
 from ._words import token_rows
 
 
@@ -32,7 +32,7 @@ def back_translation(
       rate: in [0, 1].
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
       TypeError: what comes back has another shape or dtype.
 
     >>> import jax, jax.numpy as jnp
@@ -58,4 +58,4 @@ def back_translation(
             f"got {returned.dtype}{list(returned.shape)}"
         )
     is_kept = keep_mask(row_key, (*tokens.shape[:-1], 1), rate)
-    return spoiled_where(jnp.isnan(rate), jnp.where(is_kept, tokens, returned))
+    return spoiled(jnp.where(is_kept, tokens, returned), rate)

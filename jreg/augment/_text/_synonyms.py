@@ -13,9 +13,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from ..._core import checks
+from ..._core.ids import whole
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import split
-from .._draws import integers, spoiled_where
+from .._draws import integers
 from ._words import chosen, count_of, taken, token_rows, words_of
 
 
@@ -41,7 +43,7 @@ def synonym_replacement(
       padding_id: the id that fills rows up; it is left alone too. -1 where there is none.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -61,7 +63,7 @@ def synonym_replacement(
     word_key, synonym_key = split(checks.key(name, key))
     synonym, has_synonym = _draw_synonyms(synonym_key, tokens, synonyms)
     is_replaced = chosen(word_key, is_word & has_synonym, count_of(rate, is_word))
-    return spoiled_where(jnp.isnan(rate), jnp.where(is_replaced, synonym, tokens))
+    return spoiled(jnp.where(is_replaced, synonym, tokens), rate)
 
 
 def random_insertion(
@@ -86,7 +88,7 @@ def random_insertion(
       padding_id: the id that fills rows up.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -108,9 +110,7 @@ def random_insertion(
     synonym, has_synonym = _draw_synonyms(synonym_key, tokens, synonyms)
     room = jnp.sum(is_padding, axis=-1, keepdims=True, dtype=jnp.int32)
     is_source = chosen(word_key, is_word & has_synonym, jnp.minimum(count_of(rate, is_word), room))
-    return spoiled_where(
-        jnp.isnan(rate), _inserted(tokens, synonym, is_source, _anchors(place_key, is_word), is_padding)
-    )
+    return spoiled(_inserted(tokens, synonym, is_source, _anchors(place_key, is_word), is_padding), rate)
 
 
 @partial(jax.jit, inline=True)
@@ -152,4 +152,4 @@ def _table(function: str, synonyms: Array) -> Array:
         raise TypeError(f"{function}: synonyms must be an array of integers; got {synonyms!r}")
     if synonyms.ndim != 2 or 0 in synonyms.shape:
         raise ValueError(f"{function}: synonyms must be (vocabulary, width); got shape {synonyms.shape}")
-    return jnp.asarray(synonyms)
+    return whole(function, "synonyms", synonyms)

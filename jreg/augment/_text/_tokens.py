@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import hash_bits, keep_mask
-from .._draws import spoiled_where
 from ._words import count_of, shuffled, taken, token_id, token_rows, words_of
 
 
@@ -37,8 +37,8 @@ def token_dropout(
       padding_id: the id that fills rows up; it is left alone too. -1 where there is none.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype,
-        which is no id: `jnp.take` embeds it as NaN.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment`
+        says: `jnp.take` embeds them as NaN.
       TypeError: tokens of floats.
 
     >>> import jax, jax.numpy as jnp
@@ -56,7 +56,7 @@ def token_dropout(
     if key is None:
         return tokens
     is_kept = keep_mask(checks.key(name, key), tokens.shape, rate) | ~is_word
-    return spoiled_where(jnp.isnan(rate), jnp.where(is_kept, tokens, jnp.asarray(mask_id, tokens.dtype)))
+    return spoiled(jnp.where(is_kept, tokens, jnp.asarray(mask_id, tokens.dtype)), rate)
 
 
 def random_swap(
@@ -79,7 +79,7 @@ def random_swap(
       padding_id: the id that fills rows up; it is left alone too. -1 where there is none.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -101,7 +101,7 @@ def random_swap(
     # Neighbours in the random order are partners: ranks 0 and 1, 2 and 3, and so on.
     partner = taken(order, jnp.minimum(rank ^ 1, max(tokens.shape[-1] - 1, 0)))
     is_swapped = rank < 2 * num_pairs.astype(rank.dtype)
-    return spoiled_where(jnp.isnan(rate), jnp.where(is_swapped, taken(tokens, partner), tokens))
+    return spoiled(jnp.where(is_swapped, taken(tokens, partner), tokens), rate)
 
 
 def random_deletion(
@@ -124,7 +124,7 @@ def random_deletion(
       padding_id: the id that fills rows up.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1]. A traced one fills the rows with the largest number of the dtype.
+      ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -149,4 +149,4 @@ def random_deletion(
     order = jnp.argsort(~is_kept, axis=-1, stable=True)
     num_kept = jnp.sum(is_kept, axis=-1, keepdims=True)
     place = jnp.arange(tokens.shape[-1], dtype=num_kept.dtype).reshape((1,) * (tokens.ndim - 1) + (-1,))
-    return spoiled_where(jnp.isnan(rate), jnp.where(place < num_kept, taken(tokens, order), padding))
+    return spoiled(jnp.where(place < num_kept, taken(tokens, order), padding), rate)

@@ -1,6 +1,6 @@
 """Which tokens are words, how many of them to change, and in which order they are drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 import jax
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._core import checks
+from ..._core.ids import whole
 from ..._core.types import Key
 from ...random import hash_bits
 
@@ -21,7 +22,7 @@ def token_rows(function: str, tokens: Array) -> Int[Array, "*batch length"]:
         raise TypeError(f"{function}: tokens must hold integers; got dtype {tokens.dtype}")
     if tokens.ndim == 0:
         raise ValueError(f"{function}: tokens must be (*batch, length); got shape ()")
-    return jnp.asarray(tokens)
+    return whole(function, "tokens", tokens)
 
 
 def token_id(function: str, argument: str, value: int, dtype: np.dtype) -> int:
@@ -39,6 +40,8 @@ def words_of(
     """Which places hold a word, neither special nor padding, and which hold padding."""
     # An id beyond the dtype, such as -1 for unsigned tokens, is in no place.
     info = jnp.iinfo(tokens.dtype)
+    if not isinstance(special_ids, Collection) or isinstance(special_ids, str):
+        raise TypeError(f"{function}: special_ids must be a sequence of ints; got {special_ids!r}")
     ids = {"padding_id": (padding_id,), "special_ids": tuple(special_ids)}
     found = {}
     for argument, values in ids.items():

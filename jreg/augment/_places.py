@@ -1,0 +1,67 @@
+"""Corners and boxes, given in pixels.
+
+A box holds the pixels i with start <= i < stop, and counts as many: where corners are to be whole, fractions round up.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._core import checks, dtypes
+
+
+def whole_corners(
+    function: str, argument: str, corners: Any, batch: tuple[int, ...], limits: tuple[int, ...]
+) -> tuple[Int[Array, "*batch axes"], tuple[Array, ...]]:
+    """Corners as whole pixels from 0 to `limits`, the nearest where they lie outside, and the numbers that spoil.
+
+    They are moved before they are cast: no dtype is too narrow for a limit, and no number too large for int32.
+    """
+    given = _given(function, argument, corners, batch, len(limits))
+    bounds = np.asarray(limits)
+    if not checks.is_traced(given):
+        whole = np.clip(np.ceil(np.asarray(given, np.float64)), 0, bounds)
+        return jnp.asarray(whole.astype(np.int32)), ()
+    if jnp.issubdtype(given.dtype, jnp.floating):
+        wide = jnp.ceil(given.astype(dtypes.widened(given.dtype)))
+        spoiling = (jnp.max(wide, -1),)
+        wide = jnp.nan_to_num(wide, posinf=jnp.inf, neginf=-jnp.inf)
+    else:
+        wide, spoiling = given.astype(jnp.int32) if given.dtype.itemsize < 4 else given, ()
+    low, high = (jnp.broadcast_to(jnp.asarray(end, wide.dtype), wide.shape) for end in (0, bounds))
+    return jnp.clip(wide, low, high).astype(jnp.int32), spoiling
+
+
+def checked_boxes(
+    function: str, boxes: Any, batch: tuple[int, ...], rule: str, is_valid: Callable[..., Bool[Array, "*batch"]]
+) -> tuple[Float[Array, "*batch 4"], Array]:
+    """Boxes in float32, and a number that spoils: NaN for those that are not valid, which raise if they are concrete.
+
+    Args:
+      rule: what boxes must have, in words.
+      is_valid: the rule, of (top, left, bottom, right).
+    """
+    given = _given(function, "boxes", boxes, batch, 4)
+    if not checks.is_traced(given):
+        wide = np.asarray(given, np.float64)
+        valid = is_valid(*np.moveaxis(wide, -1, 0))
+        if not np.all(valid):
+            raise ValueError(f"{function}: boxes must have {rule}; got {wide[~valid].reshape(-1, 4)[0].tolist()}")
+        return jnp.broadcast_to(jnp.asarray(wide, jnp.float32), (*batch, 4)), jnp.float32(0.0)
+    given = given.astype(jnp.float32)
+    return jnp.broadcast_to(given, (*batch, 4)), jnp.where(is_valid(*jnp.unstack(given, axis=-1)), 0.0, jnp.nan)
+
+
+def _given(function: str, argument: str, places: Any, batch: tuple[int, ...], size: int) -> Any:
+    """Places as an array, not yet cast: one for all, (size,), or one for each, (*batch, size)."""
+    if isinstance(places, list | tuple):
+        places = jnp.asarray(places) if any(map(checks.is_traced, jax.tree.leaves(places))) else np.asarray(places)
+    checks.valid_number(function, argument, places)
+    shape = jnp.shape(places)
+    if shape not in ((size,), (*batch, size)):
+        raise ValueError(f"{function}: {argument} must have shape {(size,)} or {(*batch, size)}; got {shape}")
+    return places
