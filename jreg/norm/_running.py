@@ -19,7 +19,8 @@ def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
 
     With it the running statistics are the average of the batches so far with weights that fall by `decay` per step, as
     Adam debiases its moments: the first batch counts whole, where a constant 0.99 would hold on to mean 0 and variance
-    1 for hundreds of steps. Give it as the `decay` of `batch_norm`, and keep the step beside the statistics.
+    1 for hundreds of steps. Give it as the `decay` of `batch_norm`, and keep the step beside the statistics. It is a
+    float32, in x64 mode a float64, whatever its arguments are, and `batch_norm` takes either with any statistics.
 
     Args:
       decay: in [0, 1]; at 1 the running statistics are the plain average of all batches.
