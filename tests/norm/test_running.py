@@ -55,6 +55,14 @@ def test_the_decay_has_the_dtype_of_the_mode_and_serves_statistics_of_any(x64):
             assert running.mean.dtype == jnp.float32
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0])
+def test_no_nan_arises_on_the_way(decay):
+    with jax.debug_nans(True):
+        assert [float(norm.debiased_decay(decay, step)) for step in (0, 1)] == pytest.approx(
+            [0.0, decay / (1.0 + decay)]
+        )
+
+
 def two_layers(stats, x, decay):
     first, second = stats
     x, first = norm.batch_norm(PARAMS, first, x, decay=decay)
