@@ -184,8 +184,9 @@ def is_real(value: Any) -> bool:
 
 
 def is_known(rate: Any, value: float) -> bool:
-    """Whether a rate is a Python number, so known now, of one value."""
-    return isinstance(rate, Real) and float(rate) == value
+    """Whether a rate is one number, known now, of one value."""
+    is_number = isinstance(rate, Real) or (isinstance(rate, jax.Array | np.ndarray) and rate.ndim == 0)
+    return is_number and not is_traced(rate) and float(rate) == value
 
 
 def _is_within(value: Any, low: float, high: float, ends: str) -> Any:

@@ -1,23 +1,33 @@
 """flax's batch norm, over the functions of `jreg.norm`."""
 
-import math
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from flax.linen.dtypes import canonicalize_dtype
 from jaxtyping import Array, Bool
 
+from .._core import dtypes
+from .._core.layers import distinct_axes, promoted
 from ..norm import BatchNormStats
-from ..norm._layer import feature_axes, infer, train
+from ..norm._layer import infer, train
 
 
 class BatchNorm(nn.BatchNorm):
     """flax's `BatchNorm` with `jreg.norm.batch_norm` inside: same constructor, same variables, and ghost batches.
 
-    It differs where flax's is wrong: the variance is always taken in two passes and in float32 or wider
-    (`use_fast_variance` has no effect), shards with different numbers of unmasked values are weighted by them, the
-    statistics carry no gradient, and one value per feature raises in training, though not in `init`. `momentum` may be
-    traced.
+    Differences from flax:
+      - The variance is always taken in two passes and in float32 or wider: `use_fast_variance` has no effect.
+      - Shards with different numbers of unmasked values are weighted by them.
+      - The statistics carry no gradient.
+      - `momentum` may be traced; one outside [0, 1] raises, or gives NaN if traced.
+      - `epsilon` below 0 raises, or gives NaN if traced.
+      - An axis that is out of range raises.
+      - An empty batch raises in training, where flax's statistics become NaN.
+
+    One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
+    running variance falls. `jreg.norm.batch_norm` refuses this.
 
     `ghost_size` counts the examples per ghost batch, as in `jreg.norm.batch_norm`.
 
@@ -37,32 +47,42 @@ class BatchNorm(nn.BatchNorm):
         self, x: Array, use_running_average: bool | None = None, *, mask: Bool[Array, "..."] | None = None
     ) -> Array:
         use_running_average = nn.merge_param("use_running_average", self.use_running_average, use_running_average)
-        axes = feature_axes(x.ndim, self.axis)
-        shape = tuple(x.shape[axis] for axis in axes)
+        shape = tuple(x.shape[axis] for axis in distinct_axes("BatchNorm", "axis", self.axis, x.ndim))
         stored = jnp.float32 if self.force_float32_reductions else self.param_dtype
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, stored)
         var = self.variable("batch_stats", "var", jnp.ones, shape, stored)
         scale = self.param("scale", self.scale_init, shape, self.param_dtype) if self.use_scale else None
         bias = self.param("bias", self.bias_init, shape, self.param_dtype) if self.use_bias else None
         dtype = canonicalize_dtype(x, scale, bias, dtype=self.dtype)
-        wide = x.astype(jnp.promote_types(dtype, jnp.float32))
-        stats, is_first = BatchNormStats(mean.value, var.value), self.is_initializing()
-        # The example that parameters are made with may be a single one.
-        if use_running_average or (is_first and x.size < 2 * math.prod(shape)):
-            return infer(scale, bias, stats, wide, axes, eps=float(self.epsilon)).astype(dtype)
-        y, stats = train(
+        wide = x.astype(dtypes.widened(jnp.dtype(dtype)))
+        is_first = self.is_initializing()
+        if use_running_average or (is_first and not x.size):
+            stats = BatchNormStats(mean.value, var.value)
+            return infer(scale, bias, stats, wide, self.axis, eps=self.epsilon).astype(dtype)
+        reduced = _reduction_dtype(x.dtype if self.dtype is None else self.dtype, self.force_float32_reductions)
+        stats = BatchNormStats(
+            mean.value.astype(promoted(mean.value.dtype, reduced)),
+            var.value.astype(promoted(var.value.dtype, dtypes.real(reduced))),
+        )
+        y, moved = train(
             scale,
             bias,
             stats,
             wide,
-            axes,
+            self.axis,
             mask,
             decay=self.momentum,
-            eps=float(self.epsilon),
+            eps=self.epsilon,
             axis_name=None if is_first else self.axis_name,
-            axis_index_groups=None if is_first else self.axis_index_groups,
+            axis_index_groups=self.axis_index_groups,
             ghost_size=None if is_first else self.ghost_size,
         )
         if not is_first:
-            mean.value, var.value = stats
+            mean.value, var.value = (new.astype(old.dtype) for new, old in zip(moved, stats, strict=True))
         return y.astype(dtype)
+
+
+def _reduction_dtype(dtype: Any, is_wide: bool) -> np.dtype:
+    """The dtype that flax takes statistics in, to which it promotes those that it stores."""
+    given = jnp.dtype(dtype) if jnp.issubdtype(dtype, jnp.inexact) else jnp.dtype(jnp.float32)
+    return dtypes.widened(given) if is_wide else given

@@ -8,14 +8,19 @@ from jaxtyping import Array
 
 from .. import noise
 from .._core import checks
+from .._core.layers import distinct_axes
 from .._core.types import Key
-from ._key import Noise, key_for
+from ._key import Noise, drawn_key, is_quiet, key_for
 
 
 class Dropout(nn.Dropout):
-    """flax's `Dropout` with `jreg.noise.dropout` inside: same constructor, same collections, other masks.
+    """flax's `Dropout` with `jreg.noise.dropout` inside: same constructor, same collections.
 
-    The rate may be traced.
+    Differences from flax:
+      - The masks are others, and they cost no memory.
+      - The rate may be traced. A traced one asks for a key at any rate, and one outside [0, 1] gives NaN.
+      - In training a rate outside [0, 1] raises. When deterministic it is not used, nor looked at.
+      - In training the input must be an array of floats; flax fails on others too, in the words of its operations.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen
@@ -27,12 +32,13 @@ class Dropout(nn.Dropout):
 
     @nn.compact
     def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
+        if is_quiet(self, self.rate, deterministic):
+            return inputs
         # At rate 1 there is nothing to draw, and flax asks for no key.
         if checks.is_known(self.rate, 1.0):
-            is_quiet = nn.merge_param("deterministic", self.deterministic, deterministic)
-            return inputs if is_quiet else jnp.zeros_like(inputs)
-        key = key_for(self, self.rate, deterministic, rng)
-        return noise.dropout(key, inputs, self.rate, shared_axes=self.broadcast_dims)
+            return jnp.zeros_like(inputs)
+        axes = distinct_axes("Dropout", "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
+        return noise.dropout(drawn_key(self, rng), inputs, self.rate, shared_axes=axes)
 
 
 class SpatialDropout(Noise, kw_only=True):

@@ -16,9 +16,16 @@ class Noise(nn.Module):
     rng_collection: str = "dropout"
 
 
-def key_for(module: Any, rate: Any, deterministic: bool | None, rng: Key | None = None) -> Key | None:
-    """`rng`, or a key of the module's collection; None where the module is deterministic or its rate is zero."""
-    deterministic = nn.merge_param("deterministic", module.deterministic, deterministic)
-    if deterministic or checks.is_known(rate, 0.0):
-        return None
+def is_quiet(module: Any, rate: Any, deterministic: bool | None) -> bool:
+    """Whether the module is deterministic or its rate is known to be zero."""
+    return nn.merge_param("deterministic", module.deterministic, deterministic) or checks.is_known(rate, 0.0)
+
+
+def drawn_key(module: Any, rng: Key | None) -> Key:
+    """`rng`, or a key of the module's collection."""
     return module.make_rng(module.rng_collection) if rng is None else rng
+
+
+def key_for(module: Any, rate: Any, deterministic: bool | None, rng: Key | None = None) -> Key | None:
+    """A key, or None where there is to be no noise."""
+    return None if is_quiet(module, rate, deterministic) else drawn_key(module, rng)

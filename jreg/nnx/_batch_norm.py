@@ -4,21 +4,30 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import nnx
-from flax.nnx.module import first_from
 from flax.nnx.nn.dtypes import canonicalize_dtype
 from jaxtyping import Array, Bool
 
+from .._core import dtypes
 from ..norm import BatchNormStats
 from ..norm._layer import infer, train
-from ._key import number
+from ._key import mode, number
+from ._signature import Signed
 
 
-class BatchNorm(nnx.BatchNorm):
+class BatchNorm(Signed, nnx.BatchNorm):
     """flax's `BatchNorm` with `jreg.norm.batch_norm` inside: same constructor, same variables, and ghost batches.
 
-    It differs where flax's is wrong: the variance is always taken in two passes (`use_fast_variance` has no effect),
-    shards with different numbers of unmasked values are weighted by them, the statistics carry no gradient, and one
-    value per feature raises in training. `momentum` may be an array or an `nnx.Variable`.
+    Differences from flax:
+      - The variance is always taken in two passes: `use_fast_variance` has no effect.
+      - Shards with different numbers of unmasked values are weighted by them.
+      - The statistics carry no gradient. They move in float32 or wider; cast to fewer bits, they become float32 again.
+      - `momentum` may be an array or an `nnx.Variable`; one outside [0, 1] raises, or gives NaN if traced.
+      - `epsilon` below 0 raises, or gives NaN if traced.
+      - An axis that is out of range raises.
+      - An empty batch raises in training, where flax's statistics become NaN.
+
+    One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
+    running variance falls. `jreg.norm.batch_norm` refuses this.
 
     Args:
       ghost_size: examples per ghost batch, as in `jreg.norm.batch_norm`; all else as in flax.
@@ -38,18 +47,14 @@ class BatchNorm(nnx.BatchNorm):
     def __call__(
         self, x: Array, use_running_average: bool | None = None, *, mask: Bool[Array, "..."] | None = None
     ) -> Array:
-        use_running_average = first_from(
-            use_running_average,
-            self.use_running_average,
-            error_msg="No `use_running_average` argument was provided to BatchNorm, neither when made nor when called.",
-        )
+        use_running_average = mode(self, "use_running_average", use_running_average)
         scale, bias = (None if value is None else value[...] for value in (self.scale, self.bias))
         stats = BatchNormStats(self.mean[...], self.var[...])
         x, _, _, scale, bias = self.promote_dtype((x, *stats, scale, bias), dtype=self.dtype)
         dtype = canonicalize_dtype(x, scale, bias, dtype=self.dtype)
-        wide = x.astype(jnp.promote_types(dtype, jnp.float32))
+        wide = x.astype(dtypes.widened(jnp.dtype(dtype)))
         if use_running_average:
-            return infer(scale, bias, stats, wide, self.axis, eps=float(self.epsilon)).astype(dtype)
+            return infer(scale, bias, stats, wide, self.axis, eps=number(self.epsilon)).astype(dtype)
         y, stats = train(
             scale,
             bias,
@@ -58,10 +63,19 @@ class BatchNorm(nnx.BatchNorm):
             self.axis,
             mask,
             decay=number(self.momentum),
-            eps=float(self.epsilon),
+            eps=number(self.epsilon),
             axis_name=self.axis_name,
             axis_index_groups=self.axis_index_groups,
             ghost_size=self.ghost_size,
         )
-        self.mean[...], self.var[...] = stats
+        _store(self.mean, stats.mean)
+        _store(self.var, stats.variance)
         return y.astype(dtype)
+
+
+def _store(variable: Any, value: Array) -> None:
+    """Change a variable in place, or give it another value where the dtype is another."""
+    if variable[...].dtype == value.dtype:
+        variable[...] = value
+    else:
+        variable.set_value(value)

@@ -32,8 +32,9 @@ class DropConnectLinear(nnx.Linear, Noise):
         param_dtype: Any = jnp.float32,
         kernel_init: Any = default_kernel_init,
         bias_init: Any = zeros,
+        deterministic: bool | None = False,
+        rng_collection: str = "dropout",
         rngs: nnx.Rngs,
-        **options: Any,
     ):
         nnx.Linear.__init__(
             self,
@@ -46,7 +47,7 @@ class DropConnectLinear(nnx.Linear, Noise):
             bias_init=bias_init,
             rngs=rngs,
         )
-        Noise.__init__(self, rngs=rngs, **options)
+        Noise.__init__(self, deterministic=deterministic, rng_collection=rng_collection, rngs=rngs)
         self.rate = rate
         self.masks: Any = masks
 

@@ -9,15 +9,22 @@ from jaxtyping import Array
 
 from .. import noise
 from .._core import checks
-from ._key import Noise, key_for, number
+from .._core.layers import distinct_axes
+from ._key import Noise, drawn_key, is_quiet, key_for, number
+from ._signature import Signed
 
 Rngs = nnx.Rngs | nnx.RngStream | Array | None
 
 
-class Dropout(nnx.Dropout):
-    """flax's `Dropout` with `jreg.noise.dropout` inside: same constructor, same streams, other masks.
+class Dropout(Signed, nnx.Dropout):
+    """flax's `Dropout` with `jreg.noise.dropout` inside: same constructor, same streams.
 
-    The rate may be an array or an `nnx.Variable` when it is made, and is then data: change it without recompilation.
+    Differences from flax:
+      - The masks are others, and they cost no memory.
+      - The rate may be an array or an `nnx.Variable` when the layer is made, and is then data: change it without
+        recompilation. A traced one asks for a key at any rate, and one outside [0, 1] gives NaN.
+      - In training a rate outside [0, 1] raises. When deterministic it is not used, nor looked at.
+      - In training the input must be an array of floats; flax fails on others too, in the words of its operations.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -29,11 +36,13 @@ class Dropout(nnx.Dropout):
 
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
         rate = number(self.rate)
+        if is_quiet(self, rate, deterministic):
+            return inputs
         # At rate 1 there is nothing to draw, and flax asks for no key.
-        if checks.is_known(rate, 1.0) and not (self.deterministic if deterministic is None else deterministic):
+        if checks.is_known(rate, 1.0):
             return jnp.zeros_like(inputs)
-        key = key_for(self, rate, deterministic, rngs)
-        return noise.dropout(key, inputs, rate, shared_axes=self.broadcast_dims)
+        axes = distinct_axes("Dropout", "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
+        return noise.dropout(drawn_key(self, rngs), inputs, rate, shared_axes=axes)
 
 
 class SpatialDropout(Noise):

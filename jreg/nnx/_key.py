@@ -8,9 +8,10 @@ from flax.nnx.module import first_from
 
 from .._core import checks
 from .._core.types import Key
+from ._signature import Signed
 
 
-class Noise(nnx.Module):
+class Noise(Signed, nnx.Module):
     """What every layer of noise takes, with the names and defaults of flax's `Dropout`: a stream of its own."""
 
     def __init__(
@@ -37,20 +38,40 @@ class Noise(nnx.Module):
             self.deterministic = deterministic
 
 
-def key_for(layer: Any, rate: Any, deterministic: bool | None, rngs: Any) -> Key | None:
-    """One key from `rngs` or the layer's own stream; None where the layer is deterministic or its rate is zero."""
+def mode(layer: Any, argument: str, given: bool | None) -> bool:
+    """A layer's mode: what the call gave, or else what the layer holds."""
     name = type(layer).__name__
-    deterministic = first_from(
-        deterministic,
-        layer.deterministic,
-        error_msg=f"No `deterministic` argument was provided to {name}, neither when made nor when called.",
+    return first_from(
+        given,
+        getattr(layer, argument),
+        error_msg=f"""No `{argument}` argument was provided to {name}. Consider one of the following options:
+
+1. Pass `{argument}` to the {name} constructor:
+
+  self.layer = nnx.{name}(..., {argument}=True/False)
+
+2. Pass `{argument}` to the {name} __call__:
+
+  self.layer(x, {argument}=True/False)
+
+3. Use `nnx.view` to create a view of the model with a specific `{argument}` value:
+
+  model_view = nnx.view(model, {argument}=True/False)
+""",
     )
-    if deterministic or checks.is_known(rate, 0.0):
-        return None
+
+
+def is_quiet(layer: Any, rate: Any, deterministic: bool | None) -> bool:
+    """Whether the layer is deterministic or its rate is known to be zero."""
+    return mode(layer, "deterministic", deterministic) or checks.is_known(rate, 0.0)
+
+
+def drawn_key(layer: Any, rngs: Any) -> Key:
+    """One key from `rngs` or the layer's own stream."""
     rngs = first_from(
         rngs,
         layer.rngs,
-        error_msg=f"`deterministic` is False, but no `rngs` argument was provided to {name}"
+        error_msg=f"`deterministic` is False, but no `rngs` argument was provided to {type(layer).__name__}"
         " as either a __call__ argument or class attribute.",
     )
     if isinstance(rngs, nnx.Rngs):
@@ -60,6 +81,11 @@ def key_for(layer: Any, rate: Any, deterministic: bool | None, rngs: Any) -> Key
     if isinstance(rngs, jax.Array):
         return rngs
     raise TypeError(f"rngs must be a Rngs, RngStream or jax.Array, but got {type(rngs)}.")
+
+
+def key_for(layer: Any, rate: Any, deterministic: bool | None, rngs: Any) -> Key | None:
+    """A key, or None where there is to be no noise."""
+    return None if is_quiet(layer, rate, deterministic) else drawn_key(layer, rngs)
 
 
 def number(value: Any) -> Any:

@@ -1,15 +1,17 @@
 """Batch norm: one function for training that returns new statistics, another for inference that cannot."""
 
+import math
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float, Inexact
 
 from .._core import checks, dtypes, marks
 from .._core.types import Number
-from ._moments import Mask, Moments, Shards, centred_moments, pooled
+from ._moments import Mask
+from ._normalize import ghost_batches, moved, row, scaled, whole_batch
+from ._shards import Shards, checked_shards, placed_like
 
 
 class BatchNormParams(NamedTuple):
@@ -20,7 +22,7 @@ class BatchNormParams(NamedTuple):
 
 
 class BatchNormStats(NamedTuple):
-    """Running statistics, in float32 or wider."""
+    """Running statistics. They move in float32 or wider: what is given narrower comes back in float32."""
 
     mean: Inexact[Array, " features"]
     variance: Float[Array, " features"]
@@ -45,7 +47,7 @@ def batch_norm(
     x: Inexact[Array, "*batch features"],
     *,
     decay: Number = 0.99,
-    eps: float = 1e-5,
+    eps: Number = 1e-5,
     axis_name: str | tuple[str, ...] | None = None,
     axis_index_groups: Any = None,
     ghost_size: int | None = None,
@@ -64,9 +66,10 @@ def batch_norm(
     Args:
       x: at least two values per feature; y keeps its dtype. One NaN spoils its feature.
       decay: share of the old statistics that stays, in [0, 1], exactly so at both ends; torch's momentum is 1 - decay.
-      eps: added to the variance; above 0.
+      eps: added to the variance; finite and at least 0. At 0 a feature of one value throughout gives NaN.
       axis_name: named axes (of `vmap`, `shard_map`) to take the statistics over: synchronous batch norm.
-      axis_index_groups: groups of indices along `axis_name` that are synchronous among themselves, as in `lax.psum`.
+      axis_index_groups: groups of indices along `axis_name` that are synchronous among themselves, as in `lax.psum`,
+        of any sizes. JAX sums in groups only in a `shard_map` with `check_vma=False`.
       ghost_size: examples per ghost batch, which divides the first axis: each so many consecutive examples are
         normalized with their own statistics, on each shard for itself. The smaller, the stronger the noise. The running
         statistics are those of the whole batch (the paper's average of ghost variances is too small by 1 / ghost_size).
@@ -77,8 +80,10 @@ def batch_norm(
 
     Raises:
       ValueError: one value per feature or none, a feature count that is not that of params, a concrete decay outside
-        [0, 1] (a traced one gives NaN), eps not above 0, ghost batches of one value or that do not divide the batch.
-      TypeError: `where` holds no bools, or x is complex and the running mean is not.
+        [0, 1], eps below 0 or not finite (traced ones give NaN), ghost batches of one value or that do not divide the
+        batch, groups that do not hold each index once or that JAX cannot sum in.
+      TypeError: params or stats of another type, `where` that holds no bools, or x that is complex while the running
+        mean is not.
 
     >>> import jax.numpy as jnp
     >>> from jreg import norm
@@ -90,31 +95,21 @@ def batch_norm(
     Ioffe and Szegedy, Batch Normalization, ICML 2015; for ghost batches Hoffer et al., Train Longer, Generalize Better,
     NIPS 2017.
     """
-    shards = Shards(axis_name, axis_index_groups)
-    wide, where = checked_batch("batch_norm", params, stats, x, where, eps, shards)
-    decay, ddof = checked_running("batch_norm", decay, ddof)
-    if ghost_size is None:
-        centred, variance, batch = whole_batch(wide, where, shards)
-    else:
-        _check_ghosts(x.shape, ghost_size)
-        centred, variance, batch = _ghost_batches(wide, where, shards, ghost_size)
-    scale, offset = (row(value.astype(wide.dtype), centred.ndim) for value in params)
-    y = centred * (scale * lax.rsqrt(variance + eps).astype(wide.dtype)) + offset
-    y = marks.returns("batch_norm", y.reshape(x.shape).astype(x.dtype))
-    return y, moved(stats, batch, decay, ddof)
+    shards = checked_shards("batch_norm", axis_name, axis_index_groups)
+    return train(params, stats, x, shards, decay=decay, eps=eps, ghost_size=ghost_size, where=where, ddof=ddof)
 
 
 def batch_norm_inference(
-    params: BatchNormParams, stats: BatchNormStats, x: Inexact[Array, "*batch features"], *, eps: float = 1e-5
+    params: BatchNormParams, stats: BatchNormStats, x: Inexact[Array, "*batch features"], *, eps: Number = 1e-5
 ) -> Inexact[Array, "*batch features"]:
     """Normalize with the running statistics; nothing of the batch enters, so each example stands alone.
 
         y = scale * (x - stats.mean) / sqrt(stats.variance + eps) + offset
 
     Raises:
-      ValueError: a feature count that is not that of params, eps not above 0, or a concrete variance below 0 (a traced
-        one gives NaN).
-      TypeError: x is complex and the running mean is not.
+      ValueError: a feature count that is not that of params, eps below 0 or not finite, or a variance below 0 (traced
+        ones give NaN).
+      TypeError: params or stats of another type, or x that is complex while the running mean is not.
 
     >>> import jax.numpy as jnp
     >>> from jreg import norm
@@ -125,31 +120,41 @@ def batch_norm_inference(
     Ioffe and Szegedy, Batch Normalization, ICML 2015.
     """
     name = "batch_norm_inference"
-    wide = marks.reads(name, _checked(name, params, stats, x, eps))
-    variance = row(_not_negative(name, stats.variance), x.ndim)
-    scale, offset, mean = (row(value.astype(wide.dtype), x.ndim) for value in (*params, stats.mean))
-    y = (wide - mean) * (scale * lax.rsqrt(variance + eps).astype(wide.dtype)) + offset
-    return marks.returns(name, y.astype(x.dtype))
+    wide, stats, eps = _checked(name, params, stats, x, eps)
+    return _inferred(params, stats._replace(variance=_not_negative(name, stats.variance)), x, wide, eps)
 
 
-def whole_batch(x: Array, where: Mask, shards: Shards) -> tuple[Array, Array, Moments]:
-    """x minus its mean, the variance to normalize it with, and the moments for the running statistics."""
-    centred, batch = centred_moments(x, tuple(range(x.ndim - 1)), where, shards)
-    batch = _of_two_or_more(batch, where)
-    # A mean that became NaN must show in the result too: here by way of the variance.
-    return centred, batch.variance, batch
+def train(
+    params: BatchNormParams,
+    stats: BatchNormStats,
+    x: Array,
+    shards: Shards,
+    *,
+    num_axes: int = 1,
+    least: int = 2,
+    decay: Any,
+    eps: Any,
+    ghost_size: int | None,
+    where: Any,
+    ddof: int = 0,
+) -> tuple[Array, BatchNormStats]:
+    """`batch_norm` with `num_axes` axes of features; fewer than `least` values per feature are refused, or give NaN."""
+    wide, stats, eps, where = checked_batch("batch_norm", params, stats, x, where, eps, shards, num_axes, least)
+    decay, ddof = checked_running("batch_norm", decay, ddof)
+    if ghost_size is None:
+        centred, variance, batch = whole_batch(wide, num_axes, where, shards, least)
+    else:
+        _check_ghosts(x.shape, num_axes, ghost_size)
+        centred, variance, batch = ghost_batches(wide, num_axes, where, shards, least, ghost_size)
+    y = scaled(params, centred, variance, eps)
+    y = marks.returns("batch_norm", y.reshape(x.shape).astype(x.dtype))
+    return y, moved(stats, batch, decay, ddof)
 
 
-def moved(stats: BatchNormStats, batch: Moments, decay: Array, ddof: int) -> BatchNormStats:
-    """The running statistics after a batch; exactly the old ones at decay 1 and the batch's at 0, NaN or not."""
-    unbiased = batch.variance * (batch.count / (batch.count - ddof))
-
-    def move(old: Array, new: Array) -> Array:
-        new, share = lax.stop_gradient(new).reshape(old.shape).astype(old.dtype), decay.astype(dtypes.real(old.dtype))
-        blend = share.astype(old.dtype) * old + (1.0 - share).astype(old.dtype) * new
-        return jnp.where(share == 1.0, old, jnp.where(share == 0.0, new, blend))
-
-    return BatchNormStats(move(stats.mean, batch.mean), move(stats.variance, unbiased))
+def infer(params: BatchNormParams, stats: BatchNormStats, x: Array, *, num_axes: int, eps: Any) -> Array:
+    """`batch_norm_inference` with `num_axes` axes of features, and NaN where variance + eps is below 0."""
+    wide, stats, eps = _checked("batch_norm_inference", params, stats, x, eps, num_axes)
+    return _inferred(params, stats, x, wide, eps)
 
 
 def checked_batch(
@@ -158,18 +163,22 @@ def checked_batch(
     stats: BatchNormStats,
     x: Array,
     where: Any,
-    eps: float,
+    eps: Any,
     shards: Shards,
-) -> tuple[Array, Mask]:
-    """Return a training batch in the dtype that statistics are taken in, and its mask in its shape."""
-    wide = _checked(function, params, stats, x, eps)
-    if x.size // x.shape[-1] * shards.number() < 2:
-        raise ValueError(f"{function}: x must have two values or more per feature in training; got shape {x.shape}")
+    num_axes: int = 1,
+    least: int = 2,
+) -> tuple[Array, BatchNormStats, Array, Mask]:
+    """Return a training batch and its statistics in the dtypes to compute in, eps, and the mask in x's shape."""
+    wide, stats, eps = _checked(function, params, stats, x, eps, num_axes)
+    if math.prod(x.shape[: x.ndim - num_axes]) * shards.fewest() < least:
+        number = "two values" if least == 2 else "one value"
+        raise ValueError(f"{function}: x must have {number} or more per feature in training; got shape {x.shape}")
     if where is not None:
         if getattr(where, "dtype", None) is not np.dtype(bool):
             raise TypeError(f"{function}: where must be an array of bools; got {where!r}")
         where = jnp.broadcast_to(checks.broadcastable(function, "where", jnp.asarray(where), x.shape), x.shape)
-    return marks.reads(function, wide), where
+        where = placed_like(where, wide)
+    return marks.reads(function, wide), stats, eps, where
 
 
 def checked_running(function: str, decay: Any, ddof: int) -> tuple[Array, int]:
@@ -179,48 +188,37 @@ def checked_running(function: str, decay: Any, ddof: int) -> tuple[Array, int]:
     return decay, ddof
 
 
-def _ghost_batches(x: Array, where: Mask, shards: Shards, ghost_size: int) -> tuple[Array, Array, Moments]:
-    """As `whole_batch`, with the first axis split in two; the moments of each ghost batch are those of its shard."""
-    shape = (-1, ghost_size, *x.shape[1:])
-    kept = None if where is None else where.reshape(shape)
-    centred, groups = centred_moments(x.reshape(shape), tuple(range(1, x.ndim)), kept, Shards())
-    batch = _of_two_or_more(pooled(groups, shards), where)
-    if where is None:
-        return centred, groups.variance, batch
-    is_too_few = groups.count < 2.0
-    mean, variance = (jnp.where(is_too_few, *pair) for pair in zip(batch[:2], groups[:2], strict=True))
-    return centred + (groups.mean - mean), variance, batch
+def _inferred(params: BatchNormParams, stats: BatchNormStats, x: Array, wide: Array, eps: Array) -> Array:
+    wide = marks.reads("batch_norm_inference", wide)
+    centred = wide - row(stats.mean.astype(wide.dtype), x.ndim)
+    y = scaled(params, centred, row(stats.variance, x.ndim), eps)
+    return marks.returns("batch_norm_inference", y.astype(x.dtype))
 
 
-def _of_two_or_more(batch: Moments, where: Mask) -> Moments:
-    """NaN where a mask leaves fewer than two values; without a mask the shape has told."""
-    if where is None:
-        return batch
-    is_enough = batch.count >= 2.0
-    return batch._replace(
-        mean=jnp.where(is_enough, batch.mean, jnp.nan), variance=jnp.where(is_enough, batch.variance, jnp.nan)
-    )
-
-
-def _checked(function: str, params: BatchNormParams, stats: BatchNormStats, x: Array, eps: float) -> Array:
-    """Return x in the dtype that statistics are taken in."""
+def _checked(
+    function: str, params: BatchNormParams, stats: BatchNormStats, x: Array, eps: Any, num_axes: int = 1
+) -> tuple[Array, BatchNormStats, Array]:
+    """Return x and the statistics in the dtypes to compute in, and eps."""
     x = checks.inexact(function, "x", x)
-    features = x.shape[-1:]
-    for argument, value in {**params._asdict(), **stats._asdict()}.items():
-        if value.shape != features:
-            raise ValueError(f"{function}: {argument} must have shape {features} for x {x.shape}; got {value.shape}")
+    features = x.shape[-num_axes:] if num_axes else ()
+    for argument, value, kind in (("params", params, BatchNormParams), ("stats", stats, BatchNormStats)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{function}: {argument} must be a {kind.__name__}; got {type(value).__name__}")
+        for name, leaf in value._asdict().items():
+            if checks.inexact(function, name, leaf).shape != features:
+                raise ValueError(f"{function}: {name} must have shape {features} for x {x.shape}; got {leaf.shape}")
     if jnp.iscomplexobj(x) and not jnp.iscomplexobj(stats.mean):
         raise TypeError(f"{function}: mean must be complex for x of {x.dtype}; got {stats.mean.dtype}")
-    if not isinstance(eps, float) or not eps > 0.0:
-        raise ValueError(f"{function}: eps must be a Python float above 0; got {eps!r}")
-    return x.astype(dtypes.widened(x.dtype))
+    wide_stats = BatchNormStats(*(value.astype(dtypes.widened(value.dtype)) for value in stats))
+    eps = checks.scalar(function, "eps", eps, 0.0, ends="[)")
+    return x.astype(dtypes.widened(x.dtype)), wide_stats, eps
 
 
-def _check_ghosts(shape: tuple[int, ...], ghost_size: int) -> None:
-    size = checks.integer("batch_norm", "ghost_size", ghost_size)
-    if len(shape) < 2 or shape[0] % size:
+def _check_ghosts(shape: tuple[int, ...], num_axes: int, ghost_size: int) -> None:
+    size, num_counted = checks.integer("batch_norm", "ghost_size", ghost_size), len(shape) - num_axes
+    if num_counted < 1 or shape[0] % size:
         raise ValueError(f"batch_norm: ghost_size must divide the first axis of x, of shape {shape}; got {size}")
-    if size * int(np.prod(shape[1:-1])) < 2:
+    if size * math.prod(shape[1:num_counted]) < 2:
         raise ValueError(f"batch_norm: ghost_size must leave two values or more per feature; got {size} for {shape}")
 
 
@@ -228,7 +226,3 @@ def _not_negative(function: str, variance: Array) -> Array:
     if not checks.is_traced(variance) and np.any(np.asarray(variance) < 0.0):
         raise ValueError(f"{function}: variance must be at least 0; got {variance}")
     return jnp.where(variance < 0.0, jnp.nan, variance)
-
-
-def row(features: Array, ndim: int) -> Array:
-    return features.reshape((1,) * (ndim - 1) + features.shape)

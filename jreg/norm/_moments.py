@@ -4,15 +4,14 @@ All moments keep the axes that they reduce, with length 1, so that they broadcas
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool
 
 from .._core import dtypes
+from ._shards import Shards
 
-AxisName = str | tuple[str, ...] | None
 Mask = Bool[Array, "..."] | None
 
 
@@ -22,23 +21,6 @@ class Moments(NamedTuple):
     mean: Array
     variance: Array
     count: Array
-
-
-class Shards(NamedTuple):
-    """The named axes that a sum runs over, and the groups along them; none by default."""
-
-    axis_name: AxisName = None
-    axis_index_groups: Any = None
-
-    def total(self, x: Array) -> Array:
-        if self.axis_name is None:
-            return x
-        return lax.psum(x, self.axis_name, axis_index_groups=self.axis_index_groups)
-
-    def number(self) -> int:
-        if self.axis_name is None:
-            return 1
-        return lax.axis_size(self.axis_name) if self.axis_index_groups is None else len(self.axis_index_groups[0])
 
 
 def centred_moments(x: Array, axes: tuple[int, ...], where: Mask, shards: Shards) -> tuple[Array, Moments]:

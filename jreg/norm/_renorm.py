@@ -6,8 +6,9 @@ from jaxtyping import Array, Bool, Float
 
 from .._core import checks, marks
 from .._core.types import Number
-from ._batch_norm import BatchNormParams, BatchNormStats, checked_batch, checked_running, moved, row, whole_batch
-from ._moments import Shards
+from ._batch_norm import BatchNormParams, BatchNormStats, checked_batch, checked_running
+from ._normalize import moved, row, whole_batch
+from ._shards import Shards
 
 
 def batch_renorm(
@@ -18,7 +19,7 @@ def batch_renorm(
     d_max: Number,
     *,
     decay: Number = 0.99,
-    eps: float = 1e-5,
+    eps: Number = 1e-5,
     axis_name: str | tuple[str, ...] | None = None,
     where: Bool[Array, "..."] | None = None,
     ddof: int = 0,
@@ -52,11 +53,11 @@ def batch_renorm(
     """
     name, shards = "batch_renorm", Shards(axis_name)
     x = checks.floating(name, "x", x)
-    wide, where = checked_batch(name, params, stats, x, where, eps, shards)
+    wide, stats, eps, where = checked_batch(name, params, stats, x, where, eps, shards)
     decay, ddof = checked_running(name, decay, ddof)
-    limits = [checks.number(name, "r_max", r_max, 1.0), checks.number(name, "d_max", d_max, 0.0)]
-    r_max, d_max = (checks.broadcastable(name, "r_max and d_max", limit, ()).astype(wide.dtype) for limit in limits)
-    centred, variance, batch = whole_batch(wide, where, shards)
+    limits = checks.scalar(name, "r_max", r_max, 1.0), checks.scalar(name, "d_max", d_max, 0.0)
+    r_max, d_max, eps = (value.astype(wide.dtype) for value in (*limits, eps))
+    centred, variance, batch = whole_batch(wide, 1, where, shards, least=2)
     scale, offset, mean, running = (row(value.astype(wide.dtype), x.ndim) for value in (*params, *stats))
     r = lax.stop_gradient(jnp.clip(jnp.sqrt((variance + eps) / (running + eps)), 1.0 / r_max, r_max))
     d = lax.stop_gradient(jnp.clip((batch.mean - mean) * lax.rsqrt(running + eps), -d_max, d_max))

@@ -19,7 +19,8 @@ def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
 
     With it the running statistics are the average of the batches so far with weights that fall by `decay` per step, as
     Adam debiases its moments: the first batch counts whole, where a constant 0.99 would hold on to mean 0 and variance
-    1 for hundreds of steps. Give it as the `decay` of `batch_norm`, and keep the step beside the statistics.
+    1 for hundreds of steps. Give it as the `decay` of `batch_norm`, and keep the step beside the statistics. It is a
+    float32, in x64 mode a float64, whatever its arguments are, and `batch_norm` takes either with any statistics.
 
     Args:
       decay: in [0, 1]; at 1 the running statistics are the plain average of all batches.
@@ -36,12 +37,11 @@ def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
     """
     decay = checks.scalar("debiased_decay", "decay", decay, 0.0, 1.0)
     step = checks.scalar("debiased_decay", "step", step, 0.0)
-    # Near 1 both powers round to 1: the difference is taken in the exponent.
-    is_one = decay == 1.0
-    log = jnp.log(jnp.where(is_one, 0.5, decay))
+    # Near 1 both powers round to 1: the difference is taken in the exponent, which has no place for 0 and 1 themselves.
+    is_zero, is_one = decay == 0.0, decay == 1.0
+    log = jnp.log(jnp.where(is_zero | is_one, 0.5, decay))
     share = decay * jnp.expm1(step * log) / jnp.expm1((step + 1.0) * log)
-    # At decay 0 the first power is 0**0, which the exponent has as 0 * inf.
-    return jnp.where(is_one, step / (step + 1.0), jnp.where(decay == 0.0, 0.0 * step, share))
+    return jnp.where(is_one, step / (step + 1.0), jnp.where(is_zero, 0.0 * step, share))
 
 
 def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) -> Tree:

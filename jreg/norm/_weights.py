@@ -10,8 +10,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from .._core import checks, dtypes, marks
-from .._core.types import Key
+from .._core.types import Key, Number
 from ..random import normal
+from ._shards import gathered, placed_like
 
 
 def init_spectral_vector(key: Key, num_features: int) -> Float[Array, " features"]:
@@ -32,24 +33,27 @@ def spectral_normalize(
     vector: Float[Array, " features"],
     *,
     num_steps: int = 1,
-    eps: float = 1e-12,
+    eps: Number = 1e-12,
 ) -> tuple[Float[Array, "*fan_in features"], Float[Array, " features"]]:
     """Divide a kernel by an estimate of its largest singular value, and improve the estimate by power iteration.
 
-        v <- W u / |W u|,   u <- W^T v / |W^T v|,   y = W / (v^T W u)
+        u <- W^T v / |W^T v|   with v = W u / |W u|, num_steps times,   then   y = W / |W u|
 
-    W is the kernel as a matrix (fan_in, features) and u the vector. The layer becomes a map whose Lipschitz constant is
-    1, once the estimate has converged: before, it is too low, so y is too large. The gradient passes through W in both
-    places and not through u and v. Carry the vector as state; for evaluation take `num_steps=0` and drop it.
+    W is the kernel as a matrix (fan_in, features) and u the vector. |W u| with the new u is half a step further than
+    the paper's v^T W u = |W^T v|, whose v is of the old u, at the same cost. Each half step brings the estimate closer
+    to the largest singular value, from below: y is too large until it has converged, and then the layer is a map whose
+    Lipschitz constant is 1. The gradient passes through both W of y = W / (v^T W u), where v = W u / |W u| is that of
+    the new u, and not through u and v. Carry the vector as state; for evaluation take `num_steps=0` and drop it.
 
     Args:
       kernel: y keeps its dtype.
       vector: from `init_spectral_vector` or the last call.
       num_steps: power iterations, at least 0.
-      eps: added to the norms.
+      eps: added to the norms; finite and at least 0. At 0 a kernel of zeros gives NaN.
 
     Raises:
-      ValueError: a vector whose shape is not the kernel's last axis, fewer than 0 steps, or eps not above 0.
+      ValueError: a vector whose shape is not the kernel's last axis, fewer than 0 steps, or eps below 0 or not finite
+        (a traced one gives NaN).
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import norm
@@ -63,15 +67,15 @@ def spectral_normalize(
     wide = _checked("spectral_normalize", kernel)
     num_steps = checks.integer("spectral_normalize", "num_steps", num_steps, low=0)
     _check_features("spectral_normalize", "vector", vector, kernel)
-    _check_eps("spectral_normalize", eps)
-    matrix = wide.reshape(-1, wide.shape[-1])
-    fixed, right = lax.stop_gradient(matrix), lax.stop_gradient(vector).astype(wide.dtype)
+    eps = checks.scalar("spectral_normalize", "eps", eps, 0.0, ends="[)").astype(wide.dtype)
+    matrix = gathered(wide).reshape(-1, wide.shape[-1])
+    fixed, right = lax.stop_gradient(matrix), lax.stop_gradient(gathered(vector)).astype(wide.dtype)
     for _ in range(num_steps):
         right = _unit(fixed.T @ _unit(fixed @ right, eps), eps)
     norm = _unit(fixed @ right, eps) @ (matrix @ right)
     # A kernel of zeros has no direction, and stays.
     y = wide / jnp.where(norm == 0.0, 1.0, norm)
-    return marks.returns("spectral_normalize", y.astype(kernel.dtype)), right.astype(vector.dtype)
+    return marks.returns("spectral_normalize", y.astype(kernel.dtype)), placed_like(right, vector).astype(vector.dtype)
 
 
 def init_weight_norm(kernel: Float[Array, "*fan_in features"]) -> Float[Array, " features"]:
@@ -118,7 +122,7 @@ def weight_normalize(
 
 
 def standardize_weights(
-    kernel: Float[Array, "*fan_in features"], *, eps: float = 1e-10
+    kernel: Float[Array, "*fan_in features"], *, eps: Number = 1e-10
 ) -> Float[Array, "*fan_in features"]:
     """Give each feature's weights mean 0 and variance 1 over its fan-in.
 
@@ -129,10 +133,11 @@ def standardize_weights(
 
     Args:
       kernel: w keeps its dtype. Weights that are all equal give 0.
-      eps: added to the variance; above 0.
+      eps: added to the variance; finite and at least 0. At 0 weights that are all equal give NaN.
 
     Raises:
-      ValueError: a fan-in of one weight, which would always give 0, or eps not above 0.
+      ValueError: a fan-in of one weight, which would always give 0, or eps below 0 or not finite (a traced one gives
+        NaN).
 
     >>> import jax.numpy as jnp
     >>> from jreg import norm
@@ -142,7 +147,7 @@ def standardize_weights(
     Qiao et al., Micro-Batch Training with Batch-Channel Normalization and Weight Standardization, 2019.
     """
     wide = _checked("standardize_weights", kernel)
-    _check_eps("standardize_weights", eps)
+    eps = checks.scalar("standardize_weights", "eps", eps, 0.0, ends="[)").astype(wide.dtype)
     if wide.size // wide.shape[-1] < 2:
         raise ValueError(f"standardize_weights: kernel must have a fan-in of two or more; got shape {kernel.shape}")
     axes = tuple(range(wide.ndim - 1))
@@ -164,10 +169,5 @@ def _check_features(function: str, argument: str, value: Array, kernel: Array) -
         raise ValueError(f"{function}: {argument} must have shape {kernel.shape[-1:]}; got {value.shape}")
 
 
-def _check_eps(function: str, eps: float) -> None:
-    if not isinstance(eps, float) or not eps > 0.0:
-        raise ValueError(f"{function}: eps must be a Python float above 0; got {eps!r}")
-
-
-def _unit(x: Array, eps: float) -> Array:
+def _unit(x: Array, eps: Array) -> Array:
     return x / (jnp.linalg.norm(x) + eps)

@@ -74,6 +74,28 @@ def test_a_bad_rate_raises_and_a_traced_one_serves_all_values():
         assert abs((apply(rate) == 0).mean() - rate) < 0.03
 
 
+@pytest.mark.parametrize("inputs", [jnp.arange(3), jnp.ones(3, bool), np.ones(3), 1.5, [1.0, 2.0], None])
+def test_what_is_not_dropped_is_returned_as_it_is_as_in_flax(inputs):
+    for make in (linen.Dropout, nn.Dropout):
+        for rate in (0.5, 1.0, 1.2):
+            assert make(rate, deterministic=True).apply({}, inputs) is inputs
+        assert make(0.0, deterministic=False).apply({}, inputs) is inputs
+
+
+@pytest.mark.parametrize("rate", [0, 0.0, False, np.float32(0), jnp.float32(0), 1, 1.0, np.float32(1), jnp.float32(1)])
+def test_rates_known_to_be_zero_or_one_ask_for_no_key_as_in_flax(rate):
+    mine, theirs = (make(rate, deterministic=False).apply({}, X) for make in (linen.Dropout, nn.Dropout))
+    np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("broadcast_dims", [(1, 1), (1, -1), [1], 1])
+def test_an_axis_of_one_mask_may_be_named_twice_as_in_flax(broadcast_dims):
+    y = linen.Dropout(0.5, broadcast_dims, deterministic=False).apply({}, X, rng=KEY)
+    np.testing.assert_array_equal(y, noise.dropout(KEY, X, 0.5, shared_axes=1))
+    with pytest.raises(ValueError, match="Dropout: broadcast_dims must name axes of a 2-dimensional array; got 5"):
+        linen.Dropout(0.5, (1, 5), deterministic=False).apply({}, X, rng=KEY)
+
+
 class Twice(nn.Module):
     @nn.compact
     def __call__(self, x):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx as flax_nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jreg import nnx, norm
 
@@ -99,9 +100,74 @@ def test_the_mode_is_chosen_as_in_flax():
     assert not np.array_equal(layer.mean[...], before)
 
 
-def test_one_value_per_feature_raises_in_training():
-    with pytest.raises(ValueError, match="batch_norm: x must have two values or more per feature"):
-        nnx.BatchNorm(5, rngs=RNGS)(X[:1])
+@pytest.mark.parametrize("mask", [None, np.arange(10)[:, None] < 1])
+def test_one_value_per_feature_is_taken_as_in_flax(mask):
+    x = X[:1] if mask is None else X
+    mine, theirs = both(5)
+    with jax.numpy_rank_promotion("allow"):
+        np.testing.assert_allclose(mine(x, mask=mask), theirs(x, mask=mask), rtol=1e-4, atol=1e-4)
+    assert_same_state(mine, theirs)
+
+
+def test_an_empty_batch_is_evaluated_and_refused_in_training():
+    layer = nnx.BatchNorm(5, rngs=RNGS)
+    assert layer(X[:0], use_running_average=True).shape == (0, 5)
+    with pytest.raises(ValueError, match="batch_norm: x must have one value or more per feature in training"):
+        layer(X[:0])
+
+
+def test_a_model_is_tabulated_with_a_single_example():
+    class Model(flax_nnx.Module):
+        def __init__(self, rngs):
+            self.norm, self.drop = nnx.BatchNorm(5, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+
+        def __call__(self, x):
+            return self.drop(self.norm(x))
+
+    shown = flax_nnx.tabulate(Model(flax_nnx.Rngs(0)), jnp.ones((1, 5)))
+    assert "BatchNorm" in shown
+    assert "Dropout" in shown
+
+
+def test_statistics_that_were_cast_to_16_bits_move_in_float32():
+    layer = nnx.BatchNorm(5, momentum=0.999, rngs=RNGS)
+    flax_nnx.update(layer, jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), flax_nnx.state(layer)))
+    apply = flax_nnx.jit(lambda layer, x: layer(x))
+    stats = norm.init_batch_norm(5)
+    for _ in range(20):
+        with jax.numpy_dtype_promotion("standard"):
+            apply(layer, X.astype(jnp.bfloat16))
+        stats = stats[0], norm.batch_norm(*stats, X.astype(jnp.bfloat16), decay=0.999)[1]
+    assert layer.mean[...].dtype == layer.var[...].dtype == jnp.float32
+    np.testing.assert_allclose(layer.mean[...], stats[1].mean, rtol=1e-4)
+    np.testing.assert_allclose(layer.var[...], stats[1].variance, rtol=1e-4)
+
+
+def test_the_statistics_stay_float32_in_x64_mode_as_in_flax():
+    with jax.enable_x64(True):
+        mine = nnx.BatchNorm(5, dtype=jnp.float64, rngs=RNGS)
+        assert mine(X.astype(jnp.float64)).dtype == jnp.float64
+        assert mine.mean[...].dtype == mine.var[...].dtype == jnp.float32
+
+
+@pytest.mark.parametrize("epsilon", [np.float32(1e-3), 1, 0.0])
+def test_epsilon_is_taken_as_in_flax(epsilon):
+    mine, theirs = both(5, epsilon=epsilon)
+    for mode in (False, True):
+        with jax.numpy_rank_promotion("allow"):
+            found, expected = (layer(X, use_running_average=mode) for layer in (mine, theirs))
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_meshes_with_explicit_axes_shard_the_features():
+    mesh = jax.make_mesh((2,), ("b",), axis_types=(AxisType.Explicit,))
+    x = X[:, :4]
+    expected = nnx.BatchNorm(4, rngs=RNGS)(x)
+    with jax.set_mesh(mesh):
+        layer = nnx.BatchNorm(4, rngs=flax_nnx.Rngs(0))
+        y = layer(jax.device_put(x, NamedSharding(mesh, PartitionSpec(None, "b"))))
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    assert not any(jax.typeof(layer.mean[...]).sharding.spec)
 
 
 def test_the_momentum_may_be_a_variable():

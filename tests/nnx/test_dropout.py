@@ -1,5 +1,6 @@
 """The layers that drop: flax's semantics of `deterministic`, `rngs`, streams and transforms, and masks of jreg."""
 
+import inspect
 from functools import partial
 
 import jax.numpy as jnp
@@ -76,6 +77,56 @@ def test_rates_zero_and_one_need_no_stream():
         np.testing.assert_array_equal(make(0.0)(X), X)
         np.testing.assert_array_equal(make(1.0)(X), jnp.zeros_like(X))
         np.testing.assert_array_equal(make(1.0, deterministic=True)(X), X)
+
+
+@pytest.mark.parametrize("inputs", [jnp.arange(3), jnp.ones(3, bool), np.ones(3), 1.5, [1.0, 2.0], None])
+def test_what_is_not_dropped_is_returned_as_it_is_as_in_flax(inputs):
+    for make in (nnx.Dropout, flax_nnx.Dropout):
+        for rate in (0.5, 1.0, 1.2):
+            assert make(rate, deterministic=True)(inputs) is inputs
+        assert make(0.0)(inputs) is inputs
+
+
+@pytest.mark.parametrize("rate", [0, False, np.float32(0), jnp.float32(0), 1, np.float32(1), jnp.float32(1)])
+def test_rates_known_to_be_zero_or_one_ask_for_no_stream_as_in_flax(rate):
+    mine, theirs = (make(rate)(X) for make in (nnx.Dropout, flax_nnx.Dropout))
+    np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("broadcast_dims", [(1, 1), (1, -1), [1], 1])
+def test_an_axis_of_one_mask_may_be_named_twice_as_in_flax(broadcast_dims):
+    key = flax_nnx.Rngs(0).dropout()
+    y = nnx.Dropout(0.5, broadcast_dims=broadcast_dims)(X, rngs=key)
+    np.testing.assert_array_equal(y, noise.dropout(key, X, 0.5, shared_axes=1))
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0])
+def test_a_missing_mode_is_explained_in_the_words_of_flax(rate):
+    messages = []
+    for make in (nnx.Dropout, flax_nnx.Dropout):
+        with pytest.raises(ValueError, match="No `deterministic` argument was provided to Dropout") as caught:
+            make(rate, deterministic=None)(X)
+        messages.append(str(caught.value).replace("self.dropout", "self.layer"))
+    assert messages[0] == messages[1]
+
+
+def test_constructors_show_their_arguments():
+    shown = {name: list(inspect.signature(getattr(nnx, name)).parameters) for name in ("Dropout", "DropBlock")}
+    own = ["deterministic", "rng_collection", "rngs"]
+    assert shown["Dropout"] == ["rate", "broadcast_dims", *own]
+    assert shown["DropBlock"] == ["rate", *own, "block_size", "spatial_axes", "shared_channels"]
+    flax_only = list(inspect.signature(flax_nnx.BatchNorm.__init__).parameters)[1:]
+    assert set(inspect.signature(nnx.BatchNorm).parameters) == {*flax_only, "ghost_size"}
+
+    class Mine(nnx.Dropout):
+        def __init__(self, other: int):
+            super().__init__(0.5)
+
+    assert list(inspect.signature(Mine).parameters) == ["other"]
+    for layer in vars(nnx).values():
+        if inspect.isclass(layer):
+            kinds = {parameter.kind for parameter in inspect.signature(layer).parameters.values()}
+            assert not kinds & {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
 
 
 def test_a_bad_rate_raises():

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jreg import norm
 
@@ -278,11 +278,29 @@ def test_a_wrong_number_of_features_raises(function):
         function(learned(), state(), jnp.ones((8, 1)))
 
 
-@pytest.mark.parametrize("function", [norm.batch_norm, norm.batch_norm_inference], ids=["training", "inference"])
-@pytest.mark.parametrize("eps", [0.0, -1e-5, float("nan")])
-def test_eps_not_above_zero_raises(function, eps):  # pytorch#173337
-    with pytest.raises(ValueError, match=f"{function.__name__}: eps must be a Python float above 0"):
+def renormed(params, stats, x, **options):
+    return norm.batch_renorm(params, stats, x, 3.0, 5.0, **options)
+
+
+TAKE_EPS = pytest.mark.parametrize("function", [norm.batch_norm, norm.batch_norm_inference, renormed])
+
+
+@TAKE_EPS
+@pytest.mark.parametrize("eps", [-1e-5, float("nan"), float("inf")])
+def test_eps_below_zero_raises_when_concrete_and_gives_nan_when_traced(function, eps):  # pytorch#173337
+    with pytest.raises(ValueError, match="eps must be finite and at least 0; got"):
         function(learned(), state(), data(), eps=eps)
+    y = jax.jit(lambda eps: jax.tree.leaves(function(learned(), state(), data(), eps=eps))[0])(eps)
+    assert jnp.isnan(y).all()
+
+
+@TAKE_EPS
+@pytest.mark.parametrize("eps", [np.float32(1e-5), np.float64(1e-5), 1, 0.0, 0])
+def test_eps_is_any_number_from_zero_on_traced_or_not(function, eps):
+    expected = function(learned(), state(), data(), eps=float(eps))
+    traced = jax.jit(lambda eps: function(learned(), state(), data(), eps=eps))(eps)
+    for found in (function(learned(), state(), data(), eps=eps), traced):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found, expected)
 
 
 @pytest.mark.parametrize("function", [norm.batch_norm, norm.batch_norm_inference], ids=["training", "inference"])
@@ -523,6 +541,104 @@ def test_groups_along_a_named_axis_are_synchronous_among_themselves():
     for half in (slice(0, 16), slice(16, 32)):
         expected, _ = compiled(learned(), state(), x.reshape(32, FEATURES)[half])
         np.testing.assert_allclose(y[half], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [[[0], [1, 2, 3]], [[3, 0], [1], [2]], np.array([[0, 2], [1, 3]])])
+def test_groups_may_be_of_different_sizes(groups):
+    x = data((4, 8, FEATURES)) + 10.0 * jnp.arange(4.0)[:, None, None]
+    mesh, rows = Mesh(np.array(jax.devices()[:4]), ("shards",)), PartitionSpec("shards")
+    sync = partial(norm.batch_norm, learned(), state(), axis_name="shards", axis_index_groups=groups)
+
+    def apply(x, where):
+        y, running = sync(x, where=where)
+        return y, sync(x)[0], running.mean[None]
+
+    grouped = jax.jit(jax.shard_map(apply, mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False))
+    where = jnp.ones((32, 1), bool)
+    masked, whole, means = grouped(x.reshape(32, FEATURES), where)
+    for group in map(list, groups):
+        expected, running = compiled(learned(), state(), x[np.array(group)].reshape(-1, FEATURES))
+        for y in (masked, whole):
+            found = y.reshape(4, 8, FEATURES)[np.array(group)].reshape(-1, FEATURES)
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(means[group[0]], running.mean, rtol=1e-5)
+
+
+def test_the_smallest_group_must_have_two_values_per_feature():
+    mesh, rows = Mesh(np.array(jax.devices()[:4]), ("shards",)), PartitionSpec("shards")
+    sync = partial(norm.batch_norm, learned(), state(), axis_name="shards", axis_index_groups=[[0], [1, 2, 3]])
+    alone = jax.shard_map(lambda x: sync(x)[0], mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)
+    with pytest.raises(ValueError, match="x must have two values or more per feature"):
+        alone(data((4, FEATURES)))
+
+
+def test_groups_that_jax_cannot_sum_in_are_refused_in_a_sentence():
+    mesh, rows = Mesh(np.array(jax.devices()[:4]), ("shards",)), PartitionSpec("shards")
+
+    def sync(groups):
+        return lambda x: norm.batch_norm(learned(), state(), x, axis_name="shards", axis_index_groups=groups)[0]
+
+    halves, x = sync([[0, 1], [2, 3]]), data((32, FEATURES))
+    for apply in (
+        jax.shard_map(halves, mesh=mesh, in_specs=rows, out_specs=rows),
+        lambda x: jax.vmap(halves, axis_name="shards")(x.reshape(4, 8, FEATURES)),
+    ):
+        with pytest.raises(
+            ValueError, match=r"batch_norm: axis_index_groups must be None under vmap, and in shard_map"
+        ):
+            apply(x)
+    for groups in ([[0, 1]], [[0, 1], [1, 2, 3]], [0, 1, 2, 3], 2):
+        grouped = jax.shard_map(sync(groups), mesh=mesh, in_specs=rows, out_specs=rows, check_vma=False)
+        with pytest.raises(ValueError, match="axis_index_groups must hold each of the 4 indices of axis 'shards' once"):
+            grouped(x)
+
+
+@pytest.mark.parametrize("spec", [("a", None), (None, "b"), ("a", "b")])
+def test_meshes_with_explicit_axes_shard_features_beside_replicated_statistics(spec):
+    mesh = jax.make_mesh((4, 2), ("a", "b"), axis_types=(AxisType.Explicit,) * 2)
+    params, stats = norm.init_batch_norm(4)
+    x, where = data((16, 4)), data((16, 1), 1) > 0.0
+    calls = (
+        lambda *given: norm.batch_norm(*given),
+        lambda *given: norm.batch_norm(*given, ghost_size=4),
+        lambda *given: norm.batch_norm(*given, where=where),
+        lambda *given: norm.batch_renorm(*given, 3.0, 5.0),
+        lambda *given: (norm.batch_norm_inference(*given), stats),
+    )
+    for call in calls:
+        expected = call(params, stats, x)
+        with jax.set_mesh(mesh):
+            whole = NamedSharding(mesh, PartitionSpec(None))
+            given = jax.device_put((params, stats), whole)
+            y, running = jax.jit(call)(*given, jax.device_put(x, NamedSharding(mesh, PartitionSpec(*spec))))
+        assert jax.typeof(y).sharding.spec == PartitionSpec(*spec)
+        np.testing.assert_allclose(y, expected[0], rtol=1e-4, atol=1e-5)
+        for found, right in zip(running, expected[1], strict=True):
+            assert not any(jax.typeof(found).sharding.spec)
+            np.testing.assert_allclose(found, right, rtol=1e-5)
+
+
+@pytest.mark.parametrize("decay", [0.999, 0.99])
+def test_statistics_that_were_cast_to_16_bits_move_in_float32(decay):
+    x = jnp.asarray(np.random.default_rng(0).normal(5.0, 2.0, (64, FEATURES)), jnp.bfloat16)
+    params, stats = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), norm.init_batch_norm(FEATURES))
+    module = nn.BatchNorm(momentum=decay)
+    theirs = {"mean": stats.mean, "var": stats.variance}
+
+    def flax_step(theirs):
+        variables = {"params": {"scale": params.scale, "bias": params.offset}, "batch_stats": theirs}
+        return module.apply(variables, x, use_running_average=False, mutable=["batch_stats"])[1]["batch_stats"]
+
+    def many(step, state):
+        return jax.jit(lambda state: jax.lax.fori_loop(0, 3999, lambda _, state: step(state), state))(step(state))
+
+    ours = many(lambda stats: norm.batch_norm(params, stats, x, decay=decay)[1], stats)
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        theirs = many(flax_step, theirs)
+    assert {leaf.dtype for leaf in (*ours, *theirs.values())} == {jnp.dtype(jnp.float32)}
+    np.testing.assert_allclose(ours.mean, theirs["mean"], rtol=1e-3)
+    np.testing.assert_allclose(ours.variance, theirs["var"], rtol=1e-3)
+    assert (jnp.abs(ours.mean - 5.0) < 0.7).all()
 
 
 def test_the_state_of_batch_norm_leaves_its_name_in_the_jaxpr():

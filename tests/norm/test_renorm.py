@@ -56,6 +56,10 @@ def test_limits_are_traced_and_bad_ones_raise_or_give_nan():
         with pytest.raises(ValueError, match=f"batch_renorm: {message}"):
             norm.batch_renorm(PARAMS, STATS, data(), r_max, d_max)
         assert jnp.isnan(compiled(PARAMS, STATS, data(), r_max, d_max)[0]).all()
+    for limits in ((jnp.ones(FEATURES), 1.0), (1.0, jnp.ones((1, 1)))):
+        name = "r_max" if jnp.ndim(limits[0]) else "d_max"
+        with pytest.raises(ValueError, match=f"batch_renorm: {name} must be a scalar"):
+            norm.batch_renorm(PARAMS, STATS, data(), *limits)
     with pytest.raises(ValueError, match="batch_renorm: x must have two values or more per feature"):
         norm.batch_renorm(PARAMS, STATS, data((1, FEATURES)), 1.0, 0.0)
 

@@ -45,6 +45,24 @@ def test_bad_decays_and_steps_raise_or_give_nan():
         assert jnp.isnan(jax.jit(norm.debiased_decay)(decay, step))
 
 
+@pytest.mark.parametrize("x64", [False, True])
+def test_the_decay_has_the_dtype_of_the_mode_and_serves_statistics_of_any(x64):
+    with jax.enable_x64(x64):
+        for decay, step in ((0.9, 3), (jnp.float32(0.9), jnp.int32(3)), (jnp.bfloat16(0.9), jnp.float32(3))):
+            found = jax.jit(norm.debiased_decay)(decay, step)
+            assert found.dtype == (jnp.float64 if x64 else jnp.float32)
+            running = norm.batch_norm(PARAMS, STATS, BATCHES[0], decay=found)[1]
+            assert running.mean.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.5, 1.0])
+def test_no_nan_arises_on_the_way(decay):
+    with jax.debug_nans(True):
+        assert [float(norm.debiased_decay(decay, step)) for step in (0, 1)] == pytest.approx(
+            [0.0, decay / (1.0 + decay)]
+        )
+
+
 def two_layers(stats, x, decay):
     first, second = stats
     x, first = norm.batch_norm(PARAMS, first, x, decay=decay)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jreg import norm
 
@@ -39,6 +40,40 @@ def test_torch_agrees_about_the_spectral_norm_and_its_gradient():
     y, same = norm.spectral_normalize(KERNEL, vector, num_steps=0)
     np.testing.assert_allclose(y, TORCH_SPECTRAL[1][0], rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(same, vector)
+
+
+def test_the_estimate_is_half_a_step_further_than_the_formula_of_the_paper():
+    w, u = jnp.array([[1.0, 0.5], [-2.0, 0.0], [0.0, 3.0]]), jnp.full(2, 0.5**0.5)
+    y, vector = norm.spectral_normalize(w, u)
+    v = w @ u / jnp.linalg.norm(w @ u)
+    of_paper, ours, largest = v @ w @ vector, jnp.linalg.norm(w @ vector), np.linalg.norm(w, 2)
+    np.testing.assert_allclose(y, w / ours, rtol=1e-5)
+    np.testing.assert_allclose([of_paper, ours, largest], [2.866568, 2.941427, 3.050907], rtol=1e-5)
+
+
+def test_eps_is_any_number_from_zero_on_traced_or_not():
+    for apply in (
+        lambda eps: norm.spectral_normalize(KERNEL, jnp.ones(2), eps=eps)[0],
+        lambda eps: norm.standardize_weights(KERNEL, eps=eps),
+    ):
+        for eps in (np.float32(1e-5), 1, 0.0):
+            np.testing.assert_allclose(apply(eps), jax.jit(apply)(eps), rtol=1e-5, atol=1e-6)
+        assert jnp.isnan(jax.jit(apply)(-1.0)).all()
+
+
+@pytest.mark.parametrize("spec", [("a", None), (None, "b"), ("a", "b")])
+def test_kernels_on_meshes_with_explicit_axes_keep_their_sharding(spec):
+    mesh = jax.make_mesh((4, 2), ("a", "b"), axis_types=(AxisType.Explicit,) * 2)
+    w, vector = kernel((16, 8)), norm.init_spectral_vector(jax.random.key(0), 8)
+    expected, improved = norm.spectral_normalize(w, vector)
+    with jax.set_mesh(mesh):
+        placed = jax.device_put(w, NamedSharding(mesh, PartitionSpec(*spec)))
+        y, found = jax.jit(norm.spectral_normalize)(
+            placed, jax.device_put(vector, NamedSharding(mesh, PartitionSpec()))
+        )
+    assert jax.typeof(y).sharding.spec == PartitionSpec(*spec)
+    np.testing.assert_allclose(y, expected, rtol=1e-4)
+    np.testing.assert_allclose(found, improved, rtol=1e-4)
 
 
 def test_the_largest_singular_value_becomes_one():
@@ -123,7 +158,12 @@ def test_bad_kernels_and_vectors_raise():
             ValueError,
             "num_steps must be at least 0",
         ),
-        (lambda: norm.spectral_normalize(KERNEL, jnp.ones(2), eps=0.0), ValueError, "eps must be a Python float"),
+        (
+            lambda: norm.spectral_normalize(KERNEL, jnp.ones(2), eps=-1.0),
+            ValueError,
+            "eps must be finite and at least 0",
+        ),
+        (lambda: norm.standardize_weights(KERNEL, eps=jnp.ones(3)), ValueError, "eps must be a scalar"),
         (lambda: norm.weight_normalize(KERNEL, jnp.ones(3)), ValueError, r"scale must have shape \(2,\)"),
         (lambda: norm.weight_normalize(jnp.ones(3), jnp.ones(3)), ValueError, r"kernel must have shape \(\*fan_in"),
         (lambda: norm.standardize_weights(jnp.ones((1, 3))), ValueError, "kernel must have a fan-in of two or more"),

@@ -1,0 +1,85 @@
+"""Sums over named axes, and placement on meshes whose shardings are part of an array's type."""
+
+from operator import index
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+AxisName = str | tuple[str, ...] | None
+
+
+class Shards(NamedTuple):
+    """The named axes that a sum runs over, and the groups along them; none by default."""
+
+    axis_name: AxisName = None
+    axis_index_groups: Any = None
+    function: str = ""
+
+    def total(self, x: Array) -> Array:
+        if self.axis_name is None:
+            return x
+        if self.axis_index_groups is None:
+            return lax.psum(x, self.axis_name)
+        try:
+            return lax.psum(x, self.axis_name, axis_index_groups=self.axis_index_groups)
+        except RuntimeError as error:  # What is not implemented is one of these, and JAX's has no words.
+            raise ValueError(
+                f"{self.function}: axis_index_groups must be None under vmap, and in shard_map unless it has "
+                f"check_vma=False, since JAX has no sums in groups there; got {self.axis_index_groups!r}"
+            ) from error
+
+    def number(self) -> int | Array:
+        """How many shards a sum runs over; where the groups differ, for each shard those of its own group."""
+        sizes = {shard: len(group) for group in self._groups() for shard in group}
+        if len(set(sizes.values())) == 1:
+            return sizes[0]
+        return jnp.array([sizes[shard] for shard in range(len(sizes))])[lax.axis_index(self.axis_name)]
+
+    def fewest(self) -> int:
+        """The number of shards in the smallest group."""
+        return min(map(len, self._groups()))
+
+    def _groups(self) -> Any:
+        if self.axis_name is None:
+            return [[0]]
+        return [range(lax.axis_size(self.axis_name))] if self.axis_index_groups is None else self.axis_index_groups
+
+
+def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any) -> Shards:
+    """The shards of a sum, once its groups are known to hold each index once."""
+    if axis_index_groups is None:
+        return Shards(axis_name)
+    if axis_name is None:
+        raise ValueError(f"{function}: axis_index_groups must come with an axis_name; got {axis_index_groups!r}")
+    size = lax.axis_size(axis_name)
+    try:
+        groups = [[index(number) for number in group] for group in axis_index_groups]
+    except TypeError:
+        groups = []
+    if sorted(number for group in groups for number in group) != list(range(size)):
+        raise ValueError(
+            f"{function}: axis_index_groups must hold each of the {size} indices of axis {axis_name!r} once; "
+            f"got {axis_index_groups!r}"
+        )
+    return Shards(axis_name, [group for group in groups if group], function)
+
+
+def placed_like(value: Array, reference: Array) -> Array:
+    """`value` with the sharding of `reference`, where a mesh has explicit axes and XLA will not choose by itself."""
+    return _placed(value, jax.typeof(reference).sharding.spec, (reference, value))
+
+
+def gathered(value: Array) -> Array:
+    """`value` whole on every device, where a mesh has explicit axes."""
+    return _placed(value, PartitionSpec(), (value,))
+
+
+def _placed(value: Array, spec: PartitionSpec, arrays: tuple[Array, ...]) -> Array:
+    for mesh in (jax.typeof(array).sharding.mesh for array in arrays):
+        if AxisType.Explicit in mesh.axis_types:
+            return jax.sharding.reshard(value, NamedSharding(mesh, spec))
+    return value
