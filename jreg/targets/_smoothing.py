@@ -44,7 +44,7 @@ def smooth_labels(
         if num_classes is None:
             raise TypeError(f"{name}: num_classes must be given for class ids; got labels of {labels.dtype}")
         num_classes = checks.integer(name, "num_classes", num_classes, low=2)
-        place = checks.axes(name, "axis", axis, labels.ndim + 1)[0]
+        place = checks.axis(name, "axis", axis, labels.ndim + 1)
         p = jnp.moveaxis(one_hot(checked_ids(name, labels, num_classes), num_classes), -1, place)
     elif num_classes is not None:
         raise TypeError(f"{name}: num_classes must be None for distributions; got labels of {labels.dtype}")
