@@ -23,8 +23,10 @@ from .static import choice as choice
 from .static import instance as instance
 from .static import integer as integer
 from .static import integers as integers
+from .static import mapping as mapping
 from .static import shape as shape
 from .static import shown as shown
+from .static import transformation as transformation
 from .types import Key
 
 T = TypeVar("T")

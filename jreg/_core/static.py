@@ -91,6 +91,21 @@ def called(function: str, argument: str, value: Any, form: str) -> Callable[...,
     return value
 
 
+def mapping(function: str, argument: str, value: Any, content: str) -> Mapping[str, Any]:
+    """Return a dict, or what acts as one; `content` tells what it must hold."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{function}: {argument} must be a dict of {content}; got {shown(value)}")
+    return value
+
+
+def transformation(function: str, argument: str, value: T) -> T:
+    """Return an optimizer of optax, or whatever has its two methods."""
+    if not all(callable(getattr(value, method, None)) for method in ("init", "update")):
+        hint = ". Call it first, as in optax.adam(1e-3)" if callable(value) else ""
+        raise TypeError(f"{function}: {argument} must be an optax transformation; got {shown(value)}{hint}")
+    return value
+
+
 def shown(value: Any) -> str:
     """A bad value as a message shows it: whole, unless it is an int of more digits than anyone would read."""
     if isinstance(value, int) and abs(value) > FARTHEST:

@@ -112,7 +112,7 @@ def same_structure(function: str, argument: str, tree: Tree, reference: Tree, mo
                 f"{function}: {argument} must have the shapes of {model}; "
                 f"at {path_name(path) or 'its root'} it has {jnp.shape(leaf)} for {jnp.shape(other)}"
             )
-        _refuse_foreign(function, argument, path, leaf)
+        refuse_foreign(function, argument, path, leaf)
 
     jax.tree_util.tree_map_with_path(compare, tree, reference)
 
@@ -171,11 +171,11 @@ def _is_regularizable(function: str, path: Any, leaf: Any) -> bool:
             f"{function}: tree must hold arrays; at {path_name(path) or 'its root'} it has {leaf!r}. "
             "Separate the arrays from the rest first"
         )
-    _refuse_foreign(function, "tree", path, leaf)
+    refuse_foreign(function, "tree", path, leaf)
     return jnp.issubdtype(dtype, jnp.inexact)
 
 
-def _refuse_foreign(function: str, argument: str, path: Any, leaf: Any) -> None:
+def refuse_foreign(function: str, argument: str, path: Any, leaf: Any) -> None:
     """Raise for an array of numpy that JAX would refuse without telling where it is."""
     if hasattr(leaf, "dtype") and (obstacle := dtypes.obstacle(leaf)):
         place = path_name(path) or "its root"

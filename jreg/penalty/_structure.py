@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Inexact
 
 from .._core import checks, norms, trees
 from .._core.types import Tree, Where
+from .._core.varying import varying_like
 from ._sums import half_square, total, wide
 
 _multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -136,6 +137,7 @@ def _top_vector(w: Inexact[Array, "long short"], num_iterations: int) -> Inexact
     # A chirp: flat in frequency and irrational, so that it is orthogonal to no vector with a structure, as a constant
     # start is to every kernel with centred columns.
     start = jnp.asarray(np.cos(np.arange(len(gram)) ** 2.0), dtype=w.dtype)
+    start = varying_like(start, gram)
     return lax.fori_loop(0, num_iterations, lambda _, v: _unit(_multiply(gram, v)), start)
 
 

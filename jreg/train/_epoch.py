@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._core.types import Key, Tree
+from .._core.varying import settled
 from ..random import split_array
 from ._state import TrainState
 from ._step import Metrics, Step
@@ -42,7 +43,10 @@ def pass_over(
     positions = jnp.arange(num_full * batch_size)
     weights = (positions < order.size).astype(jnp.float32).reshape(num_full, batch_size)
     rows = order[positions % order.size].reshape(num_full, batch_size)
-    state, found = lax.scan(run, state, (keys[:num_full], rows, weights))
+    inputs = keys[:num_full], rows, weights
+    first = jax.tree.map(lambda leaf: leaf[0], inputs)
+    state = settled(lambda state: run(state, first)[0], state, data, hyper)
+    state, found = lax.scan(run, state, inputs)
     if last_batch == "keep" and num_left:
         state, last = run(state, (keys[-1], order[-num_left:], jnp.ones(num_left, jnp.float32)))
         found = jax.tree.map(lambda many, one: jnp.append(many, one), found, last)

@@ -379,7 +379,7 @@ def test_a_run_without_a_key_is_refused(key):
 def test_an_unknown_monitor_is_refused():
     """keras only warns, and never stops."""
     with pytest.raises(
-        KeyError, match=r"fit: monitor must be one of the validation metrics \['fit', 'loss'\]; got 'acc'"
+        ValueError, match=r"fit: monitor must be one of the validation metrics \['fit', 'loss'\]; got 'acc'"
     ):
         fit(KEY, HYPER, monitor="acc")
 
