@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import dtypes
+from . import checks, dtypes
 from .checks import is_traced
 from .types import Tree, Where
 
@@ -115,6 +115,16 @@ def same_structure(function: str, argument: str, tree: Tree, reference: Tree, mo
         refuse_foreign(function, argument, path, leaf)
 
     jax.tree_util.tree_map_with_path(compare, tree, reference)
+
+
+def check_axes(function: str, axis: Any, taken: Tree, tree: Tree) -> None:
+    """Raise unless every leaf of `tree` that is taken has the axes, with its path."""
+
+    def check(path: Any, is_taken: Any, leaf: Any) -> None:
+        if is_taken is not False:
+            checks.axes(function, "axis", axis, jnp.ndim(leaf), f" at {path_name(path) or 'its root'}")
+
+    jax.tree_util.tree_map_with_path(check, taken, tree)
 
 
 def prefixed(function: str, argument: str, prefix: Tree, tree: Tree) -> Tree:

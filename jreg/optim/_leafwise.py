@@ -71,7 +71,7 @@ def leafwise(
     def check_axes(params: Tree) -> None:
         taken = trees.element_selection(function, mask, params)
         if axis is not None:
-            jax.tree_util.tree_map_with_path(partial(_check_axis, function, axis), taken, params)
+            trees.check_axes(function, axis, taken, params)
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, CountState]:
         params = required(function, params)
@@ -80,11 +80,6 @@ def leafwise(
         return change_selected(function, change, updates, params, mask, *now, replaces=replaces), next_count(state)
 
     return optax.GradientTransformation(init, update)
-
-
-def _check_axis(function: str, axis: Any, path: Any, is_taken: Any, param: Any) -> None:
-    if is_taken is not False:
-        checks.axes(function, "axis", axis, jnp.ndim(param), f" at {trees.path_name(path) or 'the root'}")
 
 
 def change_selected(

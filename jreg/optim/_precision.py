@@ -37,7 +37,8 @@ def with_float32_copy(inner: optax.GradientTransformation) -> optax.GradientTran
 
     Put it around the whole chain. It costs four bytes per weight; the state of `inner` is float32 as well. The copy is
     what is trained: weights changed from outside return to it with the next update. Updates of 16-bit weights come out
-    in float32, and `optax.apply_updates` rounds only the new weights.
+    in float32, and `optax.apply_updates` rounds only the new weights; `optax.apply_if_finite`, which would have them
+    keep their dtype, belongs inside.
 
     Raises:
       ValueError: updates that do not have the structure and shapes of params, or no params.

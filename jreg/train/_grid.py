@@ -81,7 +81,8 @@ def refuse_misfits(function: str, place: str, values: np.ndarray) -> None:
         return
     if np.isnan(values).any():
         raise ValueError(f"{function}: {place} must hold no NaN; got {values!r}")
-    held = values.astype(jax.dtypes.canonicalize_dtype(values.dtype))
+    with np.errstate(over="ignore"):
+        held = values.astype(jax.dtypes.canonicalize_dtype(values.dtype))
     is_changed = (
         held.astype(values.dtype) != values
         if jnp.issubdtype(values.dtype, jnp.integer)
