@@ -14,8 +14,8 @@ from ._response import UNIT, Answer, Kind, ask, kind_of, shrink_of
 NAME = "audit_optimizer"
 HEADER = ("path", "shape", "dtype", "decayed", "kind", "shrink", "beside gradient", "exact zeros", "step")
 DECAYS = ("proportional", "constant", "mixed", "preconditioned")
-WHOLE = ("proportional", "mixed", "reference")
-"""Kinds that take a share of each weight."""
+ALL = 1.0 - 1e-6
+"""The share of a weight that is all of it, to what float32 may lose."""
 MOST_PATHS = 4
 """How many paths one warning names."""
 
@@ -76,8 +76,8 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
 
     It warns of strengths that do not count, of decayed leaves that `optim.kernels` does not take (biases, scales of
     norms), of shrinks that rounding undoes, of decays that take a whole weight or more in a step, and of weights that
-    grow. Of `params` only shapes and dtypes are read. It
-    costs about 60 updates in float32, and 32 or more in the weights' own dtypes where these may lose the shrink.
+    grow. Of `params` only shapes and dtypes are read. It costs about 60 updates in float32, and 32 or more in the
+    weights' own dtypes where these may lose the shrink.
 
     Args:
       optimizer: an optax transformation, or whatever has its `init` and `update`; the learning rate included.
@@ -172,10 +172,10 @@ def _warnings(listed: Sequence[tuple[LeafAudit, bool]], num_steps: int) -> Itera
             yield f"the shrink of {_paths(same)}, {amount} per step of weights near 1, is lost in {dtype}"
     if growing := [leaf for leaf in leaves if leaf.kind in DECAYS and leaf.shrink < 0.0]:
         yield f"the decay of {_paths(growing)} is negative: the weights grow"
-    if whole := [leaf for leaf in leaves if leaf.kind in WHOLE and leaf.shrink >= 1.0]:
+    if whole := [leaf for leaf in leaves if leaf.kind in ("proportional", "mixed") and leaf.shrink > ALL]:
         shrink = max(leaf.shrink for leaf in whole)
         yield (
-            f"the decay of {_paths(whole)} takes {shrink:.3g} of a weight in each step: from 1 on weights change their "
+            f"the decay of {_paths(whole)} takes {shrink:.3g} of each weight in a step: from 1 on weights change their "
             "sign, and beyond 2 they grow without end"
         )
     if unknown := [leaf for leaf in leaves if leaf.kind == "unknown"]:
