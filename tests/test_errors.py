@@ -294,6 +294,38 @@ BAD = [
     # transformations
     (lambda: optim.add_l1(-0.1), ValueError, r"add_l1: strength must be finite and at least 0; got -0.1"),
     (lambda: optim.add_l2(float("nan")), ValueError, r"add_l2: strength must be finite and at least 0; got nan"),
+    (
+        lambda: optim.with_decoupled_decay(SGD, 1.0),
+        ValueError,
+        r"^with_decoupled_decay: weight_decay must be below 1 without a learning_rate, .*; got 1.0. Write .*torch",
+    ),
+    (
+        lambda: optim.with_decoupled_decay(SGD, 20.0, learning_rate=0.1),
+        ValueError,
+        r"with_decoupled_decay: learning_rate \* weight_decay must be below 1, .*; got 0.1 \* 20.0",
+    ),
+    (lambda: optim.with_float32_copy(optax.sgd), TypeError, r"inner must be an optax transformation; .*Call it first"),
+    (lambda: optim.constrain(None), TypeError, r"^constrain: projection must be a function of a tree.*; got None"),
+    (lambda: optim.proximal(None, 0.1, 0.1), TypeError, r"^proximal: operator must be a function of .*; got None"),
+    (lambda: optim.constrain_unit_norm(axis=None), TypeError, r"axis must be an int or a sequence of ints; got None"),
+    (
+        lambda: optim.add_l2(10**400),
+        ValueError,
+        r"^add_l2: strength must be a number that a float can hold; got an int",
+    ),
+    (
+        lambda: optim.add_l2(np.timedelta64(1)),
+        TypeError,
+        r"^add_l2: strength must be a real number; got np.timedelta64",
+    ),
+    (lambda: optim.add_l2(jnp.ones(2)), ValueError, r"^add_l2: strength must be a scalar; got shape \(2,\)$"),
+    (
+        lambda: update(optim.add_l1(0.1), updates={"dense": {"kernel": np.ones((3, 2), ">f4"), "bias": jnp.ones(2)}}),
+        TypeError,
+        r"^add_l1: updates must hold arrays that JAX can compute with; at dense/kernel it has dtype >f4",
+    ),
+    (lambda: optim.sam_gradient(jax.grad(jnp.sum), X), ValueError, r"^sam_gradient: rho must be a scalar; got shape"),
+    (lambda: optim.matching("("), ValueError, r"^matching: pattern must be a regular expression; got '\('"),
     (lambda: optim.add_l2("0.1"), TypeError, r"add_l2: strength must be a real number; got '0.1'"),
     (lambda: optim.add_l2(True), TypeError, r"add_l2: strength must be a real number; got True"),
     (lambda: optim.prox_l1(0.1, None), TypeError, r"prox_l1: learning_rate must be a real number; got None"),
@@ -446,8 +478,8 @@ BAD = [
     ),
     (
         lambda: train.sweep(lambda key, hyper: hyper, KEYS, 0.5),
-        ValueError,
-        r"sweep: hypers must hold arrays of one length",
+        TypeError,
+        r"sweep: hypers must hold arrays; at its root it has 0.5. Write jnp.array",
     ),
     # diagnosis
     (lambda: diagnose.curves(X[0], X[0, :2]), ValueError, r"curves: train and valid must be one-dimensional"),
@@ -530,6 +562,7 @@ TRACED = [
     (lambda v: update(optim.add_l1(v))[0]["dense"]["kernel"], -0.5),
     (lambda v: update(optim.add_l2(v))[0]["dense"]["kernel"], -0.5),
     (lambda v: update(optim.with_decoupled_decay(SGD, v))[0]["dense"]["kernel"], -0.5),
+    (lambda v: update(optim.with_decoupled_decay(SGD, v))[0]["dense"]["kernel"], 1.0),
     (lambda v: update(optim.prox_l1(v, 0.1))[0]["dense"]["kernel"], -0.5),
     (lambda v: optim.soft_threshold(X, v), -0.5),
     (lambda v: train.update_stopping(STOPPING, 1.0, X, v, 0.0).best_value, -1.0),

@@ -158,7 +158,9 @@ def fit(
 
 def _start(state: TrainState, epochs: int, *metrics: dict[str, Any]) -> _Progress:
     """The carry of the loop, with a history for every metric of training and of validation."""
-    histories = ({name: jnp.full(epochs, jnp.nan, jnp.float32) for name in found} for found in metrics)
+    with jax.debug_nans(False):
+        no_history = jnp.full(epochs, jnp.nan, jnp.float32)
+    histories = (dict.fromkeys(found, no_history) for found in metrics)
     state = jax.tree.map(jnp.asarray, state)
     return _Progress(jnp.zeros((), jnp.int32), state, init_stopping(state), *histories)
 

@@ -30,7 +30,9 @@ def init_stopping(params: Tree) -> Stopping:
     -1
     """
     zero = jnp.zeros((), jnp.int32)
-    return Stopping(jnp.full((), jnp.nan, float), params, zero - 1, zero, zero, jnp.zeros((), bool))
+    with jax.debug_nans(False):  # No value yet is NaN by design.
+        no_value = jnp.full((), jnp.nan, float)
+    return Stopping(no_value, params, zero - 1, zero, zero, jnp.zeros((), bool))
 
 
 def update_stopping(
@@ -80,7 +82,8 @@ def update_stopping(
     )
     checks.instance("update_stopping", "stopping", stopping, Stopping, "init_stopping")
     value = _scalar(value).astype(stopping.best_value.dtype)
-    gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
+    with jax.debug_nans(False):
+        gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
     is_valid = ~(jnp.isnan(patience) | jnp.isnan(min_delta) | jnp.isnan(warmup))
     is_good = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid

@@ -280,3 +280,11 @@ def test_what_is_no_stopping_is_refused(state):
     message = r"^update_stopping: stopping must be a Stopping, from init_stopping; got"
     with pytest.raises(TypeError, match=message):
         train.update_stopping(state, 1.0, jnp.zeros(2), 1, 0.0)
+
+
+def test_no_value_yet_is_no_fault_where_jax_looks_for_nan():
+    with jax.debug_nans(True):
+        stopping = train.init_stopping(jnp.zeros(2))
+        for value in (1.0, 0.5):
+            stopping = train.update_stopping(stopping, value, jnp.zeros(2), 1, 0.0)
+    assert int(stopping.best_step) == 1
