@@ -14,6 +14,7 @@ from jaxtyping import Array, Inexact
 
 from .._core import checks, dtypes, trees
 from .._core.types import Key, Tree
+from .._core.varying import placed_like
 from ..random import fold_in, keep_mask, split
 from ._leafwise import CountState, init_count, next_count, required
 
@@ -165,5 +166,6 @@ def _rounded(key: Key | None, wide: Inexact[Array, "..."], param: Any) -> Array:
     other = jnp.nextafter(nearest, jnp.where(rest > 0, jnp.inf, -jnp.inf).astype(dtype))
     share = jnp.abs(rest) / jnp.abs(other.astype(wide.dtype) - nearest.astype(wide.dtype))
     share = jnp.where(jnp.isfinite(share), share, 0.0)
-    rounded = jnp.where(keep_mask(key, wide.shape, share), nearest, other).astype(wide.dtype)
+    is_nearest = placed_like(keep_mask(key, wide.shape, share), wide)
+    rounded = jnp.where(is_nearest, nearest, other).astype(wide.dtype)
     return _straight_through(given, rounded)

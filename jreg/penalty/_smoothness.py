@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Inexact, PyTree
 from .. import random
 from .._core import checks, norms
 from .._core.types import Key
-from .._core.varying import varying_like
+from .._core.varying import placed_like
 from ._sums import absolute, add, half_square, wide
 
 
@@ -91,7 +91,7 @@ def jacobian(
 
     def along(probe: Array) -> Array:
         full = jnp.broadcast_to(probe, (batch, size)).reshape(outputs.shape).astype(outputs.dtype)
-        return _half_squares(pullback(varying_like(full, outputs)))
+        return _half_squares(pullback(placed_like(full, outputs)))
 
     return weight * jnp.sum(jax.vmap(along)(probes)) / max(batch, 1)
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Inexact
 
 from .._core import checks, norms, trees
 from .._core.types import Tree, Where
-from .._core.varying import varying_like
+from .._core.varying import gathered, varying_like
 from ._sums import half_square, total, wide
 
 _multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -121,6 +121,7 @@ def _difference(leaf: Array, other: Array) -> Array:
 
 def _tall(w: Inexact[Array, "..."]) -> Inexact[Array, "long short"]:
     """The kernel as a matrix, or its transpose where that has the longer columns."""
+    w = gathered(w)
     matrix = w.reshape(prod(w.shape[:-1]), w.shape[-1])
     return matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
 

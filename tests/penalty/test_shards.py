@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jreg import penalty
 
@@ -41,3 +41,19 @@ def test_each_shard_gives_what_its_rows_give_alone(measure, check_vma):
     sharded = jax.shard_map(of_shard, mesh=mesh, in_specs=ROWS, out_specs=ROWS, check_vma=check_vma)
     alone = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *map(of_shard, jnp.split(X, 4)))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), jax.jit(sharded)(X), alone)
+
+
+@pytest.mark.parametrize("name", ["l2", "orthogonality", "spectral", "jacobian", "jacobian, exact"])
+@pytest.mark.parametrize("spec", [ROWS, PartitionSpec(None, "columns")], ids=str)
+def test_explicit_meshes_change_no_value(name, spec):
+    x = jnp.concatenate([X, X[:, :1]], axis=1)
+    w = jnp.concatenate([W, W[:1]])
+    measures = MEASURES | {
+        "jacobian": lambda x: penalty.jacobian(lambda x: jnp.tanh(x @ w), KEY, x),
+        "jacobian, exact": lambda x: penalty.jacobian(lambda x: jnp.tanh(x @ w), None, x),
+    }
+    expected = jax.value_and_grad(measures[name])(x)
+    mesh = jax.make_mesh((2, 2), ("rows", "columns"), axis_types=(AxisType.Explicit,) * 2)
+    with jax.set_mesh(mesh):
+        found = jax.value_and_grad(measures[name])(jax.device_put(x, NamedSharding(mesh, spec)))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)
