@@ -92,7 +92,7 @@ def with_stochastic_rounding(
     >>> optimizer = optim.with_stochastic_rounding(decayed, jax.random.key(0))
     >>> w = jnp.ones(10_000, jnp.bfloat16)
     >>> updates, state = optimizer.update(jnp.zeros_like(w), optimizer.init(w), w)
-    >>> round(float(jnp.mean((w + updates).astype(jnp.float32))), 4)
+    >>> round(float(jnp.mean(w.astype(jnp.float32) + updates)), 4)
     0.999
 
     Gupta et al., Deep Learning with Limited Numerical Precision, ICML 2015.
