@@ -4,7 +4,6 @@ Every message reads `function: argument must ...; got value`. A traced number ca
 turns into NaN here and its NaN reaches the result: never a plausible value.
 """
 
-from collections.abc import Collection, Sequence
 from math import inf
 from numbers import Real
 from typing import Any, TypeVar, cast
@@ -16,6 +15,19 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact, UInt32
 
+from . import dtypes
+from .static import FARTHEST
+from .static import axes as axes
+from .static import axis as axis
+from .static import called as called
+from .static import choice as choice
+from .static import instance as instance
+from .static import integer as integer
+from .static import integers as integers
+from .static import mapping as mapping
+from .static import shape as shape
+from .static import shown as shown
+from .static import transformation as transformation
 from .types import Key
 
 T = TypeVar("T")
@@ -39,9 +51,20 @@ def valid_number(
             raise TypeError(f"{function}: {argument} must be a real number; got a traced {value.dtype}")
         return
     if not is_real(value):
-        raise TypeError(f"{function}: {argument} must be a real number; got {value!r}")
+        raise TypeError(f"{function}: {argument} must be a real number; got {shown(value)}")
+    if isinstance(value, int) and abs(value) > FARTHEST:
+        raise ValueError(f"{function}: {argument} must be a number that a float can hold; got {shown(value)}")
     if not np.all(_is_within(np.asarray(value, dtype=np.float64), low, high, ends)):
-        raise ValueError(f"{function}: {argument} must be {_interval(low, high, ends)}; got {value!r}")
+        raise ValueError(f"{function}: {argument} must be {_interval(low, high, ends)}; got {shown(value)}")
+
+
+def valid_scalar(
+    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
+) -> None:
+    """Raise as `valid_number` does, and for an array of numbers."""
+    valid_number(function, argument, value, low, high, ends=ends)
+    if jnp.shape(value):
+        raise ValueError(f"{function}: {argument} must be a scalar; got shape {jnp.shape(value)}")
 
 
 def number(
@@ -59,7 +82,8 @@ def scalar(
     function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
 ) -> Float[Array, ""]:
     """Return one number as `number` does; an array of them is refused."""
-    return broadcastable(function, argument, number(function, argument, value, low, high, ends=ends), ())
+    valid_scalar(function, argument, value, low, high, ends=ends)
+    return number(function, argument, value, low, high, ends=ends)
 
 
 def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "..."]:
@@ -67,40 +91,23 @@ def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "...
     return number(function, argument, value, 0.0, 1.0)
 
 
-def integer(function: str, argument: str, value: Any, low: int = 1) -> int:
-    """Return a static whole number that is at least `low`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{function}: {argument} must be a Python int; got {value!r}")
-    if value < low:
-        raise ValueError(f"{function}: {argument} must be at least {low}; got {value!r}")
-    return int(value)
-
-
 def whole_number(function: str, argument: str, value: Any) -> Any:
     """Return a whole number in [0, 2**32), traced or not; a traced one is taken modulo 2**32."""
     if is_traced(value):
         is_whole = np.issubdtype(value.dtype, np.integer)
     else:
-        is_whole = (isinstance(value, int) and not isinstance(value, bool)) or np.asarray(value).dtype.kind in "iu"
+        is_whole = not isinstance(value, bool) and (isinstance(value, int) or np.asarray(value).dtype.kind in "iu")
     if is_whole and np.ndim(value):
         raise ValueError(
             f"{function}: {argument} must be a scalar; got shape {np.shape(value)}. Map over it with jax.vmap"
         )
     if not is_whole:
-        raise TypeError(f"{function}: {argument} must be a whole number; got {value!r}")
+        raise TypeError(f"{function}: {argument} must be a whole number; got {shown(value)}")
     if is_traced(value):
         return value
     if not 0 <= int(value) < 2**32:
-        raise ValueError(f"{function}: {argument} must be in [0, 2**32); got {value!r}")
+        raise ValueError(f"{function}: {argument} must be in [0, 2**32); got {shown(value)}")
     return int(value)
-
-
-def choice(function: str, argument: str, value: Any, options: Collection[str]) -> str:
-    """Return a mode's name if it is one of `options`."""
-    if value not in options:
-        listed = ", ".join(map(repr, options))
-        raise ValueError(f"{function}: {argument} must be one of {listed}; got {value!r}")
-    return value
 
 
 def inexact(function: str, argument: str, value: Any) -> Inexact[Array, "..."]:
@@ -109,6 +116,8 @@ def inexact(function: str, argument: str, value: Any) -> Inexact[Array, "..."]:
         raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
     if not jnp.issubdtype(value.dtype, jnp.inexact):
         raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
+    if obstacle := dtypes.obstacle(value):
+        raise TypeError(f"{function}: {argument} must be an array that JAX can compute with; got {obstacle}")
     return jnp.asarray(value)
 
 
@@ -146,20 +155,6 @@ def key(function: str, value: Any) -> Key:
     raise TypeError(f"{function}: key must be a PRNG key such as jax.random.key(0); got {shown}")
 
 
-def axes(function: str, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
-    """Return axes as sorted non-negative numbers, each given once."""
-    given = (value,) if isinstance(value, int | np.integer) else tuple(value)
-    for axis in given:
-        if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-            raise TypeError(f"{function}: {argument} must hold ints; got {value!r}")
-        if not -ndim <= axis < ndim:
-            raise ValueError(f"{function}: {argument} must name axes of a {ndim}-dimensional array; got {value!r}")
-    normal = tuple(sorted(int(axis) % ndim for axis in given))
-    if len(set(normal)) < len(normal):
-        raise ValueError(f"{function}: {argument} must name each axis once; got {value!r}")
-    return normal
-
-
 def broadcastable(function: str, argument: str, value: T, shape: tuple[int, ...]) -> T:
     """Return `value` if it is a scalar or broadcasts against `shape` axis by axis."""
     given = jnp.shape(cast(Any, value))
@@ -178,9 +173,11 @@ def is_real(value: Any) -> bool:
     """Whether a value is a real number or an array of them; bools are not."""
     if isinstance(value, int | float):
         return not isinstance(value, bool)
-    if isinstance(value, jax.Array | np.ndarray | np.generic):
-        return jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)
-    return False
+    if isinstance(value, np.ma.MaskedArray) or not isinstance(value, jax.Array | np.ndarray | np.generic):
+        return False
+    # To numpy a time is an integer.
+    is_integer = jnp.issubdtype(value.dtype, jnp.integer) and value.dtype.kind != "m"
+    return is_integer or jnp.issubdtype(value.dtype, jnp.floating)
 
 
 def is_known(rate: Any, value: float) -> bool:

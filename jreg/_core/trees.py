@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import checks, dtypes
 from .checks import is_traced
 from .types import Tree, Where
 
@@ -47,12 +48,19 @@ def kernels(params: Tree) -> Tree:
 def matching(pattern: str) -> Callable[[Tree], Tree]:
     """Select the leaves whose path, joined by slashes, holds a match of a regular expression.
 
+    Raises:
+      ValueError: a pattern that is no regular expression.
+
     >>> import jax.numpy as jnp
     >>> from jreg import optim
     >>> optim.matching("head/.*kernel")({"head": {"kernel": jnp.ones(2)}, "body": {"kernel": jnp.ones(2)}})
     {'body': {'kernel': False}, 'head': {'kernel': True}}
     """
-    compiled = re.compile(pattern)
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, TypeError, ValueError) as error:
+        reason = f" ({error})" if isinstance(pattern, str) else ""
+        raise ValueError(f"matching: pattern must be a regular expression; got {pattern!r}{reason}") from error
 
     def matches(params: Tree) -> Tree:
         return jax.tree_util.tree_map_with_path(lambda path, _: compiled.search(path_name(path)) is not None, params)
@@ -104,8 +112,19 @@ def same_structure(function: str, argument: str, tree: Tree, reference: Tree, mo
                 f"{function}: {argument} must have the shapes of {model}; "
                 f"at {path_name(path) or 'its root'} it has {jnp.shape(leaf)} for {jnp.shape(other)}"
             )
+        refuse_foreign(function, argument, path, leaf)
 
     jax.tree_util.tree_map_with_path(compare, tree, reference)
+
+
+def check_axes(function: str, axis: Any, taken: Tree, tree: Tree) -> None:
+    """Raise unless every leaf of `tree` that is taken has the axes, with its path."""
+
+    def check(path: Any, is_taken: Any, leaf: Any) -> None:
+        if is_taken is not False:
+            checks.axes(function, "axis", axis, jnp.ndim(leaf), f" at {path_name(path) or 'its root'}")
+
+    jax.tree_util.tree_map_with_path(check, taken, tree)
 
 
 def prefixed(function: str, argument: str, prefix: Tree, tree: Tree) -> Tree:
@@ -162,7 +181,17 @@ def _is_regularizable(function: str, path: Any, leaf: Any) -> bool:
             f"{function}: tree must hold arrays; at {path_name(path) or 'its root'} it has {leaf!r}. "
             "Separate the arrays from the rest first"
         )
+    refuse_foreign(function, "tree", path, leaf)
     return jnp.issubdtype(dtype, jnp.inexact)
+
+
+def refuse_foreign(function: str, argument: str, path: Any, leaf: Any) -> None:
+    """Raise for an array of numpy that JAX would refuse without telling where it is."""
+    if hasattr(leaf, "dtype") and (obstacle := dtypes.obstacle(leaf)):
+        place = path_name(path) or "its root"
+        raise TypeError(
+            f"{function}: {argument} must hold arrays that JAX can compute with; at {place} it has {obstacle}"
+        )
 
 
 def _is_kernel(path: Any, leaf: Any) -> bool:

@@ -14,6 +14,8 @@ from ._response import UNIT, Answer, Kind, ask, kind_of, shrink_of
 NAME = "audit_optimizer"
 HEADER = ("path", "shape", "dtype", "decayed", "kind", "shrink", "beside gradient", "exact zeros", "step")
 DECAYS = ("proportional", "constant", "mixed", "preconditioned")
+ALL = 1.0 - 1e-6
+"""The share of a weight that is all of it, to what float32 may lose."""
 MOST_PATHS = 4
 """How many paths one warning names."""
 
@@ -73,8 +75,9 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
         unknown         the update is not finite
 
     It warns of strengths that do not count, of decayed leaves that `optim.kernels` does not take (biases, scales of
-    norms), of shrinks that rounding undoes, and of weights that grow. Of `params` only shapes and dtypes are read. It
-    costs about 60 updates in float32, and 32 or more in the weights' own dtypes where these may lose the shrink.
+    norms), of shrinks that rounding undoes, of decays that take a whole weight or more in a step, and of weights that
+    grow. Of `params` only shapes and dtypes are read. It costs about 60 updates in float32, and 32 or more in the
+    weights' own dtypes where these may lose the shrink.
 
     Args:
       optimizer: an optax transformation, or whatever has its `init` and `update`; the learning rate included.
@@ -98,8 +101,7 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
     """
     checks.integer(NAME, "num_steps", num_steps)
-    if not all(callable(getattr(optimizer, method, None)) for method in ("init", "update")):
-        raise TypeError(f"{NAME}: optimizer must be an optax transformation; got {optimizer!r}")
+    checks.transformation(NAME, "optimizer", optimizer)
     shapes = _shapes(params)
     # Most optimizers need implicit promotion, which the caller may have forbidden in code of their own.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
@@ -170,6 +172,12 @@ def _warnings(listed: Sequence[tuple[LeafAudit, bool]], num_steps: int) -> Itera
             yield f"the shrink of {_paths(same)}, {amount} per step of weights near 1, is lost in {dtype}"
     if growing := [leaf for leaf in leaves if leaf.kind in DECAYS and leaf.shrink < 0.0]:
         yield f"the decay of {_paths(growing)} is negative: the weights grow"
+    if whole := [leaf for leaf in leaves if leaf.kind in ("proportional", "mixed") and leaf.shrink > ALL]:
+        shrink = max(leaf.shrink for leaf in whole)
+        yield (
+            f"the decay of {_paths(whole)} takes {shrink:.3g} of each weight in a step: from 1 on weights change their "
+            "sign, and beyond 2 they grow without end"
+        )
     if unknown := [leaf for leaf in leaves if leaf.kind == "unknown"]:
         dtypes = " or ".join(sorted({leaf.dtype for leaf in unknown}))
         yield f"the update of {_paths(unknown)} is not finite in {dtypes} where the gradient is zero"

@@ -12,7 +12,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from .._core import checks, trees
-from .._core.types import Strength, Tree
+from .._core.types import Number, Tree
 from ._leafwise import required
 from ._precision import widened_copy
 
@@ -25,7 +25,7 @@ class AverageState(NamedTuple):
     average: Tree
 
 
-def average_params(decay: Strength) -> optax.GradientTransformation:
+def average_params(decay: Number | optax.Schedule) -> optax.GradientTransformation:
     """Keep a running mean of the weights in the optimizer's state; `averaged_params` reads it.
 
         n <- decay * n + 1,    average <- average + (w - average) / n
@@ -57,16 +57,18 @@ def average_params(decay: Strength) -> optax.GradientTransformation:
     """
     name = "average_params"
     if not callable(decay):
-        checks.valid_number(name, "decay", decay, 0.0, 1.0)
+        checks.valid_scalar(name, "decay", decay, 0.0, 1.0)
 
     def init(params: Tree) -> AverageState:
-        return AverageState(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.float32), widened_copy(params))
+        return AverageState(jnp.zeros((), jnp.int32), jnp.zeros(()), widened_copy(params))
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, AverageState]:
         trees.same_structure(name, "updates", updates, required(name, params))
-        share = checks.number(name, "decay", decay(state.count) if callable(decay) else decay, 0.0, 1.0)
-        total = checks.broadcastable(name, "decay", share, ()).astype(jnp.float32) * state.total + 1.0
-        reached = widened_copy(optax.apply_updates(cast(Any, params), updates))
+        share = checks.scalar(name, "decay", decay(state.count) if callable(decay) else decay, 0.0, 1.0)
+        total = share * state.total + 1.0
+        # Updates of 16-bit weights may be float32.
+        with jax.numpy_dtype_promotion("standard"):
+            reached = widened_copy(optax.apply_updates(cast(Any, params), updates))
         average = jax.tree.map(lambda old, new: _moved(old, new, total), state.average, reached)
         return updates, AverageState(jnp.asarray(optax.safe_increment(state.count)), total, average)
 

@@ -1,4 +1,8 @@
-"""Constraints on the weights: the weights that the step would reach are replaced by the nearest ones allowed."""
+"""Constraints on the weights: the weights that the step would reach are replaced by the nearest ones allowed.
+
+Updates of 16-bit weights come out in float32: a step in 16 bits may be too coarse to reach what is allowed, so
+`optax.apply_updates` rounds only the new weights.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +44,8 @@ def constrain(projection: Callable[[Tree], Tree], *, mask: Where = trees.kernels
     Boyd and Vandenberghe, Convex Optimization, 2004, section 8.1.
     """
 
+    checks.called("constrain", "projection", projection, "of a tree of weights")
+
     def init(params: Tree) -> optax.EmptyState:
         trees.element_selection("constrain", mask, params)
         return optax.EmptyState()
@@ -52,7 +58,8 @@ def constrain(projection: Callable[[Tree], Tree], *, mask: Where = trees.kernels
         projected = projection(stepped)
         trees.same_structure("constrain", "what projection returns", projected, stepped, model="what it is given")
         targets = jax.tree.map(lambda update, new: update if new is None else new, updates, projected)
-        return change_selected("constrain", lambda _, w, new: new - w, updates, params, mask, targets), state
+        changed = change_selected("constrain", _towards, updates, params, mask, targets, replaces=True)
+        return changed, state
 
     return optax.GradientTransformation(init, update)
 
@@ -86,14 +93,15 @@ def constrain_max_norm(
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014, section 5.1.
     """
     name = "constrain_max_norm"
+    axes = checks.integers(name, "axis", axis)
 
     def shorten(update: Array, w: Array, limit: Array) -> Array:
         stepped, limit = w + update, jnp.real(limit)
-        norm = _unit_norms(name, stepped, axis)
+        norm = norms.safe_norm(stepped, axes, keepdims=True)
         factor = jnp.where(norm <= limit, 1.0, limit / jnp.where(norm == 0.0, 1.0, norm))
         return stepped * factor.astype(w.dtype) - w
 
-    return leafwise(name, shorten, mask, limit=limit)
+    return leafwise(name, shorten, mask, axis=axis, replaces=True, limit=limit)
 
 
 def constrain_unit_norm(
@@ -123,13 +131,18 @@ def constrain_unit_norm(
     Salimans and Kingma, Weight Normalization, NeurIPS 2016.
     """
     name = "constrain_unit_norm"
+    axes = checks.integers(name, "axis", axis)
 
     def normalize(update: Array, w: Array) -> Array:
         stepped = w + update
-        norm = _unit_norms(name, stepped, axis)
+        norm = norms.safe_norm(stepped, axes, keepdims=True)
         return stepped / jnp.where(norm == 0.0, 1.0, norm).astype(w.dtype) - w
 
-    return leafwise(name, normalize, mask)
+    return leafwise(name, normalize, mask, axis=axis, replaces=True)
+
+
+def _towards(update: Array, w: Array, target: Array) -> Array:
+    return target - w
 
 
 def _stepped(is_taken: Any, update: Any, param: Any) -> Array | None:
@@ -139,7 +152,3 @@ def _stepped(is_taken: Any, update: Any, param: Any) -> Array | None:
     update, param = jnp.asarray(update), jnp.asarray(param)
     wide = dtypes.widened(param.dtype)
     return param.astype(wide) + update.astype(wide)
-
-
-def _unit_norms(function: str, w: Array, axis: int | tuple[int, ...]) -> Array:
-    return norms.safe_norm(w, checks.axes(function, "axis", axis, w.ndim), keepdims=True)

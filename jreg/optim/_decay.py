@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from .._core import trees
+from .._core import checks, trees
 from .._core.types import Strength, Tree, Where
 from ._leafwise import CountState, change_selected, check_strengths, init_count, next_count, required, strengths_at
 
@@ -35,18 +35,19 @@ def with_decoupled_decay(
 
     `inner` is a whole optimizer, its learning rate included. The two conventions differ by that factor: 0.01 in torch's
     AdamW at learning rate 1e-3 is 1e-5 in the paper's form, which does not change when the learning rate is tuned. A
-    schedule of the learning rate goes to both, `inner` and here.
+    schedule of the learning rate goes to both, `inner` and here. A share of 1 or more, which would turn the weights
+    round or let them grow, is refused in either form.
 
     Args:
-      weight_decay: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these,
-        one per leaf.
+      weight_decay: at least 0, and below 1 in the paper's form; a number, traced or not, a schedule of the step count,
+        or a tree (or prefix) of these, one per leaf.
       learning_rate: None for the paper's form; else what `inner` was given, a number or a schedule.
       mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
       cautious: decay only where the step already moves the weight towards zero, or leaves it.
 
     Raises:
-      ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
-        have the structure and shapes of params, or no params.
+      ValueError: a concrete strength below 0 or share of 1 or more (traced ones give NaN), a mask that selects nothing,
+        updates that do not have the structure and shapes of params, or no params.
 
     >>> import jax.numpy as jnp, optax
     >>> from jreg import optim
@@ -62,10 +63,12 @@ def with_decoupled_decay(
     name = "with_decoupled_decay"
     strengths = _factors(learning_rate, weight_decay=weight_decay)
     check_strengths(name, **strengths)
-    inner = optax.with_extra_args_support(inner)
+    _refuse_whole_shares(name, learning_rate, weight_decay)
+    inner = optax.with_extra_args_support(checks.transformation(name, "inner", inner))
 
     def shrink(update: Array, w: Array, *shares: Array) -> Array:
-        decayed = update - math.prod(shares) * w
+        share = math.prod(shares)
+        decayed = update - jnp.where(jnp.real(share) < 1.0, share, jnp.nan) * w
         return jnp.where(jnp.real(update * jnp.conj(w)) <= 0.0, decayed, update) if cautious else decayed
 
     def init(params: Tree) -> DecayState:
@@ -89,7 +92,8 @@ def decay_towards(
     """Pull the weights towards a reference, such as the pretrained ones: w <- w + step - strength * (w - reference).
 
     Put it last in the chain, after the learning rate. It is decoupled decay with another origin; the coupled form is
-    `loss + strength * penalty.l2_sp(params, reference)`.
+    `loss + strength * penalty.l2_sp(params, reference)`. A share of 1 reaches the reference, a larger one goes past it.
+    Updates of 16-bit weights come out in float32, so that `optax.apply_updates` rounds only the new weights.
 
     Args:
       reference: a tree with the structure and shapes of params.
@@ -130,7 +134,8 @@ def decay_towards(
         origins = _visible(reference, params)
         trees.same_structure(name, "reference", origins, params)
         now = strengths_at(name, state, params, **strengths)
-        return change_selected(name, pull, updates, params, mask, origins, *now), next_count(state)
+        changed = change_selected(name, pull, updates, params, mask, origins, *now, replaces=True)
+        return changed, next_count(state)
 
     return optax.GradientTransformation(init, update)
 
@@ -146,6 +151,28 @@ def _visible(reference: Tree, params: Tree) -> Tree:
 
 def _is_hidden(node: Any) -> bool:
     return isinstance(node, optax.MaskedNode)
+
+
+def _refuse_whole_shares(function: str, learning_rate: Any, weight_decay: Strength) -> None:
+    """Raise where a step is known to take away all of a weight, or more: torch's number in the paper's form does."""
+    rate = 1.0 if learning_rate is None else learning_rate
+    for decay in jax.tree.leaves(weight_decay):
+        if not (_is_known(rate) and _is_known(decay)) or float(rate) * float(decay) < 1.0:
+            continue
+        share = "what a step takes away of each weight"
+        if learning_rate is not None:
+            raise ValueError(
+                f"{function}: learning_rate * weight_decay must be below 1, as {share}; got {rate!r} * {decay!r}"
+            )
+        raise ValueError(
+            f"{function}: weight_decay must be below 1 without a learning_rate, as {share}; got {decay!r}. "
+            f"Write {function}(inner, {decay!r}, learning_rate=rate) for torch's form, which takes "
+            f"rate * {decay!r} of it, or {function}(inner, share) for the paper's"
+        )
+
+
+def _is_known(strength: Any) -> bool:
+    return checks.is_real(strength) and not checks.is_traced(strength)
 
 
 def _factors(learning_rate: Strength | None, **strengths: Strength) -> dict[str, Strength]:

@@ -32,7 +32,7 @@ def check_strengths(function: str, **strengths: Strength) -> None:
     for argument, strength in strengths.items():
         for value in [strength] if strength is None else jax.tree.leaves(strength):
             if not trees.is_function(value):
-                checks.valid_number(function, argument, value, low=0.0, ends="[)")
+                checks.valid_scalar(function, argument, value, low=0.0, ends="[)")
 
 
 def strengths_at(function: str, state: CountState, params: Tree, **strengths: Strength) -> list[Tree]:
@@ -40,9 +40,7 @@ def strengths_at(function: str, state: CountState, params: Tree, **strengths: St
 
     def at_count(argument: str, value: Any) -> Float[Array, ""]:
         value = value(state.count) if trees.is_function(value) else value
-        return checks.broadcastable(
-            function, argument, checks.number(function, argument, value, low=0.0, ends="[)"), ()
-        )
+        return checks.scalar(function, argument, value, low=0.0, ends="[)")
 
     return [
         trees.prefixed(function, argument, jax.tree.map(partial(at_count, argument), strength), params)
@@ -51,30 +49,53 @@ def strengths_at(function: str, state: CountState, params: Tree, **strengths: St
 
 
 def leafwise(
-    function: str, change: Callable[..., Array], mask: Where, **strengths: Strength
+    function: str,
+    change: Callable[..., Array],
+    mask: Where,
+    *,
+    axis: Any = None,
+    replaces: bool = False,
+    **strengths: Strength,
 ) -> optax.GradientTransformation:
     """Make a transformation of `change(update, param, *strengths) -> update`, computed in float32 or wider.
 
-    Leaves outside `mask`, and leaves that are None, stay as they are.
+    Leaves outside `mask`, and leaves that are None, stay as they are. The others must have `axis`, if it is given. For
+    `replaces` see `change_selected`.
     """
     check_strengths(function, **strengths)
 
     def init(params: Tree) -> CountState:
-        trees.element_selection(function, mask, params)
+        check_axes(params)
         return init_count()
+
+    def check_axes(params: Tree) -> None:
+        taken = trees.element_selection(function, mask, params)
+        if axis is not None:
+            trees.check_axes(function, axis, taken, params)
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, CountState]:
         params = required(function, params)
+        check_axes(params)
         now = strengths_at(function, state, params, **strengths)
-        return change_selected(function, change, updates, params, mask, *now), next_count(state)
+        return change_selected(function, change, updates, params, mask, *now, replaces=replaces), next_count(state)
 
     return optax.GradientTransformation(init, update)
 
 
 def change_selected(
-    function: str, change: Callable[..., Array], updates: Tree, params: Tree, mask: Where, *others: Tree
+    function: str,
+    change: Callable[..., Array],
+    updates: Tree,
+    params: Tree,
+    mask: Where,
+    *others: Tree,
+    replaces: bool = False,
 ) -> Tree:
-    """Apply `change(update, param, *others)` to the leaves and elements that `mask` takes, leaf by leaf."""
+    """Apply `change(update, param, *others)` to the leaves and elements that `mask` takes, leaf by leaf.
+
+    What `replaces` a weight aims at a value, and a step in 16 bits may miss it by all it is: in bfloat16 300 - 299.5 is
+    0. Such updates stay float32 or wider, so that only the new weight is rounded.
+    """
     trees.same_structure(function, "updates", updates, params)
     taken = trees.element_selection(function, mask, params)
 
@@ -85,7 +106,7 @@ def change_selected(
         wide = dtypes.widened(param.dtype)
         changed = change(*(jnp.asarray(leaf).astype(wide) for leaf in (update, param, *others)))
         # A narrow update would not reach an exact zero of a wider weight.
-        changed = changed.astype(dtypes.finer(update.dtype, param.dtype))
+        changed = changed.astype(dtypes.finer(update.dtype, wide if replaces else param.dtype))
         if is_taken is True:
             return changed
         is_taken = checks.broadcastable(function, "mask", is_taken, param.shape)

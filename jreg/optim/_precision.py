@@ -14,6 +14,7 @@ from jaxtyping import Array, Inexact
 
 from .._core import checks, dtypes, trees
 from .._core.types import Key, Tree
+from .._core.varying import placed_like
 from ..random import fold_in, keep_mask, split
 from ._leafwise import CountState, init_count, next_count, required
 
@@ -36,7 +37,9 @@ def with_float32_copy(inner: optax.GradientTransformation) -> optax.GradientTran
     """Train 16-bit weights through a float32 copy, of which they are the rounding.
 
     Put it around the whole chain. It costs four bytes per weight; the state of `inner` is float32 as well. The copy is
-    what is trained: weights changed from outside return to it with the next update.
+    what is trained: weights changed from outside return to it with the next update. Updates of 16-bit weights come out
+    in float32, and `optax.apply_updates` rounds only the new weights; `optax.apply_if_finite`, which would have them
+    keep their dtype, belongs inside.
 
     Raises:
       ValueError: updates that do not have the structure and shapes of params, or no params.
@@ -52,7 +55,7 @@ def with_float32_copy(inner: optax.GradientTransformation) -> optax.GradientTran
     Micikevicius et al., Mixed Precision Training, ICLR 2018.
     """
     name = "with_float32_copy"
-    inner = optax.with_extra_args_support(inner)
+    inner = optax.with_extra_args_support(checks.transformation(name, "inner", inner))
 
     def init(params: Tree) -> Float32CopyState:
         copy = widened_copy(params)
@@ -74,7 +77,8 @@ def with_stochastic_rounding(
     """Round 16-bit weights up or down at random after each step, so that on average no update is lost.
 
     Put it around the whole chain. A weight between two 16-bit numbers becomes the upper one with the probability of its
-    distance from the lower one. It costs no memory, where `with_float32_copy` costs four bytes per weight.
+    distance from the lower one. It costs no memory, where `with_float32_copy` costs four bytes per weight. Updates come
+    out in float32, as there. The derivative of a rounding is taken to be 1, as it is on average.
 
     Args:
       key: one key, for this alone: update i draws from `fold_in(key, i)`. None rounds to the nearest.
@@ -88,13 +92,13 @@ def with_stochastic_rounding(
     >>> optimizer = optim.with_stochastic_rounding(decayed, jax.random.key(0))
     >>> w = jnp.ones(10_000, jnp.bfloat16)
     >>> updates, state = optimizer.update(jnp.zeros_like(w), optimizer.init(w), w)
-    >>> round(float(jnp.mean((w + updates).astype(jnp.float32))), 4)
+    >>> round(float(jnp.mean(w.astype(jnp.float32) + updates)), 4)
     0.999
 
     Gupta et al., Deep Learning with Limited Numerical Precision, ICML 2015.
     """
     name = "with_stochastic_rounding"
-    inner = optax.with_extra_args_support(inner)
+    inner = optax.with_extra_args_support(checks.transformation(name, "inner", inner))
     key = None if key is None else checks.key(name, key)
 
     def init(params: Tree) -> StochasticRoundingState:
@@ -127,16 +131,27 @@ def widened_copy(tree: Tree) -> Tree:
 
 
 def _steps_between(params: Tree, targets: Tree) -> Tree:
-    """The updates, in the dtype of each weight, that lead from it to the target rounded to its dtype.
+    """The updates that lead from each weight to the target rounded to its dtype, in the wide dtype of the target.
 
-    They are exact up to steps of the weight's own size; a longer one is itself rounded to 16 bits.
+    In 16 bits a long step would itself be rounded, and miss.
     """
 
     def step(param: Any, target: Array) -> Array:
         param = jnp.asarray(param)
-        return (target.astype(param.dtype).astype(target.dtype) - param.astype(target.dtype)).astype(param.dtype)
+        return target.astype(param.dtype).astype(target.dtype) - param.astype(target.dtype)
 
     return jax.tree.map(step, params, targets)
+
+
+@jax.custom_jvp
+def _straight_through(wide: Array, rounded: Array) -> Array:
+    """The rounded number, with the derivative of the wide one: on average over the draws they are the same."""
+    return rounded
+
+
+@_straight_through.defjvp
+def _straight_through_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    return primals[1], tangents[0]
 
 
 def _rounded(key: Key | None, wide: Inexact[Array, "..."], param: Any) -> Array:
@@ -144,10 +159,13 @@ def _rounded(key: Key | None, wide: Inexact[Array, "..."], param: Any) -> Array:
     dtype = jnp.asarray(param).dtype
     if key is None or dtype == wide.dtype:
         return wide
+    given, wide = wide, lax.stop_gradient(wide)
     # A compiler may take a conversion there and back for none; the barrier keeps the rounding.
     nearest = lax.optimization_barrier(wide.astype(dtype))
     rest = wide - nearest.astype(wide.dtype)
     other = jnp.nextafter(nearest, jnp.where(rest > 0, jnp.inf, -jnp.inf).astype(dtype))
     share = jnp.abs(rest) / jnp.abs(other.astype(wide.dtype) - nearest.astype(wide.dtype))
     share = jnp.where(jnp.isfinite(share), share, 0.0)
-    return jnp.where(keep_mask(key, wide.shape, share), nearest, other).astype(wide.dtype)
+    is_nearest = placed_like(keep_mask(key, wide.shape, share), wide)
+    rounded = jnp.where(is_nearest, nearest, other).astype(wide.dtype)
+    return _straight_through(given, rounded)

@@ -1,10 +1,12 @@
 """Proximal steps: after the optimizer's step, the exact minimizer of the penalty plus the distance moved.
 
-A proximal step gives exact zeros with any optimizer, where the gradient of |w| only ever steps over zero.
+A proximal step gives exact zeros with any optimizer, where the gradient of |w| only ever steps over zero. Updates of
+16-bit weights come out in float32, so that `optax.apply_updates` rounds only what the step reaches.
 """
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import optax
@@ -48,6 +50,7 @@ def proximal(
 
     Parikh and Boyd, Proximal Algorithms, 2014.
     """
+    checks.called("proximal", "operator", operator, "of (array, threshold)")
     return _proximal("proximal", operator, mask, learning_rate, strength=strength)
 
 
@@ -145,18 +148,24 @@ def prox_group_lasso(
     Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
     """
 
+    axes = checks.integers("prox_group_lasso", "axis", axis)
+
     def operator(w: Array, threshold: Array) -> Array:
-        axes = checks.axes("prox_group_lasso", "axis", axis, w.ndim)
         group_size = math.prod(w.shape[at] for at in axes)
         return block_soft_threshold(w, threshold * math.sqrt(group_size), axis=axes)
 
-    return _proximal("prox_group_lasso", operator, mask, learning_rate, strength=strength)
+    return _proximal("prox_group_lasso", operator, mask, learning_rate, axis, strength=strength)
 
 
 def _proximal(
-    function: str, operator: Callable[..., Array], mask: Where, learning_rate: Strength, **strengths: Strength
+    function: str,
+    operator: Callable[..., Array],
+    mask: Where,
+    learning_rate: Strength,
+    axis: Any = None,
+    **strengths: Strength,
 ) -> optax.GradientTransformation:
     def step(update: Array, w: Array, rate: Array, *strengths: Array) -> Array:
         return operator(w + update, *(jnp.real(rate * strength) for strength in strengths)) - w
 
-    return leafwise(function, step, mask, learning_rate=learning_rate, **strengths)
+    return leafwise(function, step, mask, axis=axis, replaces=True, learning_rate=learning_rate, **strengths)

@@ -42,10 +42,11 @@ def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = F
 
     Foret et al., Sharpness-Aware Minimization, ICLR 2021; for `adaptive` Kwon et al., ASAM, ICML 2021.
     """
-    checks.valid_number("sam_gradient", "rho", rho, low=0.0, ends="[)")
+    checks.called("sam_gradient", "grad_fn", grad_fn, "of (params, ...), such as jax.grad(loss)")
+    checks.valid_scalar("sam_gradient", "rho", rho, low=0.0, ends="[)")
 
     def gradient(params: Tree, *args: Any, **kwargs: Any) -> Any:
-        radius = checks.number("sam_gradient", "rho", rho, low=0.0, ends="[)")
+        radius = checks.scalar("sam_gradient", "rho", rho, low=0.0, ends="[)")
         first = grad_fn(params, *args, **kwargs)
         second = grad_fn(_perturbed(params, _gradients(first, params), radius, adaptive), *args, **kwargs)
         if first is _gradients(first, params):

@@ -27,7 +27,7 @@ def group_lasso(tree: Tree, *, axis: int | Sequence[int], where: Where = trees.k
 
     Raises:
       TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing, or a leaf has no such axis.
+      ValueError: `where` selects nothing, or a leaf has no such axis, named by its path.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -37,10 +37,12 @@ def group_lasso(tree: Tree, *, axis: int | Sequence[int], where: Where = trees.k
 
     Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
     """
+    axes = checks.integers("group_lasso", "axis", axis)
+    taken = trees.selection("group_lasso", where, tree)
+    trees.check_axes("group_lasso", axis, taken, tree)
 
     def measure(w: Array) -> Array:
-        axes = checks.axes("group_lasso", "axis", axis, w.ndim)
         size = prod(w.shape[index] for index in axes)
         return size**0.5 * jnp.sum(norms.safe_norm(w, axes))
 
-    return total("group_lasso", measure, tree, where)
+    return total("group_lasso", measure, tree, taken)

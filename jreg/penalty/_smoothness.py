@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Inexact, PyTree
 from .. import random
 from .._core import checks, norms
 from .._core.types import Key
+from .._core.varying import placed_like
 from ._sums import absolute, add, half_square, wide
 
 
@@ -89,8 +90,8 @@ def jacobian(
         probes, weight = _on_sphere(key, (num_probes, batch, size)), size / num_probes
 
     def along(probe: Array) -> Array:
-        full = jnp.broadcast_to(probe, (batch, size))
-        return _half_squares(pullback(full.reshape(outputs.shape).astype(outputs.dtype)))
+        full = jnp.broadcast_to(probe, (batch, size)).reshape(outputs.shape).astype(outputs.dtype)
+        return _half_squares(pullback(placed_like(full, outputs)))
 
     return weight * jnp.sum(jax.vmap(along)(probes)) / max(batch, 1)
 

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Inexact
 
 from .._core import checks, norms, trees
 from .._core.types import Tree, Where
+from .._core.varying import gathered, varying_like
 from ._sums import half_square, total, wide
 
 _multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -120,6 +121,7 @@ def _difference(leaf: Array, other: Array) -> Array:
 
 def _tall(w: Inexact[Array, "..."]) -> Inexact[Array, "long short"]:
     """The kernel as a matrix, or its transpose where that has the longer columns."""
+    w = gathered(w)
     matrix = w.reshape(prod(w.shape[:-1]), w.shape[-1])
     return matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
 
@@ -136,6 +138,7 @@ def _top_vector(w: Inexact[Array, "long short"], num_iterations: int) -> Inexact
     # A chirp: flat in frequency and irrational, so that it is orthogonal to no vector with a structure, as a constant
     # start is to every kernel with centred columns.
     start = jnp.asarray(np.cos(np.arange(len(gram)) ** 2.0), dtype=w.dtype)
+    start = varying_like(start, gram)
     return lax.fori_loop(0, num_iterations, lambda _, v: _unit(_multiply(gram, v)), start)
 
 

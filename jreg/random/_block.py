@@ -32,16 +32,18 @@ class Block(NamedTuple):
 
 def block_of(function: str, shape: tuple[int, ...], offset: Offset, whole: Whole) -> Block:
     """Check that a block of `shape` which starts at `offset` lies in an array of shape `whole`."""
-    shape = _sizes(function, "shape", shape)
+    shape = checks.shape(function, shape)
     if offset is None:
         return Block(shape, (0,) * len(shape), shape)
+    if not isinstance(offset, Sequence):
+        raise TypeError(f"{function}: offset must hold a whole number for each axis; got {checks.shown(offset)}")
     start = tuple(checks.whole_number(function, "offset", place) for place in offset)
     if len(start) != len(shape):
         raise ValueError(f"{function}: offset must have one entry for each axis of shape {shape}; got {offset!r}")
     if whole is None:
         _check_spans(function, shape, start)
         return Block(shape, start, shape)
-    whole = _sizes(function, "whole", whole)
+    whole = checks.shape(function, whole, "whole")
     if len(whole) != len(shape) or not all(map(_fits, start, shape, whole)):
         raise ValueError(f"{function}: whole must hold a block of shape {shape} at offset {start}; got {whole}")
     return Block(shape, start, whole)
@@ -71,12 +73,6 @@ def positions(block: Block, axes: range) -> UInt32[Array, "*shape"]:
             parts.append(lax.convert_element_type(block.start[axis], jnp.uint32) * step)
         stride *= block.whole[axis]
     return jnp.broadcast_to(sum(parts[1:], *parts[:1]) if parts else jnp.uint32(0), block.shape)
-
-
-def _sizes(function: str, argument: str, shape: Any) -> tuple[int, ...]:
-    if not isinstance(shape, Sequence) or isinstance(shape, str):
-        raise TypeError(f"{function}: {argument} must be a tuple of ints; got {shape!r}")
-    return tuple(checks.integer(function, argument, size, low=0) for size in shape)
 
 
 def _fits(place: Any, size: int, length: int) -> bool:

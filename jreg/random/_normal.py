@@ -30,7 +30,7 @@ def signed_uniform(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]
     >>> bool((abs(draws) < 1).all() & (abs(draws.mean()) < 0.1))
     True
     """
-    words = hash_bits(checks.key("signed_uniform", key), shape)
+    words = hash_bits(checks.key("signed_uniform", key), checks.shape("signed_uniform", shape))
     odd = lax.bitcast_convert_type((words >> 8) * np.uint32(2) + np.uint32(1), jnp.int32) - np.int32(2**24)
     return odd.astype(jnp.float32) * np.float32(_STEP)
 
@@ -55,7 +55,7 @@ def normal(key: Key, shape: tuple[int, ...], std: Numbers) -> Float32[Array, "*s
     >>> bool((abs(draws.mean()) < 0.1) & (abs(draws.std() - 1) < 0.1))
     True
     """
-    key = checks.key("normal", key)
+    key, shape = checks.key("normal", key), checks.shape("normal", shape)
     std = checks.broadcastable("normal", "std", checks.number("normal", "std", std, 0.0), shape)
     draws = (std.astype(jnp.float32) * np.float32(2.0**0.5)) * lax.erf_inv(signed_uniform(key, shape))
     # The clamp changes no value. Without it a compiler may fuse the product with a sum that reads it, or may not, and

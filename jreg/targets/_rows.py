@@ -21,18 +21,11 @@ def logit_rows(function: str, argument: str, logits: Array, axis: int) -> Float[
 def classes_last(function: str, argument: str, values: Array, axis: int) -> Array:
     """Move the class axis to the end; it must have two classes or more."""
     if values.ndim:
-        values = jnp.moveaxis(values, class_axis(function, axis, values.ndim), -1)
+        values = jnp.moveaxis(values, checks.axis(function, "axis", axis, values.ndim), -1)
     if values.ndim == 0 or values.shape[-1] < 2:
         where = "the last axis" if axis == -1 else f"axis {axis}"
         raise ValueError(f"{function}: {argument} must have two classes or more on {where}; got shape {values.shape}")
     return values
-
-
-def class_axis(function: str, axis: int, ndim: int) -> int:
-    """Return the one axis that the classes are on."""
-    if isinstance(axis, bool) or not isinstance(axis, int | np.integer):
-        raise TypeError(f"{function}: axis must be an int; got {axis!r}")
-    return checks.axes(function, "axis", axis, ndim)[0]
 
 
 def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]:

@@ -7,7 +7,7 @@ from .._core import checks, marks
 from .._core.ids import class_ids
 from .._core.types import Number
 from ._ids import one_hot
-from ._rows import array, class_axis, classes_last, scalar_rate
+from ._rows import array, classes_last, scalar_rate
 
 
 def smooth_labels(
@@ -45,7 +45,7 @@ def smooth_labels(
         if num_classes is None:
             raise TypeError(f"{name}: num_classes must be given for class ids; got labels of {labels.dtype}")
         num_classes = checks.integer(name, "num_classes", num_classes, low=2)
-        place = class_axis(name, axis, labels.ndim + 1)
+        place = checks.axis(name, "axis", axis, labels.ndim + 1)
         p = jnp.moveaxis(one_hot(class_ids(name, "labels", labels, num_classes), num_classes), -1, place)
     elif num_classes is not None:
         raise TypeError(f"{name}: num_classes must be None for distributions; got labels of {labels.dtype}")

@@ -8,6 +8,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._core.types import Key, Tree
+from .._core.varying import rows_of, settled
 from ..random import split_array
 from ._state import TrainState
 from ._step import Metrics, Step
@@ -33,7 +34,7 @@ def pass_over(
 
     def run(state: TrainState, inputs: tuple[Key, Array, Array]) -> tuple[TrainState, tuple[Metrics, Array]]:
         step_key, rows, weights = inputs
-        batch = jax.tree.map(lambda leaf: jnp.take(leaf, rows, axis=0), data)
+        batch = jax.tree.map(lambda leaf: rows_of(leaf, rows), data)
         state, metrics = step(state, step_key, (batch, weights) if last_batch == "pad" else batch, hyper)
         metrics = {name: jnp.asarray(value).astype(jnp.float32) for name, value in metrics.items()}
         return state, (metrics, metrics.get("weight", jnp.sum(weights)))
@@ -42,7 +43,11 @@ def pass_over(
     positions = jnp.arange(num_full * batch_size)
     weights = (positions < order.size).astype(jnp.float32).reshape(num_full, batch_size)
     rows = order[positions % order.size].reshape(num_full, batch_size)
-    state, found = lax.scan(run, state, (keys[:num_full], rows, weights))
+    inputs = keys[:num_full], rows, weights
+    if num_full:
+        first = jax.tree.map(lambda leaf: leaf[0], inputs)
+        state = settled(lambda state: run(state, first)[0], state, data, hyper)
+    state, found = lax.scan(run, state, inputs)
     if last_batch == "keep" and num_left:
         state, last = run(state, (keys[-1], order[-num_left:], jnp.ones(num_left, jnp.float32)))
         found = jax.tree.map(lambda many, one: jnp.append(many, one), found, last)

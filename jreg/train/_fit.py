@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .._core import checks
+from .._core import checks, varying
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
+from ._contract import require_arrays
 from ._epoch import LastBatch, batch_like, pass_over
 from ._state import TrainState
 from ._step import Evaluate, Metrics, Step
@@ -57,7 +58,8 @@ def fit(
     """Train for `epochs` over data on the device, validate after each, keep the best state, stop early.
 
     Every epoch shuffles the examples anew, as a function of (key, epoch). Everything is deterministic in (state, key,
-    data, hyper). Wrap it in `jax.jit` to compile it once for many calls, or give it to `sweep`.
+    data, hyper). Wrap it in `jax.jit` to compile it once for many calls, or give it to `sweep`. In a `jax.shard_map`
+    over the examples, average the loss and the metrics over its axis (`jax.lax.pmean`).
 
     Args:
       step: from `make_step`.
@@ -84,9 +86,9 @@ def fit(
       initial state) if every value was NaN; `stopped_epoch` is the number of epochs run.
 
     Raises:
-      ValueError: fewer examples than a batch, data of uneven length, no epoch.
-      KeyError: `monitor` is no validation metric.
-      TypeError: the key is None.
+      ValueError: fewer examples than a batch, data of uneven length, no epoch, a `monitor` that is no validation metric
+        or that differs between the shards of a `shard_map` where the parameters do not.
+      TypeError: the key is None, or data that are no arrays.
 
     >>> import jax, jax.numpy as jnp, optax
     >>> from jreg import train
@@ -134,6 +136,8 @@ def fit(
     batch = batch_like(train_data, batch_size, last_batch)
     _, train_metrics = jax.eval_shape(step, state, key, batch, hyper)
     start = _start(state, epochs, train_metrics, jax.eval_shape(evaluate, state, valid_data, hyper))
+    start = varying.settled(run_epoch, start, key, train_data, valid_data, hyper)
+    _refuse_lone_decisions(start)
     if patience is None:
         # A loop of known length: nothing waits for a decision, and `sweep` can tell that all lanes end together.
         end, _ = lax.scan(lambda progress, _: (run_epoch(progress), None), start, length=epochs)
@@ -154,7 +158,9 @@ def fit(
 
 def _start(state: TrainState, epochs: int, *metrics: dict[str, Any]) -> _Progress:
     """The carry of the loop, with a history for every metric of training and of validation."""
-    histories = ({name: jnp.full(epochs, jnp.nan, jnp.float32) for name in found} for found in metrics)
+    with jax.debug_nans(False):
+        no_history = jnp.full(epochs, jnp.nan, jnp.float32)
+    histories = (dict.fromkeys(found, no_history) for found in metrics)
     state = jax.tree.map(jnp.asarray, state)
     return _Progress(jnp.zeros((), jnp.int32), state, init_stopping(state), *histories)
 
@@ -165,11 +171,22 @@ def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict
 
 def _monitored(metrics: Metrics, monitor: str) -> Array:
     if monitor not in metrics:
-        raise KeyError(f"fit: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}")
+        raise ValueError(f"fit: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}")
     return metrics[monitor]
 
 
+def _refuse_lone_decisions(start: _Progress) -> None:
+    """Shards that hold the same parameters must stop together, or some would wait for the others for ever."""
+    params = jax.tree.leaves(start.state.params)
+    if varying.over(start.stopping.best_value) > frozenset().union(*map(varying.over, params)):
+        raise ValueError(
+            "fit: monitor must be the same in all shards that hold the same parameters; average it in metric_fn, as in "
+            "jax.lax.pmean(loss, axis_name)"
+        )
+
+
 def _num_examples(train_data: Tree) -> int:
+    require_arrays("fit", "train_data", train_data)
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(train_data)}
     if len(sizes) != 1 or sizes & {(), (0,)}:
         raise ValueError(

@@ -10,7 +10,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from .._core.types import Key, Tree
+from .._core.varying import settled
 from ..random import split_array
+from ._contract import loss_parts
 
 Metrics: TypeAlias = dict[str, Array]
 LossFn: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Array, tuple[Tree, Mapping[str, Array]]]]
@@ -22,7 +24,8 @@ Wrap: TypeAlias = Callable[[Callable[..., Any], Tree], Callable[..., Any]]
 
 def gradient_of(loss_fn: LossFn, compute_dtype: DTypeLike | None, wrap: Wrap | None) -> Gradient:
     """The gradient of a loss that sees floats of params and batch in `compute_dtype`, if one is given."""
-    narrow_or_not = loss_fn if compute_dtype is None else _narrowed(loss_fn, compute_dtype)
+    checked = _checked(loss_fn)
+    narrow_or_not = checked if compute_dtype is None else _narrowed(checked, compute_dtype)
 
     def gradient(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Tree, Tree, Metrics]:
         value_and_gradient = jax.value_and_grad(narrow_or_not, has_aux=True)
@@ -55,9 +58,11 @@ def accumulated(gradient: Gradient, num_parts: int) -> Gradient:
             return (model_state, jax.tree.map(jnp.add, carry[1], terms)), None
 
         inputs = split_array(key, num_parts), jax.tree.map(lambda leaf: _parts(leaf, num_parts), batch)
-        _, terms = jax.eval_shape(weighed, model_state, jax.tree.map(lambda leaf: leaf[0], inputs))
+        first = jax.tree.map(lambda leaf: leaf[0], inputs)
+        _, terms = jax.eval_shape(weighed, model_state, first)
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), terms)
-        (model_state, (*sums, given)), _ = lax.scan(add_part, (model_state, zeros), inputs)
+        start = settled(lambda carry: add_part(carry, first)[0], (model_state, zeros), params, batch, hyper)
+        (model_state, (*sums, given)), _ = lax.scan(add_part, start, inputs)
         total = given.get("weight", jnp.asarray(num_parts, jnp.float32))
         grads, metrics = jax.tree.map(lambda summed: summed / total.astype(summed.dtype), sums)
         return grads, model_state, {**metrics, **given}
@@ -65,18 +70,26 @@ def accumulated(gradient: Gradient, num_parts: int) -> Gradient:
     return whole
 
 
+def _checked(loss_fn: LossFn) -> LossFn:
+    def checked(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Array, tuple[Tree, Any]]:
+        loss, changed, metrics = loss_parts(loss_fn(params, model_state, key, batch, hyper))
+        return loss, (changed, metrics)
+
+    return checked
+
+
 def _narrowed(loss_fn: LossFn, dtype: DTypeLike) -> LossFn:
     def narrow(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Array, tuple[Tree, Any]]:
         loss, (changed, metrics) = loss_fn(_cast(params, dtype), model_state, key, _cast(batch, dtype), hyper)
         changed = jax.tree.map(lambda new, old: new.astype(old.dtype), changed, model_state)
-        return loss.astype(jnp.float32), (changed, _cast(dict(metrics), jnp.float32))
+        return jnp.asarray(loss).astype(jnp.float32), (changed, _cast(metrics, jnp.float32))
 
     return narrow
 
 
 def _cast(tree: Tree, dtype: DTypeLike) -> Tree:
     def cast(leaf: Any) -> Any:
-        return leaf.astype(dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
+        return jnp.asarray(leaf).astype(dtype) if jnp.issubdtype(jnp.result_type(leaf), jnp.floating) else leaf
 
     return jax.tree.map(cast, tree)
 

@@ -29,8 +29,9 @@ def grid(axes: Mapping[str, Sequence[float]]) -> dict[str, Real[np.ndarray, " se
     """Combine every value of every axis with all others, the last axis running fastest: the settings of a `sweep`.
 
     Raises:
-      ValueError: no axis, an axis without values, or one called "seed", which is the keys' own.
-      TypeError: a value that is no real number.
+      ValueError: no axis, an axis without values, one called "seed", which is the keys' own, NaN, or numbers that do
+        not fit into what JAX holds them in: 2**40 into int32, 1e39 into float32.
+      TypeError: axes that are no dict, or a value that is no real number.
 
     >>> from jreg import train
     >>> train.grid({"rate": [0.0, 0.5], "decay": [1.0, 2.0, 3.0]})["rate"].tolist()
@@ -49,7 +50,7 @@ def unstack(axes: Mapping[str, Sequence[float]], results: Tree) -> Unstacked:
       results: a pytree of arrays (setting, seed, ...), as `sweep` returns.
 
     Raises:
-      ValueError: a leaf whose first axis is not the grid's size.
+      ValueError: a leaf whose first axis is not the grid's size, or no leaf.
 
     >>> import jax.numpy as jnp
     >>> from jreg import train
@@ -68,25 +69,46 @@ def unstack(axes: Mapping[str, Sequence[float]], results: Tree) -> Unstacked:
         return leaf.reshape(*shape, *leaf.shape[1:])
 
     values = jax.tree.map(split_settings, results)
+    if not jax.tree.leaves(values):
+        raise ValueError(f"unstack: results must hold arrays ({prod(shape)} settings, seeds, ...); got none")
     num_seeds = jax.tree.leaves(values)[0].shape[len(shape)]
     return Unstacked((*coordinates, SEED), {**coordinates, SEED: np.arange(num_seeds)}, values)
 
 
+def refuse_misfits(function: str, place: str, values: np.ndarray) -> None:
+    """Raise for settings that would not run as they are written: NaN, and what JAX would wrap or make infinite."""
+    if not jnp.issubdtype(values.dtype, jnp.number) or jnp.iscomplexobj(values):
+        return
+    if np.isnan(values).any():
+        raise ValueError(f"{function}: {place} must hold no NaN; got {values!r}")
+    with np.errstate(over="ignore"):
+        held = values.astype(jax.dtypes.canonicalize_dtype(values.dtype))
+    is_changed = (
+        held.astype(values.dtype) != values
+        if jnp.issubdtype(values.dtype, jnp.integer)
+        else np.isinf(held) & ~np.isinf(values)
+    )
+    if is_changed.any():
+        raise ValueError(
+            f"{function}: {place} must hold numbers that fit into {held.dtype}; got {values[is_changed][0]}"
+        )
+
+
 def _coordinates(function: str, axes: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
+    checks.mapping(function, "axes", axes, "lists of numbers by name")
     if not axes or SEED in axes:
         raise ValueError(f'{function}: axes must hold at least one name, and not "{SEED}"; got {list(axes)}')
-    coordinates = {name: _settings(values) for name, values in axes.items()}
-    for name, values in coordinates.items():
-        if not checks.is_real(values):
-            raise TypeError(f"{function}: axes must hold real numbers; {name} has {axes[name]!r}")
-        if values.ndim != 1 or values.size == 0:
-            raise ValueError(
-                f"{function}: axes must hold lists of numbers, at least one each; {name} has {axes[name]!r}"
-            )
-    return coordinates
+    return {name: _settings(function, name, values) for name, values in axes.items()}
 
 
-def _settings(values: Sequence[float]) -> np.ndarray:
-    """Floats as JAX would hold them, so that a setting is found again where results name it."""
-    array = np.asarray(values)
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
+def _settings(function: str, name: str, values: Sequence[float]) -> np.ndarray:
+    """Numbers as JAX would hold them, so that a setting is found again where results name it."""
+    array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
+    if not checks.is_real(array):
+        raise TypeError(f"{function}: axes must hold real numbers; {name} has {checks.shown(values)}")
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(
+            f"{function}: axes must hold lists of numbers, at least one each; {name} has {checks.shown(values)}"
+        )
+    refuse_misfits(function, name, array)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype)) if array.dtype.kind == "f" else array

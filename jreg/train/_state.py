@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
+from .._core import checks
 from .._core.types import Tree
 
 
@@ -25,9 +26,13 @@ def init_state(params: Tree, optimizer: optax.GradientTransformation, model_stat
       optimizer: a transformation. For one built from hyperparameters, `optimizer(hyper)`: the state's tree depends on
         no value of theirs.
 
+    Raises:
+      TypeError: an optimizer that is no transformation, such as the function that makes it.
+
     >>> import jax.numpy as jnp, optax
     >>> from jreg import train
     >>> int(train.init_state({"w": jnp.ones(2)}, optax.adam(1e-3)).step)
     0
     """
+    checks.transformation("init_state", "optimizer", optimizer)
     return TrainState(params, optimizer.init(params), model_state, jnp.zeros((), jnp.int32))

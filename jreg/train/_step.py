@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from .._core import checks, trees
 from .._core.types import Key, Tree
+from ._contract import LOSS_FORM, METRIC_FORM, scalars, transformation_of
 from ._gradient import LossFn, Metrics, Wrap, accumulated, gradient_of
 from ._state import TrainState
 
@@ -64,6 +65,9 @@ def make_step(
     >>> int(state.step), float(metrics["loss"])
     (1, 1.0)
     """
+    checks.called("make_step", "loss_fn", loss_fn, LOSS_FORM)
+    if not hasattr(optimizer, "update"):
+        checks.called("make_step", "optimizer", optimizer, "of hyper, or an optax transformation")
     gradient = gradient_of(loss_fn, _floating_dtype(compute_dtype), wrap_gradient)
     if checks.integer("make_step", "accumulate", accumulate) > 1:
         gradient = accumulated(gradient, accumulate)
@@ -72,8 +76,10 @@ def make_step(
         key = checks.key("step", key)
         jax.tree_util.tree_map_with_path(_check_trainable, state.params)
         grads, model_state, metrics = gradient(state.params, state.model_state, key, batch, hyper)
-        updates, opt_state = _transformation(optimizer, hyper).update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        updates, opt_state = transformation_of(optimizer, hyper).update(grads, state.opt_state, state.params)
+        # Updates of 16-bit weights may be float32.
+        with jax.numpy_dtype_promotion("standard"):
+            params = optax.apply_updates(state.params, updates)
         return TrainState(params, opt_state, model_state, state.step + 1), metrics
 
     return step
@@ -93,14 +99,12 @@ def make_eval(metric_fn: Callable[[Tree, Tree, Tree, Tree], Mapping[str, Array]]
     5.0
     """
 
+    checks.called("make_eval", "metric_fn", metric_fn, METRIC_FORM)
+
     def evaluate(state: TrainState, batch: Tree, hyper: Tree) -> Metrics:
-        return dict(metric_fn(state.params, state.model_state, batch, hyper))
+        return scalars("evaluate: metric_fn", metric_fn(state.params, state.model_state, batch, hyper))
 
     return evaluate
-
-
-def _transformation(optimizer: Any, hyper: Tree) -> optax.GradientTransformation:
-    return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(hyper)
 
 
 def _floating_dtype(dtype: DTypeLike | None) -> DTypeLike | None:
@@ -114,5 +118,5 @@ def _check_trainable(path: Any, leaf: Any) -> None:
     if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
         raise TypeError(
             f"step: params must hold arrays of floats; at {trees.path_name(path) or 'its root'} it has "
-            f"{leaf!r}. Keep the rest in model_state"
+            f"{leaf!r}. {'Make it an array' if isinstance(leaf, float) else 'Keep the rest in model_state'}"
         )

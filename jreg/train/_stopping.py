@@ -30,7 +30,9 @@ def init_stopping(params: Tree) -> Stopping:
     -1
     """
     zero = jnp.zeros((), jnp.int32)
-    return Stopping(jnp.full((), jnp.nan, jnp.float32), params, zero - 1, zero, zero, jnp.zeros((), bool))
+    with jax.debug_nans(False):  # No value yet is NaN by design.
+        no_value = jnp.full((), jnp.nan, float)
+    return Stopping(no_value, params, zero - 1, zero, zero, jnp.zeros((), bool))
 
 
 def update_stopping(
@@ -45,7 +47,9 @@ def update_stopping(
 ) -> Stopping:
     """Take in the value of one check: keep the best params, count the bad checks in a row, decide.
 
-    A check is good if it beats the best by more than `min_delta`; the first value that is not NaN is good. NaN is never
+    A check is good if it beats the best by more than `min_delta`, compared as floats: 0.9 after 1.0 may or may not beat
+    a `min_delta` of 0.1, so give one between the differences that matter. They are compared in float32, and in x64 mode
+    in float64. The first value that is not NaN is good. NaN is never
     best and counts as bad. The run should stop at the `patience`-th bad check in a row; patience 0 acts as 1, infinity
     never stops. Once set, `should_stop` stays set.
 
@@ -76,8 +80,10 @@ def update_stopping(
         _at_least_zero(argument, number)
         for argument, number in (("patience", patience), ("min_delta", min_delta), ("warmup", warmup))
     )
-    value = _scalar(value)
-    gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
+    checks.instance("update_stopping", "stopping", stopping, Stopping, "init_stopping")
+    value = _scalar(value).astype(stopping.best_value.dtype)
+    with jax.debug_nans(False):
+        gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
     is_valid = ~(jnp.isnan(patience) | jnp.isnan(min_delta) | jnp.isnan(warmup))
     is_good = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid
@@ -101,5 +107,5 @@ def _at_least_zero(argument: str, number: Number) -> Float[Array, ""]:
 def _scalar(value: Number) -> Float[Array, ""]:
     """A metric may be NaN, which `checks.number` refuses."""
     if not checks.is_real(value) or jnp.shape(value):
-        raise TypeError(f"update_stopping: value must be a scalar; got {value!r}")
-    return jnp.asarray(value).astype(jnp.float32)
+        raise TypeError(f"update_stopping: value must be a scalar; got {checks.shown(value)}")
+    return jnp.asarray(value)

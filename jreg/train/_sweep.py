@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from .._core import checks
+from .._core import checks, trees
 from .._core.types import Device, Key, Tree
+from ._contract import require_arrays
+from ._grid import refuse_misfits
 from ._lanes import FitOne, run_lanes
 
 LANES = PartitionSpec("lanes")
@@ -53,7 +55,9 @@ def sweep(
       `tabulate` sums up.
 
     Raises:
-      ValueError: `keys` is no array of keys, or hypers of uneven length.
+      ValueError: `keys` is no array of keys, hypers of uneven length, or settings that are NaN or do not fit into what
+        JAX holds them in.
+      TypeError: hypers that are no arrays: a list is a tree of its elements.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise, train
@@ -64,6 +68,7 @@ def sweep(
     >>> shares.shape, shares[0].tolist()
     ((2, 3), [0.0, 0.0, 0.0])
     """
+    checks.called("sweep", "fit_one", fit_one, "(key, hyper) -> results")
     num_hypers, num_seeds = _lengths(keys, hypers)
     devices = tuple(jax.devices() if devices is None else devices)
     if not devices:
@@ -120,6 +125,10 @@ def _lengths(keys: Any, hypers: Tree) -> tuple[int, int]:
     is_keys = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim == 1
     if not is_keys or keys.size == 0:
         raise ValueError(f"sweep: keys must be an array of keys, such as jax.random.split(key, 10); got {keys!r}")
+    require_arrays("sweep", "hypers", hypers)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(hypers):
+        if not checks.is_traced(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            refuse_misfits("sweep", f"hypers/{trees.path_name(path)}".rstrip("/"), np.asarray(leaf))
     sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(hypers)}
     if len(sizes) != 1 or sizes & {(), (0,)}:
         raise ValueError(f"sweep: hypers must hold arrays of one length on the first axis; got lengths {sorted(sizes)}")

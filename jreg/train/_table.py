@@ -55,8 +55,7 @@ def tabulate(
       mode: whether a higher ("max") or lower ("min") score is better. NaN is never best.
 
     Raises:
-      ValueError: scores of unequal shape, or of another than (settings, seeds).
-      KeyError: `by` is no score.
+      ValueError: scores of unequal shape, or of another than (settings, seeds); a `by` that is no score.
 
     >>> import jax.numpy as jnp
     >>> from jreg import train
@@ -68,8 +67,9 @@ def tabulate(
     mean ± 95 % interval over 2 seeds
     """
     checks.choice("tabulate", "mode", mode, ("min", "max"))
+    checks.mapping("tabulate", "scores", scores, "arrays (setting, seed) by name")
     if by not in scores:
-        raise KeyError(f"tabulate: by must be one of the scores {sorted(scores)}; got {by!r}")
+        raise ValueError(f"tabulate: by must be one of the scores {sorted(scores)}; got {by!r}")
     values = {name: np.asarray(score, np.float64) for name, score in scores.items()}
     shapes = {score.shape for score in values.values()}
     sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(hypers)}

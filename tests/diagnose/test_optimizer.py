@@ -288,7 +288,7 @@ def test_thresholds_of_every_size_reach_zero(threshold):
 
 @pytest.mark.parametrize("strength", [1e-9, 1e-5, 1.0])
 def test_decay_of_every_size_is_proportional(strength):
-    kernel = audited(decoupled(ADAM, strength))[0]["dense/kernel"]
+    kernel = audited(optax.chain(ADAM, optax.add_decayed_weights(-strength)))[0]["dense/kernel"]
     assert kernel.kind == "proportional"
     np.testing.assert_allclose(kernel.shrink, strength, rtol=1e-3)
 
@@ -440,3 +440,18 @@ def test_an_update_that_is_not_finite_is_named():
 def test_what_needs_more_than_gradients_cannot_be_probed(optimizer):
     with pytest.raises(TypeError, match=r"^audit_optimizer: optimizer must work with .* alone, .*'value'"):
         diagnose.audit_optimizer(optimizer, PARAMS)
+
+
+@pytest.mark.parametrize(("share", "is_named"), [(0.9, False), (1.0, True), (3.0, True)])
+def test_decays_of_a_whole_weight_or_more_are_named(share, is_named):
+    optimizers = (
+        optax.chain(ADAM, optax.add_decayed_weights(-share, KERNELS)),
+        optax.adamw(LR, weight_decay=share / LR, mask=KERNELS),
+        optax.chain(optim.add_l2(share / LR), SGD),
+    )
+    message = (
+        f"the decay of dense/kernel takes {share:.3g} of each weight in a step: from 1 on weights change their sign, "
+        "and beyond 2 they grow without end"
+    )
+    for optimizer in optimizers:
+        assert audited(optimizer)[1] == ((message,) if is_named else ())

@@ -195,3 +195,26 @@ def test_updates_of_another_shape_raise():
         optimizer.update(jnp.ones((4, 3)), optimizer.init(jnp.ones(3)), jnp.ones(3))
     with pytest.raises(ValueError, match="average_params: params must be given to update"):
         optimizer.update(jnp.ones(3), optimizer.init(jnp.ones(3)))
+
+
+def test_means_have_the_digits_of_x64_mode():
+    with jax.enable_x64(True):
+        path, weights = np.arange(1.0, 8.0), 0.9 ** np.arange(6, -1, -1)
+        optimizer, w = optim.average_params(0.9), jnp.zeros(2)
+        state = optimizer.init(w)
+        for value in path:
+            _, state = optimizer.update(jnp.full(2, value), state, w)
+        np.testing.assert_allclose(optim.averaged_params(state), path @ weights / weights.sum(), rtol=1e-14)
+
+
+@pytest.mark.parametrize("decay", [{"w": 0.9}, [0.9], None, "0.9"], ids=repr)
+def test_a_decay_is_one_number_for_all(decay):
+    with pytest.raises(TypeError, match=r"^average_params: decay must be a real number; got"):
+        optim.average_params(decay)
+
+
+def test_16_bit_weights_that_are_constrained_are_averaged_as_they_end():
+    w = jnp.full((4, 1), 30.0, jnp.bfloat16)
+    optimizer = optax.chain(optax.sgd(0.1), optim.constrain_unit_norm(), optim.average_params(1.0))
+    state = optimizer.update(jnp.zeros_like(w), optimizer.init(w), w)[1]
+    np.testing.assert_array_equal(optim.averaged_params(state), jnp.full((4, 1), 0.5))

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jreg import optim
-from tests.optim.table import assert_close_trees, one_step, trajectory, tree, updated
+from tests.optim.table import applied, assert_close_trees, one_step, trajectory, tree, updated
 
 GRADIENTS = np.random.default_rng(5).normal(size=(5, 3))
 START = np.array([1.0, -2.0, 0.5])
@@ -273,3 +273,37 @@ def test_the_reference_is_whole_also_where_optax_hides_part_of_the_params():
     for updates in (masked, parts):
         assert_close_trees(updates["dense"]["kernel"], alone["dense"]["kernel"])
     assert_close_trees(masked["head"], gradients["head"])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("scale", [30.0, 300.0])
+def test_a_share_of_one_reaches_the_reference_in_16_bits(dtype, scale):
+    reference, w = (jnp.asarray(START * factor, dtype) for factor in (0.033, scale))
+    updates = updated(optim.decay_towards(reference, 1.0), jnp.zeros_like(w), w)
+    np.testing.assert_array_equal(applied(updates, w), reference)
+
+
+@pytest.mark.parametrize("decay", [1, 1.0, 100, np.float32(1.5), jnp.float32(2.0), {"kernel": 0.1, "bias": 1.0}])
+def test_a_whole_share_is_refused_and_both_forms_are_shown(decay):
+    message = (
+        r"^with_decoupled_decay: weight_decay must be below 1 without a learning_rate, as what a step takes away of "
+        r"each weight; got .*\. Write with_decoupled_decay\(inner, .*, learning_rate=rate\) for torch's form, .*"
+        r"or with_decoupled_decay\(inner, share\) for the paper's$"
+    )
+    with pytest.raises(ValueError, match=message):
+        optim.with_decoupled_decay(optax.sgd(0.1), decay)
+    optim.with_decoupled_decay(optax.sgd(0.1), decay, learning_rate=1e-3)
+    with pytest.raises(ValueError, match=r"learning_rate \* weight_decay must be below 1, .*; got 1.0 \* "):
+        optim.with_decoupled_decay(optax.sgd(0.1), decay, learning_rate=1.0)
+
+
+def test_a_whole_share_that_is_not_known_gives_nan():
+    for make in (
+        lambda share: optim.with_decoupled_decay(optax.identity(), share),
+        lambda share: optim.with_decoupled_decay(optax.identity(), lambda count: share),
+        lambda share: optim.with_decoupled_decay(optax.identity(), 2.0, learning_rate=share / 2.0),
+        lambda share: optim.with_decoupled_decay(optax.identity(), share / 0.5, learning_rate=lambda count: 0.5),
+    ):
+        step = jax.jit(lambda share, make=make: updated(make(share), jnp.zeros(2), jnp.ones(2)))
+        np.testing.assert_allclose(step(0.75), -0.75)
+        assert jnp.isnan(step(1.0)).all()

@@ -1,5 +1,7 @@
 """The laws that every transformation of the weights obeys, row by row of the tables."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +11,13 @@ import pytest
 from jreg import optim
 from tests.optim.table import (
     LEARNING_RATE,
+    REPLACING,
+    TRANSFORMATIONS,
+    applied,
     assert_close_trees,
     assert_equal_trees,
     every_optimizer,
+    every_replacing,
     every_shrinking,
     every_strength,
     every_transformation,
@@ -87,7 +93,7 @@ def test_one_trace_serves_every_strength(make):  # optax#577
         traces += 1
         return updated(make(strength), tree(seed=1), tree())
 
-    strengths = jnp.array([0.0, 0.1, 2.0])
+    strengths = jnp.array([0.0, 0.1, 0.9])
     for strength in strengths:
         assert_close_trees(update(strength), updated(make(float(strength)), tree(seed=1), tree()))
     assert traces == 1
@@ -95,14 +101,31 @@ def test_one_trace_serves_every_strength(make):  # optax#577
     assert_close_trees(jax.tree.map(lambda leaf: leaf[1], mapped), update(strengths[1]))
 
 
-@every_transformation
-def test_dtypes_and_shapes_are_kept(make):  # optax#1405
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_dtypes_and_shapes_are_kept(name):  # optax#1405
     for dtype in ("float32", "bfloat16", "float16"):
         params, gradients = tree(dtype), tree(dtype, seed=1)
-        for strength in (1, np.float64(0.1), jnp.bfloat16(0.1), lambda count: 0.1):
-            updates = updated(make(strength), gradients, params)
-            assert jax.tree.map(jnp.shape, updates) == jax.tree.map(jnp.shape, gradients)
-            assert {leaf.dtype for leaf in jax.tree.leaves(updates)} == {jnp.dtype(dtype)}
+        for strength in (0, np.float64(0.1), jnp.bfloat16(0.1), lambda count: 0.1):
+            updates = updated(TRANSFORMATIONS[name](strength), gradients, params)
+            kept = jax.tree.map(jax.typeof, params)
+            assert jax.tree.map(jax.typeof, applied(updates, params)) == kept
+            changed = jax.typeof(params["dense"]["kernel"]).update(
+                dtype=jnp.dtype("float32" if name in REPLACING else dtype)
+            )
+            assert jax.typeof(updates["dense"]["kernel"]) == changed
+            assert jax.typeof(updates["dense"]["bias"]) == kept["dense"]["bias"]
+
+
+@every_replacing
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("scale", [1.0, 30.0, 300.0])
+def test_what_replaces_16_bit_weights_reaches_its_value(make, dtype, scale):
+    params = jax.tree.map(lambda leaf: (leaf * scale).astype(dtype), tree())
+    zeros, wide = jax.tree.map(jnp.zeros_like, params), jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
+    aimed = jax.tree.map(jnp.add, wide, updated(make(0.5), jax.tree.map(jnp.zeros_like, wide), wide))
+    for wrap in (lambda inner: inner, optim.with_float32_copy, partial(optim.with_stochastic_rounding, key=None)):
+        reached = applied(updated(wrap(make(0.5)), zeros, params), params)
+        assert_equal_trees(reached, jax.tree.map(lambda leaf: leaf.astype(dtype), aimed))
 
 
 @every_transformation
@@ -117,8 +140,9 @@ def test_dtypes_are_kept_in_x64_mode(make):
 def test_16_bit_updates_are_the_float32_ones_rounded(make):
     params, gradients = tree("bfloat16"), tree("bfloat16", seed=1)
     wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), (gradients, params))
-    expected = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), updated(make(0.1), *wide))
-    assert_equal_trees(updated(make(0.1), gradients, params), expected)
+    rounded = updated(make(0.1), gradients, params)
+    expected = jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), updated(make(0.1), *wide), rounded)
+    assert_equal_trees(rounded, expected)
 
 
 @every_transformation

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jreg import optim
-from tests.optim.table import assert_close_trees, assert_equal_trees, trajectory, tree, updated
+from tests.optim.table import applied, assert_close_trees, assert_equal_trees, trajectory, tree, updated
 
 KEY = jax.random.key(0)
 WRAPPERS = {
@@ -25,7 +25,7 @@ def decayed_for(optimizer, w, num_steps):
     def step(carry, _):
         w, state = carry
         updates, state = optimizer.update(jnp.zeros_like(w), state, w)
-        return (optax.apply_updates(w, updates), state), None
+        return (applied(updates, w), state), None
 
     def run(w):
         return jax.lax.scan(step, (w, optimizer.init(w)), length=num_steps)[0]
@@ -62,7 +62,7 @@ def test_roundings_go_to_both_neighbours_at_the_odds_of_the_distances():
         target = low + share * (high - low)
         w = jnp.full(40_000, 1.5, jnp.bfloat16)
         to_target = optax.stateless(lambda updates, params, target=target: jax.tree.map(lambda p: target - p, params))
-        rounded = w + updated(optim.with_stochastic_rounding(to_target, KEY), jnp.zeros_like(w), w)
+        rounded = applied(updated(optim.with_stochastic_rounding(to_target, KEY), jnp.zeros_like(w), w), w)
         is_high = np.asarray(rounded.astype(jnp.float32) == high)
         assert np.isin(rounded.astype(jnp.float32), [low, high]).all()
         assert abs(is_high.mean() - share) <= 5 * np.sqrt(share * (1 - share) / w.size)
@@ -79,7 +79,7 @@ def test_odds_are_right_below_a_power_of_two_and_for_negative_weights():
     ):
         w = jnp.full(40_000, target, dtype)
         to_target = optax.stateless(lambda updates, params, target=target: jax.tree.map(lambda p: target - p, params))
-        rounded = w + updated(optim.with_stochastic_rounding(to_target, KEY), jnp.zeros_like(w), w)
+        rounded = applied(updated(optim.with_stochastic_rounding(to_target, KEY), jnp.zeros_like(w), w), w)
         spacing = 2.0 ** (max(np.floor(np.log2(abs(target))), -14) - jnp.finfo(dtype).nmant)
         assert abs(mean(rounded) - target) <= 5 * 0.5 * spacing / 200
 
@@ -107,7 +107,7 @@ def test_leaves_beside_none_are_rounded_too():
 def test_the_key_none_rounds_to_the_nearest():
     params, gradients = tree("bfloat16"), tree("bfloat16", seed=1)
     optimizer = optim.with_stochastic_rounding(optax.sgd(0.1), None)
-    reached = jax.tree.map(jnp.add, params, updated(optimizer, gradients, params))
+    reached = applied(updated(optimizer, gradients, params), params)
     expected = jax.tree.map(
         lambda w, g: (w.astype(jnp.float32) - 0.1 * g.astype(jnp.float32)).astype(w.dtype), params, gradients
     )
@@ -129,22 +129,21 @@ def test_the_optimizer_inside_computes_in_float32(wrap):
     updates, new_state = optimizer.update(gradients, state, params)
     assert optim.averaged_params(new_state)["w"].dtype == jnp.float32
     assert jax.tree.map(jax.typeof, new_state) == jax.tree.map(jax.typeof, state)
-    assert (updates["w"].dtype, updates["steps"].dtype) == (jnp.bfloat16, jnp.int32)
+    assert (updates["w"].dtype, updates["steps"].dtype) == (jnp.float32, jnp.int32)
 
 
 @every_wrapper
 def test_exact_zeros_stay_exact(wrap):
     w = jnp.asarray(np.random.default_rng(0).normal(size=(16, 16)), jnp.bfloat16)
     optimizer = wrap(optax.chain(optax.sgd(0.1), optim.prox_l1(5.0, 0.1)))
-    reached = w + updated(optimizer, jnp.zeros_like(w), w)
+    reached = applied(updated(optimizer, jnp.zeros_like(w), w), w)
     np.testing.assert_array_equal(reached == 0.0, jnp.abs(w) <= 0.5)
 
 
 def test_weights_changed_from_outside_return_to_the_copy():
     optimizer, w = optim.with_float32_copy(optax.sgd(0.1)), jnp.ones(2, jnp.bfloat16)
     updates, state = optimizer.update(jnp.ones(2, jnp.bfloat16), optimizer.init(w), 3.0 * w)
-    # To the rounding of an update of 2, which is what optax adds.
-    np.testing.assert_allclose((3.0 * w + updates).astype(jnp.float32), 0.9, atol=2**-7)
+    np.testing.assert_array_equal(applied(updates, 3.0 * w), jnp.full(2, 0.9, jnp.bfloat16))
     np.testing.assert_allclose(state.copy, 0.9, rtol=1e-6)
 
 
@@ -170,3 +169,17 @@ def test_keys_are_checked_where_the_wrapper_is_made():
         optim.with_stochastic_rounding(optax.sgd(0.1), 0)
     with pytest.raises(ValueError, match="with_stochastic_rounding: key must be a single key"):
         optim.with_stochastic_rounding(optax.sgd(0.1), jax.random.split(KEY))
+
+
+def test_the_derivative_of_a_random_rounding_is_one():
+    target = jnp.linspace(0.1, 2.0, 7)
+
+    def loss(rate, key):
+        w = jnp.ones(7, jnp.bfloat16)
+        optimizer = optim.with_stochastic_rounding(optax.scale(-rate), key)
+        updates, _ = optimizer.update(jnp.ones_like(w), optimizer.init(w), w)
+        return jnp.sum((w.astype(jnp.float32) + updates) * target)
+
+    rounded, nearest, exact = jax.grad(loss)(0.1, KEY), jax.grad(loss)(0.1, None), -jnp.sum(target)
+    # The derivative too passes through the 16 bits of the weights.
+    np.testing.assert_allclose([rounded, nearest], exact, rtol=2**-8)

@@ -1,5 +1,7 @@
 """Proximal steps: the worked examples, exact zeros with every optimizer, the penalties that they are steps of."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import optax
 import pytest
 
 from jreg import optim
-from tests.optim.table import assert_close_trees, assert_equal_trees, one_step, tree, updated
+from tests.optim.table import applied, assert_close_trees, assert_equal_trees, one_step, tree, updated
 
 OPTIMIZERS = {
     "sgd": optax.sgd,
@@ -79,14 +81,14 @@ def test_zeros_are_exact_in_every_dtype(dtype):
     rng = np.random.default_rng(0)
     w, g = (jnp.asarray(rng.normal(size=(8, 8)), dtype) for _ in range(2))
     optimizer = optax.chain(optax.sgd(0.1), optim.prox_l1(100.0, 0.1))
-    stepped = optax.apply_updates(w, updated(optimizer, g, w))
+    stepped = applied(updated(optimizer, g, w), w)
     np.testing.assert_array_equal(stepped, jnp.zeros_like(w))
 
 
 def test_zeros_are_exact_where_gradients_are_narrower_than_the_weights():
     w, g = jnp.array([0.0505, 0.3]), jnp.array([0.5, 0.2], jnp.bfloat16)
     optimizer = optax.chain(optax.sgd(0.1), optim.prox_l1(10.0, 0.1))
-    stepped = optax.apply_updates(w, updated(optimizer, g, w))
+    stepped = applied(updated(optimizer, g, w), w)
     np.testing.assert_array_equal(stepped, jnp.zeros(2))
 
 
@@ -148,7 +150,7 @@ def test_groups_vanish_whole_or_stay_whole(name, dtype):
     w, g = (jnp.asarray(np.random.default_rng(seed).normal(size=(8, 32)), dtype) for seed in (0, 1))
     w = w * jnp.linspace(0.1, 2.0, 32).astype(dtype)[None]
     optimizer = optax.chain(OPTIMIZERS[name](0.02), optim.prox_group_lasso(5.0, 0.02, axis=0))
-    stepped = optax.apply_updates(w, updated(optimizer, g, w))
+    stepped = applied(updated(optimizer, g, w), w)
     is_zero = np.asarray(stepped == 0.0)
     assert 0 < is_zero.all(axis=0).sum() < 32
     np.testing.assert_array_equal(is_zero.all(axis=0), is_zero.any(axis=0))
@@ -161,13 +163,26 @@ def test_groups_of_a_convolution_are_its_channels():
     np.testing.assert_array_equal((stepped == 0.0).all((0, 1, 2)), [False, True, False, False])
 
 
-def test_an_axis_that_a_leaf_does_not_have_raises():
-    with pytest.raises(ValueError, match="prox_group_lasso: axis must name axes of a 1-dimensional array; got 1"):
-        updated(optim.prox_group_lasso(0.1, 0.1, axis=1, mask=None), tree(), tree())
+MAKERS_WITH_AXIS = [
+    partial(optim.prox_group_lasso, 0.1, 0.1),
+    partial(optim.constrain_max_norm, 1.0),
+    optim.constrain_unit_norm,
+]
+
+
+@pytest.mark.parametrize("make", MAKERS_WITH_AXIS)
+def test_an_axis_that_a_leaf_does_not_have_raises_at_init_with_its_path(make):
+    message = r"^\w+: axis must name axes of a 1-dimensional array; got 1 at dense/bias$"
+    with pytest.raises(ValueError, match=message):
+        make(axis=1, mask=None).init(tree())
+    make(axis=1).init(tree())
+    for axis in (1.5, None, "0"):
+        with pytest.raises(TypeError, match=r"^\w+: axis must be an int or a sequence of ints; got"):
+            make(axis=axis)
 
 
 def test_wide_16_bit_groups_do_not_overflow():  # maxtext#5143
     w = jnp.full((1000, 1), 300.0, jnp.float16)
     updates = updated(optim.prox_group_lasso(1.0, 0.1, axis=0), jnp.zeros_like(w), w)
-    np.testing.assert_allclose((w + updates).astype(jnp.float32), 299.9, rtol=1e-3)
+    np.testing.assert_allclose(applied(updates, w).astype(jnp.float32), 299.9, rtol=1e-3)
     assert jnp.isfinite(updates).all()

@@ -170,3 +170,13 @@ def test_a_bad_rho_raises(rho):
 def test_what_is_no_gradient_raises(result):
     with pytest.raises(ValueError, match="sam_gradient: grad_fn must return gradients in the structure of params"):
         optim.sam_gradient(lambda params: result, 0.1)(tree())
+
+
+def test_a_radius_is_one_number():
+    for rho in (jnp.ones((1, 1, 1)), np.ones(2)):
+        with pytest.raises(ValueError, match=r"^sam_gradient: rho must be a scalar; got shape \("):
+            optim.sam_gradient(jax.grad(jnp.sum), rho)
+    with pytest.raises(ValueError, match=r"^sam_gradient: rho must be a scalar; got shape \(1,\)"):
+        jax.jit(lambda rho: optim.sam_gradient(jax.grad(jnp.sum), rho)(jnp.ones(2)))(jnp.ones(1))
+    with pytest.raises(TypeError, match=r"^sam_gradient: grad_fn must be a function of \(params, ...\), .*; got None$"):
+        optim.sam_gradient(None, 0.1)

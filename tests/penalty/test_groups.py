@@ -71,3 +71,15 @@ def test_the_safe_norm_is_the_norm_with_zero_derivatives_at_zero():
     for derivative in (jax.jacfwd, jax.jacrev):
         assert jnp.isfinite(derivative(lambda w: safe_norm(w, 0))(w)).all()
     np.testing.assert_array_equal(jax.hessian(safe_norm)(jnp.zeros(2)), jnp.zeros((2, 2)))
+
+
+def test_an_axis_that_a_leaf_does_not_have_is_named_with_its_path():
+    leaves = {"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
+    with pytest.raises(
+        ValueError, match=r"^group_lasso: axis must name axes of a 1-dimensional .*; got 1 at dense/bias$"
+    ):
+        penalty.group_lasso(leaves, axis=1, where=None)
+    with pytest.raises(
+        ValueError, match=r"^group_lasso: axis must name each axis once; got \(0, -2\) at dense/kernel$"
+    ):
+        penalty.group_lasso(leaves, axis=(0, -2))

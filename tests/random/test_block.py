@@ -118,7 +118,7 @@ def test_an_array_beyond_the_words_of_a_key_reads_as_its_leading_axis_goes_on():
         ({"offset": (0.5, 0, 0), "whole": WHOLE}, TypeError, r"offset must be a whole number; got 0.5"),
         ({"offset": (-1, 0, 0), "whole": WHOLE}, ValueError, r"offset must be in \[0, 2\*\*32\); got -1"),
         ({"offset": (2**31, 0, 0)}, ValueError, r"whole must be given where it has more than 2\*\*32 elements"),
-        ({"offset": (0, 0, 0), "whole": 4}, TypeError, r"whole must be a tuple of ints; got 4"),
+        ({"offset": (0, 0, 0), "whole": 4}, ValueError, r"whole must hold a block"),
     ],
 )
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_is_no_block_is_refused(draw, arguments, error, message):
         draw(KEY, (2, 3, 2), **arguments)
 
 
-@pytest.mark.parametrize("shape", [3, "ab", None, (2.0,), (-1,), (True,)], ids=repr)
+@pytest.mark.parametrize("shape", ["ab", None, 2.0, (2.0,), (-1,), (True,), 10**400], ids=repr)
 def test_what_is_no_shape_is_refused(shape):
     with pytest.raises((TypeError, ValueError), match=r"^hash_bits: shape must be"):
         random.hash_bits(KEY, shape)

@@ -379,7 +379,7 @@ def test_a_run_without_a_key_is_refused(key):
 def test_an_unknown_monitor_is_refused():
     """keras only warns, and never stops."""
     with pytest.raises(
-        KeyError, match=r"fit: monitor must be one of the validation metrics \['fit', 'loss'\]; got 'acc'"
+        ValueError, match=r"fit: monitor must be one of the validation metrics \['fit', 'loss'\]; got 'acc'"
     ):
         fit(KEY, HYPER, monitor="acc")
 
@@ -403,3 +403,16 @@ def test_training_data_without_one_length_are_refused(data):
 def test_legacy_keys_run_too():
     legacy = fit_with_patience(jax.random.key_data(KEY), HYPER, inf, 0.0)
     jax.tree.map(np.testing.assert_array_equal, legacy, fit_with_patience(KEY, HYPER, inf, 0.0))
+
+
+def test_it_runs_where_jax_looks_for_nan():
+    x = jnp.ones((4, 2))
+    step = train.make_step(lambda p, s, k, b, h: (jnp.mean((b @ p) ** 2), (s, {})), optax.sgd(0.1))
+    evaluate = train.make_eval(lambda p, s, b, h: {"loss": jnp.mean((b @ p) ** 2)})
+    state = train.init_state(jnp.ones(2), optax.sgd(0.1))
+    with jax.debug_nans(True):
+        for patience in (None, 1):
+            result = train.fit(step, evaluate, state, KEY, x, x, None, batch_size=2, epochs=2, patience=patience)
+            assert int(result.best_epoch) == 1
+        with pytest.raises(FloatingPointError):
+            train.fit(step, evaluate, state, KEY, x * jnp.inf, x, None, batch_size=2, epochs=2)

@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -47,3 +48,49 @@ def test_settings_that_are_no_numbers_are_refused(values):
 def test_results_of_another_grid_are_refused(shape):
     with pytest.raises(ValueError, match=r"^unstack: results must hold arrays \(12 settings, seeds, ...\); got shape"):
         train.unstack(AXES, jnp.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([2**40 + 3, 1], r"n must hold numbers that fit into int32; got 1099511627779$"),
+        ([2**63], r"n must hold numbers that fit into uint32; got 9223372036854775808$"),
+        ([0.5, 1e39], r"n must hold numbers that fit into float32; got 1e\+39$"),
+        ([0.5, float("nan")], r"n must hold no NaN; got array\(\[0.5, nan\]\)$"),
+    ],
+)
+def test_numbers_that_would_not_run_as_written_are_refused(values, message):
+    for call in (train.grid, lambda axes: train.unstack(axes, jnp.ones((len(values), 1)))):
+        with pytest.raises(ValueError, match=r"^(grid|unstack): " + message):
+            call({"n": values})
+
+
+def test_x64_mode_holds_what_float32_does_not():
+    with jax.enable_x64(True):
+        found = train.grid({"n": [2**40 + 3, 1], "rate": [0.1, 1e39]})
+        assert found["n"].tolist() == [2**40 + 3, 2**40 + 3, 1, 1]
+        assert found["rate"].tolist() == [0.1, 1e39] * 2
+        shares = train.sweep(lambda key, hyper: hyper["n"], jax.random.split(jax.random.key(0), 1), found)
+        assert shares[0, 0] == 2**40 + 3
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        (None, r"^grid: axes must be a dict of lists of numbers by name; got None$"),
+        ("rate", r"^grid: axes must be a dict of lists of numbers by name; got 'rate'$"),
+        ({"rate": ["a"]}, r"^grid: axes must hold real numbers; rate has \['a'\]$"),
+        ({"rate": [0.1, None]}, r"^grid: axes must hold real numbers; rate has \[0.1, None\]$"),
+        ({"n": [10**400]}, r"^grid: axes must hold real numbers; n has \[1000"),
+        ({"n": np.ma.array([1.0], mask=[1])}, r"^grid: axes must hold real numbers; n has masked_array"),
+        ({"n": np.ones(2, "m8[s]")}, r"^grid: axes must hold real numbers; n has array"),
+    ],
+)
+def test_axes_that_hold_no_numbers_are_named(axes, message):
+    with pytest.raises(TypeError, match=message):
+        train.grid(axes)
+
+
+def test_results_without_a_leaf_are_refused():
+    with pytest.raises(ValueError, match=r"^unstack: results must hold arrays \(2 settings, seeds, ...\); got none$"):
+        train.unstack({"rate": [0.0, 0.5]}, {})

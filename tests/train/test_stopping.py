@@ -262,3 +262,29 @@ def test_a_warmup_that_is_no_number_of_checks_is_refused(bad):
         train.update_stopping(start, 1.0, (), 1, 0.0, warmup=bad)
     traced = jax.jit(lambda warmup: train.update_stopping(start, 1.0, (), 1, 0.0, warmup=warmup))(float(bad))
     assert jnp.isnan(traced.best_value)
+
+
+def test_values_are_compared_with_all_their_digits():
+    with jax.enable_x64(True):
+        for dtype, improves in (("float64", True), ("float32", False)):
+            stopping = train.init_stopping(jnp.zeros(2))
+            for value in (1e8, 1e8 - 1.0):
+                stopping = train.update_stopping(stopping, jnp.asarray(value, dtype), jnp.zeros(2), 1, 0.0)
+            assert (int(stopping.best_step) == 1) == improves
+            assert stopping.best_value.dtype == jnp.float64
+    assert train.init_stopping(jnp.zeros(2)).best_value.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("state", [None, {}, {"best_value": 1.0}, (1.0, 2.0)], ids=repr)
+def test_what_is_no_stopping_is_refused(state):
+    message = r"^update_stopping: stopping must be a Stopping, from init_stopping; got"
+    with pytest.raises(TypeError, match=message):
+        train.update_stopping(state, 1.0, jnp.zeros(2), 1, 0.0)
+
+
+def test_no_value_yet_is_no_fault_where_jax_looks_for_nan():
+    with jax.debug_nans(True):
+        stopping = train.init_stopping(jnp.zeros(2))
+        for value in (1.0, 0.5):
+            stopping = train.update_stopping(stopping, value, jnp.zeros(2), 1, 0.0)
+    assert int(stopping.best_step) == 1

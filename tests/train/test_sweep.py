@@ -203,7 +203,7 @@ def test_what_is_no_array_of_keys_is_refused(keys):
 
 @pytest.mark.parametrize(
     "hypers",
-    [{"a": jnp.ones(2), "b": jnp.ones(3)}, {"a": jnp.array(1.0)}, {"a": 0.5}, {}, None, jnp.ones((0, 2))],
+    [{"a": jnp.ones(2), "b": jnp.ones(3)}, {"a": jnp.array(1.0)}, {}, None, jnp.ones((0, 2))],
     ids=repr,
 )
 def test_settings_without_one_length_are_refused(hypers):
@@ -226,3 +226,27 @@ def test_lanes_at_once_that_are_no_count_are_refused(lanes_at_once, error):
 def test_a_sweep_on_no_device_is_refused():
     with pytest.raises(ValueError, match=r"^sweep: devices must"):
         train.sweep(lane, KEYS, HYPERS, devices=[])
+
+
+def test_hypers_that_are_no_arrays_are_named():
+    for hypers, message in (
+        ({"a": 0.5}, r"^sweep: hypers must hold arrays; at a it has 0.5. Write jnp.array\(\[...\]\)$"),
+        ({"rate": [0.1]}, r"at rate/0 it has 0.1. A list is a tree of its elements: write jnp.array\(\[...\]\)$"),
+        ({"name": ["adam"]}, r"^sweep: hypers must hold arrays; at name/0 it has 'adam', which is no number$"),
+        ({"name": np.array(["adam"])}, r"at name it has dtype <U4, which JAX does not have$"),
+        ({"a": np.ones(2, ">f4")}, r"at a it has dtype >f4, which JAX does not have$"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            train.sweep(lane, KEYS, hypers)
+    with pytest.raises(TypeError, match=r"^sweep: fit_one must be a function \(key, hyper\) -> results; got None$"):
+        train.sweep(None, KEYS, HYPERS)
+
+
+@pytest.mark.parametrize("value", [2**40 + 3, np.float64(1e39), np.uint32(2**32 - 1).astype(np.uint64) + 1, np.nan])
+def test_settings_that_would_not_run_as_written_are_refused(value):
+    with pytest.raises(
+        ValueError, match=r"^sweep: hypers/n must hold (no NaN|numbers that fit into (u?int|float)32); got"
+    ):
+        train.sweep(lane, KEYS, {"n": np.array([value, value])})
+    infinite = train.sweep(lambda key, hyper: hyper["n"], KEYS[:1], {"n": np.array([np.inf, 2.0**100])})
+    np.testing.assert_array_equal(infinite, [[np.inf], [2.0**100]])

@@ -50,7 +50,7 @@ def test_settings_may_have_names():
 
 
 def test_an_unknown_score_is_refused():
-    with pytest.raises(KeyError, match=r"tabulate: by must be one of the scores \['valid'\]; got 'test'"):
+    with pytest.raises(ValueError, match=r"tabulate: by must be one of the scores \['valid'\]; got 'test'"):
         train.tabulate(SETTINGS, {"valid": SCORES}, by="test")
 
 

@@ -1,0 +1,83 @@
+"""What the functions of the user must return, checked where they are traced: one sentence that shows the right form."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from .._core import checks, trees
+from .._core.types import Tree
+
+LOSS_FORM = "(params, model_state, key, batch, hyper) -> (loss, (model_state, metrics))"
+METRIC_FORM = "(params, model_state, batch, hyper) -> metrics"
+
+
+def loss_parts(returned: Any) -> tuple[Array, Tree, dict[str, Array]]:
+    """What a `loss_fn` returned, taken apart: a scalar loss, the model state, a dict of scalars."""
+    is_pair = isinstance(returned, tuple) and len(returned) == 2
+    if not is_pair or not isinstance(returned[1], tuple) or len(returned[1]) != 2:
+        raise TypeError(
+            "step: loss_fn must return (loss, (model_state, metrics)), such as (loss, (model_state, {})); "
+            f"got {_form(returned)}"
+        )
+    loss, (model_state, metrics) = returned
+    if not _is_array(loss) or not jnp.issubdtype(jnp.result_type(loss), jnp.floating):
+        raise TypeError(f"step: loss_fn must return a loss of floats; got {_form(loss)}")
+    if jnp.shape(loss):
+        raise ValueError(f"step: loss_fn must return a scalar loss, such as a mean; got shape {jnp.shape(loss)}")
+    return loss, model_state, scalars("step: loss_fn", metrics)
+
+
+def scalars(source: str, metrics: Any) -> dict[str, Array]:
+    """A dict of metrics by name, each one number."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            f'{source} must return metrics as a dict of scalars, such as {{"loss": loss}}; got {_form(metrics)}'
+        )
+    for name, value in metrics.items():
+        if not _is_array(value) or jnp.iscomplexobj(value):
+            raise TypeError(f"{source} must return metrics that are real numbers; {name!r} is {_form(value)}")
+        if jnp.shape(value):
+            raise ValueError(
+                f"{source} must return metrics that are scalars, such as means; {name!r} has shape {jnp.shape(value)}"
+            )
+    return dict(metrics)
+
+
+def transformation_of(optimizer: Any, hyper: Tree) -> Any:
+    """The optimizer, made from `hyper` where it is a function of them."""
+    if hasattr(optimizer, "update"):
+        return checks.transformation("make_step", "optimizer", optimizer)
+    made = optimizer(hyper)
+    if not hasattr(made, "update"):
+        raise TypeError(f"make_step: optimizer must be or make an optax transformation; it makes {checks.shown(made)}")
+    return made
+
+
+def require_arrays(function: str, argument: str, tree: Tree) -> None:
+    """Raise for a tree with a leaf that is no array: a list is a tree of its elements, and has no first axis."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        place = f"{function}: {argument} must hold arrays; at {trees.path_name(path) or 'its root'} it has"
+        if isinstance(leaf, str | bytes):
+            raise TypeError(f"{place} {leaf!r}, which is no number")
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct):
+            is_listed = path and isinstance(path[-1], jax.tree_util.SequenceKey)
+            hint = "A list is a tree of its elements: write" if is_listed else "Write"
+            raise TypeError(f"{place} {checks.shown(leaf)}. {hint} jnp.array([...])")
+        trees.refuse_foreign(function, argument, path, leaf)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, bool | int | float | complex | jax.Array | np.ndarray | np.generic)
+
+
+def _form(value: Any) -> str:
+    """A value as its types: what a function returned is seldom worth its numbers."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_form, value))}{',' if len(value) == 1 else ''})"
+    if _is_array(value):
+        return f"{jnp.result_type(value)}{list(jnp.shape(value))}"
+    return checks.shown(value) if value is None or isinstance(value, str) else f"a {type(value).__name__}"
