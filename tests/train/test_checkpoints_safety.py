@@ -1,4 +1,4 @@
-"""A directory of checkpoints beside what others keep there: nothing of theirs changes, and what is saved can be read."""
+"""A directory of checkpoints beside what others keep there: theirs stays, and what is saved can be read."""
 
 import enum
 import os

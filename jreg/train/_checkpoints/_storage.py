@@ -74,7 +74,7 @@ def _read_plain(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def _require_saved(folder: Path, arrays: dict[str, Any], wanted: dict[str, Any], saved: dict[int, Leaf]) -> None:
     for name, like in wanted.items():
-        leaf, found = saved[int(name)], arrays[name] if name in arrays else ()
+        leaf, found = saved[int(name)], arrays.get(name, ())
         if jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
             like = jax.eval_shape(jax.random.key_data, like)
         if (jnp.shape(found), str(getattr(found, "dtype", None))) != (tuple(like.shape), str(like.dtype)):
