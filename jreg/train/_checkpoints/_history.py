@@ -7,7 +7,7 @@ little-endian float64. All but the last have `ROWS` rows and never change, so th
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,22 @@ NAME = "history"
 ROWS = 16384
 
 
-class History:
+class History(Mapping[str, Sequence[float]]):
     """Named columns of one length, to which rows are added at the end."""
 
     def __init__(self) -> None:
         self.columns: dict[str, list[float]] = {}
         self.rows = 0
         self._digests: dict[int, str] = {}
+
+    def __getitem__(self, name: str) -> Sequence[float]:
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add a row. A name that is new has NaN in the rows before, and one that is missing has it here."""
@@ -53,7 +62,7 @@ class History:
         return self._digests[number]
 
 
-def as_history(given: History | Mapping[str, Sequence[float]] | None) -> History:
+def as_history(given: Mapping[str, Sequence[float]] | None) -> History:
     """The columns of a history in its own form.
 
     Raises:
