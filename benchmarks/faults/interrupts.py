@@ -21,7 +21,7 @@ from jreg import train
 from .outcome import Outcome, counted
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def single(signum: signal.Signals, count: int) -> Outcome:

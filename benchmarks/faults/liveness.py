@@ -5,16 +5,18 @@ import signal
 import subprocess
 import tempfile
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from jreg import train
 
-from .interrupts import after, end_of, judged, started, two, waited
+from .interrupts import PATIENCE, after, end_of, judged, started, two, waited
 from .outcome import Outcome, counted
 
 STALLED = 75
 
 
+@cache
 def _unbroken() -> str | int:
     with tempfile.TemporaryDirectory() as folder:
         return end_of(Path(folder), random.Random(0), None)
@@ -98,7 +100,7 @@ def _status(folder: Path, *arguments: str) -> tuple[int | None, str]:
 
 def _end(run: subprocess.Popen) -> tuple[int | None, str]:
     try:
-        _, errors = run.communicate(timeout=120)
+        _, errors = run.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         return None, ""
     return run.returncode, errors

@@ -7,6 +7,7 @@ or the callback, or a loader that hangs, at a batch counted over the whole run.
 
 import argparse
 import hashlib
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ RATE = 0.2
 
 def main(arguments: list[str]) -> None:
     options = parsed(arguments)
+    # What a shell starts in its background has Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if options.coordinator:
         jax.distributed.initialize(options.coordinator, 2, options.process, heartbeat_timeout_seconds=10)
     mesh = Mesh(np.array(jax.devices()), ("data",))
