@@ -126,15 +126,17 @@ class Checkpoints:
         }
         arrays = _leaves.stored(state)
         with self.writing():
-            temporary = self._begun(step)
+            temporary = None
             try:
+                temporary = self._begun(step)
                 write_arrays(temporary, arrays)
                 if jax.process_index() == 0:
                     linked = _history.write(temporary, rows, *self._before(step))
                     _manifest.write(temporary, content, linked)
                     _folders.commit(temporary, step)
             except Exception as error:
-                _folders.discard(temporary)
+                if temporary is not None:
+                    _folders.discard(temporary)
                 if not isinstance(error, OSError):
                     raise
                 raise OSError(f"save: step {step} could not be written to {self.directory}: {error}") from error

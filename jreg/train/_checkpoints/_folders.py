@@ -38,7 +38,11 @@ def make_temporary(directory: Path, step: int) -> Path:
     """Where a step is written: a new name each time, since threads of a failed save may still be writing to the old."""
     path = _free(directory, step, "tmp")
     os.mkdir(path)
-    _manifest.begin(path)
+    try:
+        _manifest.begin(path)
+    except OSError:
+        discard(path)
+        raise
     return path
 
 

@@ -7,7 +7,7 @@ import platform
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NAME = "lock"
@@ -64,7 +64,9 @@ def _held(directory: Path) -> Iterator[None]:
             # A file system without locks: better no guard than no checkpoints.
         else:
             holder = f" {os.getpid()} on {platform.node()}".encode()[: LENGTH - len(SIGNATURE) - 1]
-            os.pwrite(descriptor, (SIGNATURE + holder).ljust(LENGTH - 1) + b"\n", 0)
+            # Who writes is for others to read: a full disk is told of by what is saved.
+            with suppress(OSError):
+                os.pwrite(descriptor, (SIGNATURE + holder).ljust(LENGTH - 1) + b"\n", 0)
         yield
     finally:
         os.close(descriptor)
@@ -85,7 +87,7 @@ def _require_ours(descriptor: int, path: Path) -> bytes:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise _foreign(path, "no file")
     content = os.pread(descriptor, LENGTH + 1, 0)
-    if content and (len(content) > LENGTH or not content.startswith(SIGNATURE)):
+    if len(content) > LENGTH or not SIGNATURE.startswith(content[: len(SIGNATURE)]):
         raise _foreign(path, f"a file of something else, which begins {content[:20]!r}")
     return content
 
