@@ -1,4 +1,4 @@
-"""`python -m benchmarks.faults`: every kind of fault, tried on real files and processes; about six minutes."""
+"""`python -m benchmarks.faults`: every kind of fault, tried on real files and processes; about ten minutes."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jax
 
-from . import damage, interrupts, kills
+from . import beside, damage, interrupts, kills, liveness, others
 from .outcome import Outcome, timed
 
 Trial = tuple[Callable[..., Outcome], tuple[object, ...]]
@@ -21,6 +21,11 @@ QUICK: list[Trial] = [
     (damage.missing, ()),
     (damage.swapped, ()),
     (damage.full_disk, (4,)),
+    (others.folders, (1,)),
+    (others.locks, ()),
+    (others.crafted, ()),
+    (beside.writers, ()),
+    (beside.reader, (10,)),
 ]
 FULL: list[Trial] = [
     (kills.at_every_operation, (3, 1)),
@@ -30,16 +35,28 @@ FULL: list[Trial] = [
     (damage.missing, ()),
     (damage.swapped, ()),
     (damage.full_disk, (20,)),
+    (others.folders, (len(others.MANIFESTS),)),
+    (others.locks, ()),
+    (others.crafted, ()),
+    (beside.writers, ()),
+    (beside.reader, (100,)),
     (interrupts.single, (signal.SIGKILL, 10)),
     (interrupts.single, (signal.SIGTERM, 10)),
     (interrupts.killed_peer, ()),
     (interrupts.asked_peer, ()),
+    (liveness.changed_settings, ()),
+    (liveness.failing, ("loader",)),
+    (liveness.failing, ("callback",)),
+    (liveness.hung, (signal.SIGINT, signal.SIGINT)),
+    (liveness.hung, (signal.SIGTERM,)),
+    (liveness.stuck_peer, ()),
 ]
 HEADER = """\
 # Faults
 
 What `python -m benchmarks.faults` tried and found. Recovered means that everything that had been committed was there
-afterwards, bit for bit, and that the work went on; a checkpoint is committed when `save` returns.
+afterwards, bit for bit, that the work went on, and that nothing of others was changed; a checkpoint is committed when
+`save` returns.
 
 | fault | tried | recovered | lost | silently wrong | what came of it | seconds |
 |---|---|---|---|---|---|---|

@@ -21,7 +21,7 @@ from jreg import train
 from .outcome import Outcome, counted
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def single(signum: signal.Signals, count: int) -> Outcome:
@@ -41,7 +41,7 @@ def _interrupted(folder: Path, signum: signal.Signals, generator: random.Random,
         status = end_of(folder, generator, signum)
         if status not in (-signal.SIGKILL, 143) or (signum == signal.SIGTERM) != (status == 143):
             return f"lost: ended with {status}"
-    return _judged(end_of(folder, generator, None), whole)
+    return judged(end_of(folder, generator, None), whole)
 
 
 def end_of(folder: Path, generator: random.Random, signum: signal.Signals | None) -> str | int:
@@ -58,10 +58,10 @@ def end_of(folder: Path, generator: random.Random, signum: signal.Signals | None
 
 
 @contextmanager
-def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen]:
+def started(folder: Path, *arguments: str, errors: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen]:
     command = [sys.executable, "-m", "benchmarks.faults.target", str(folder), *arguments]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}
     with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
         try:
             yield process
@@ -91,9 +91,9 @@ def killed_peer() -> Outcome:
                 wait_for_steps(runs[0], 5)
                 runs[rank].kill()
                 begin = time.monotonic()
-                status = _waited(runs[1 - rank])
+                status = waited(runs[1 - rank])
                 waits.append(time.monotonic() - begin)
-            results[_after(status not in (None, 0), Path(folder))] += 1
+            results[after(status not in (None, 0), Path(folder))] += 1
     detail = f"the other was gone after {max(waits):.0f} s at most; started again, both"
     return counted("SIGKILL of one of two processes", results, detail)
 
@@ -104,44 +104,52 @@ def asked_peer() -> Outcome:
         with two(Path(folder)) as runs:
             wait_for_steps(runs[0], 5)
             runs[1].send_signal(signal.SIGTERM)
-            statuses = [_waited(run) for run in runs]
-        results = Counter([_after(statuses == [143, 143], Path(folder))])
+            statuses = [waited(run) for run in runs]
+        results = Counter([after(statuses == [143, 143], Path(folder))])
     return counted("SIGTERM to one of two processes", results, f"both left with {statuses}; started again, both")
 
 
-def _after(left_well: bool, folder: Path) -> str:
+def after(left_well: bool, folder: Path) -> str:
     if not left_well:
         return "lost: the other did not leave"
-    return _judged(_end_of_two(folder), _unbroken_end_of_two())
+    return judged(end_of_two(folder), _unbroken_end_of_two())
 
 
-def _judged(end: str | int, whole: str | int) -> str:
+def judged(end: str | int, whole: str | int) -> str:
     return "recovered: ended with every bit of the unbroken run" if end == whole else f"wrong: ended with {end}"
 
 
 @cache
 def _unbroken_end_of_two() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        return _end_of_two(Path(folder))
+        return end_of_two(Path(folder))
 
 
-def _waited(run: subprocess.Popen) -> int | None:
+def waited(run: subprocess.Popen) -> int | None:
     try:
         return run.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         return None
 
 
-def _end_of_two(folder: Path) -> str:
+def end_of_two(folder: Path) -> str:
     with two(folder) as runs:
         ends = [digest_of(run) for run in runs]
     return ends[0] if ends[0] == ends[1] else f"two ends: {ends}"
 
 
 @contextmanager
-def two(folder: Path) -> Iterator[tuple[subprocess.Popen, subprocess.Popen]]:
+def two(
+    folder: Path, *arguments: str, asleep: int | None = None, at: int = 0, errors: int = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen, subprocess.Popen]]:
+    """Two processes of one run; the loader of one may hang at a batch."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         coordinator = f"localhost:{free.getsockname()[1]}"
-    with started(folder, "0", coordinator) as first, started(folder, "1", coordinator) as second:
-        yield first, second
+    first, second = (
+        ["--process", str(rank), "--coordinator", coordinator, *arguments]
+        + (["--loader-hangs-at", str(at)] if rank == asleep else [])
+        for rank in (0, 1)
+    )
+    with started(folder, *first, errors=errors) as one, started(folder, *second, errors=errors) as other:
+        yield one, other

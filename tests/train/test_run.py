@@ -224,11 +224,28 @@ def test_no_batches_and_no_examples_are_refused(name):
         run(**{name: 3})
 
 
+@pytest.mark.parametrize("name", ["train_batches", "valid_batches"])
+def test_leaves_of_several_lengths_are_refused(name):
+    x, y = VALID[0]
+    for batch in ((x, y[:3]), (x[:3], y), (x[:, :1].repeat(3, 1), y[:1])):
+        with pytest.raises(ValueError, match=rf"^run: {name} must have as many examples in every leaf .*got \(\("):
+            run(**{name: [batch]})
+
+
+def test_the_weight_of_a_validation_batch_is_no_matter_of_the_order_of_its_leaves():
+    def measured(name):
+        batches = [{name: np.float32(2.0), "x": np.full((size, 1), size, np.float32)} for size in (1, 3)]
+        measure = train.make_eval(lambda params, _, batch, hyper: {"loss": jnp.mean(batch["x"]) * batch[name]})
+        return run(valid_batches=batches, evaluate=measure, epochs=1).best_value
+
+    assert measured("a") == measured("z") == 5.0
+
+
 # Resume.
 
 
-class StoppedError(Exception):
-    """Ends a run in the middle of its work."""
+class StoppedError(BaseException):
+    """Ends a run in the middle of its work, past every handler of errors, as a kill does."""
 
 
 def stopping_at(count):
@@ -399,6 +416,27 @@ def test_every_step_may_be_skipped_and_resume_is_exact(tmp_path):
     assert_same(run(**options, checkpoints=train.Checkpoints(tmp_path)), whole)
 
 
+def test_the_step_after_a_skipped_one_draws_by_the_batches_taken():
+    """A key by the updates made would draw the noise of the skipped step again."""
+    run_step, state = jax.jit(step), make_state()
+    for epoch in range(2):
+        for position, batch in enumerate(shuffled(epoch)):
+            taken = epoch * NUM_STEPS + position
+            if taken != 2:
+                state, _ = run_step(state, random.fold_in(KEY, taken), batch, HYPER)
+    skipped = run(train_batches=poisoned({2}), non_finite="skip", epochs=2)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), skipped.last, state)
+
+
+def test_a_run_whose_last_epoch_skipped_every_step_has_diverged(tmp_path):
+    every = {"non_finite": "skip", "train_batches": poisoned(range(100))}
+    result = run(**every, checkpoints=train.Checkpoints(tmp_path))
+    assert (result.status, result.num_skipped, int(result.last.step)) == ("diverged", EPOCHS * NUM_STEPS, 0)
+    assert run(**every, checkpoints=train.Checkpoints(tmp_path)).status == "diverged"
+    assert run(non_finite="skip", train_batches=poisoned({8, 9, 10, 11})).status == "diverged"
+    assert run(non_finite="skip", train_batches=poisoned({4, 5, 6, 7})).status == "finished"
+
+
 def test_stop_gives_the_last_good_state(tmp_path):
     checkpoints = train.Checkpoints(tmp_path)
     result = run(train_batches=poisoned({6}), non_finite="stop", checkpoints=checkpoints)
@@ -460,7 +498,8 @@ def test_an_unknown_monitor_is_refused():
     [
         {"epochs": 0}, {"epochs": 2.0}, {"patience": -1}, {"patience": nan}, {"min_delta": -inf}, {"mode": "auto"},
         {"non_finite": "ignore"}, {"save_every": 0}, {"log_every": 0}, {"steps_per_epoch": 0}, {"key": None},
-        {"key": 0}, {"patience": "3"},
+        {"key": 0}, {"patience": "3"}, {"resume": "maybe"}, {"resume": None}, {"grace": -1.0}, {"grace": None},
+        {"stall_timeout": 0.0}, {"stall_timeout": inf}, {"stall_timeout": "1"},
     ],
     ids=str,
 )  # fmt: skip

@@ -2,11 +2,11 @@
 
 import math
 import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -14,18 +14,13 @@ from jax.experimental import multihost_utils
 
 from ..._core import checks
 from ..._core.types import Tree
-from . import _folders, _leaves, _manifest
+from . import _folders, _history, _leaves, _manifest
 from ._lock import locked
-from ._storage import read_arrays, write_arrays
-
-
-class Checkpoint(NamedTuple):
-    """What one checkpoint holds."""
-
-    state: Tree
-    step: int
-    metrics: dict[str, float]
-    notes: Any
+from ._notes import require_json
+from ._reading import Checkpoint, require_whole
+from ._reading import read as read_checkpoint
+from ._search import read_newest
+from ._storage import write_arrays
 
 
 class Checkpoints:
@@ -34,8 +29,9 @@ class Checkpoints:
     A save is written beside the others and renamed when it is complete and on the disk, and only then are old ones
     deleted, so a kill at any moment leaves the one before or the new one. Saving blocks until all this is done. Every
     restore compares each file with the digest that was taken when it was written; a damaged newest checkpoint is passed
-    over for the one before, with a warning. Arrays are stored by orbax, sharded ones by every process that holds a
-    shard: then all processes call `save` and `restore`, on a directory that they share.
+    over for the one before, with a warning. One `Checkpoints` in one thread writes at a time; readers may read beside
+    it. Nothing in the directory is ever changed but what was written here. Arrays are stored by orbax, sharded ones by
+    every process that holds a shard: then all processes call `save` and `restore`, on a directory that they share.
 
     Args:
       directory: made if it is missing.
@@ -88,47 +84,64 @@ class Checkpoints:
         values = ((sign * self._value(step), step) for step in self.steps)
         return min((pair for pair in values if not math.isnan(pair[0])), default=(0.0, None))[1]
 
-    def save(self, state: Tree, step: int, metrics: Mapping[str, Any], *, notes: Any = None) -> None:
+    def save(
+        self,
+        state: Tree,
+        step: int,
+        metrics: Mapping[str, Any],
+        *,
+        notes: Any = None,
+        history: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         """Store a state after `step` updates, and drop what is no longer to keep.
 
         Args:
           state: a pytree of arrays, keys, Python numbers and None.
           step: at least the latest step there is; that one may be saved again and is replaced.
           metrics: numbers, of which `monitor` decides what is best; empty for a checkpoint that is not to compete.
-          notes: anything that JSON can hold.
+          notes: dicts whose keys are names, lists, text, Python numbers, True, False and None.
+          history: named sequences of numbers of one length, such as a loss per epoch. What an earlier checkpoint holds
+            of it is linked and not written again, so that a long one costs a save no more than what is new.
 
         Raises:
-          ValueError: a step before the latest.
+          ValueError: a step before the latest, or one whose name is taken by a link or by something else.
+          TypeError, ValueError: a part of the state, the metrics, the notes or the history that would not come back as
+            it is, named before anything is written.
           KeyError: there are metrics, but `monitor` is not among them.
-          OSError: it could not be written; the checkpoints that were there still are.
-          BlockingIOError: another process is writing here.
+          OSError: the disk did not take it; the checkpoints that were there still are.
+          BlockingIOError: another process, thread or `Checkpoints` is writing here.
         """
         step = _step_number(step)
         if metrics and self.monitor not in metrics:
             raise KeyError(f"save: metrics must hold {self.monitor!r}, which is monitored; got {sorted(metrics)}")
+        require_json(notes)
+        rows = _history.as_history(history)
         content = {
             "step": step,
-            "metrics": {name: float(value) for name, value in metrics.items()},
+            "metrics": {_name(name): _number(name, value) for name, value in metrics.items()},
             "notes": notes,
             "leaves": _leaves.describe(state),
+            "history": {"rows": rows.rows, "parts": _history.num_parts(rows.rows)},
             "jax": jax.__version__,
         }
         arrays = _leaves.stored(state)
         with self.writing():
-            if jax.process_index() == 0:
-                _folders.prepare(self.directory, step, self._damaged)
-            temporary = _folders.temporary(self.directory, step)
+            temporary = None
             try:
-                _barrier("jreg: begin to save")
+                temporary = self._begun(step)
                 write_arrays(temporary, arrays)
                 if jax.process_index() == 0:
-                    _manifest.write(temporary, content)
+                    linked = _history.write(temporary, rows, *self._before(step))
+                    _manifest.write(temporary, content, linked)
                     _folders.commit(temporary, step)
             except Exception as error:
-                _folders.discard(temporary)
+                if temporary is not None:
+                    _folders.discard(temporary)
+                if not isinstance(error, OSError):
+                    raise
                 raise OSError(f"save: step {step} could not be written to {self.directory}: {error}") from error
             if jax.process_index() == 0:
-                _folders.prune(self.directory, {*self.steps[-self.keep :], self.best_step})
+                _folders.prune(self.directory, self.keep, self.best_step)
             _barrier("jreg: saved")
 
     def restore(self, template: Tree, step: int | None = None, *, at: str = "") -> Tree:
@@ -142,47 +155,61 @@ class Checkpoints:
 
         Raises:
           FileNotFoundError: there is no checkpoint, or not of that step.
-          ValueError: the template differs (it lists the paths), or no checkpoint is whole, or not that of `step`.
+          ValueError: the template differs (it lists the paths) or has float64 while jax holds none, or no checkpoint is
+            whole, or not that of `step`.
         """
         return self.load(template, step, at=at).state
 
     def load(self, template: Tree, step: int | None = None, *, at: str = "") -> Checkpoint:
-        """As `restore`, with the step, the metrics and the notes that were saved beside the state."""
-        step = self._whole(step)
-        folder = _folders.listed(self.directory)[step]
-        manifest = _manifest.read(folder, step)
-        saved = _leaves.below(manifest["leaves"], at)
-        wrong = _leaves.differences(list(saved.values()), _leaves.describe(template))
-        if wrong:
-            listed = "\n  ".join(wrong)
-            raise ValueError(f"restore: template must match the checkpoint of step {step} in {folder}:\n  {listed}")
-        arrays = read_arrays(folder, _leaves.wanted(template, saved))
-        state = _leaves.rebuilt(template, saved, arrays)
-        return Checkpoint(state, step, manifest["metrics"], manifest["notes"])
+        """As `restore`, with the step, the metrics, the notes and the history that were saved beside the state."""
+        step = self._agreed(step)
+        read = partial(read_checkpoint, template=template, at=at)
+        return read_newest(self.directory, step, self._damaged, read)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the directory against other processes for longer than one save."""
+        """Hold the directory against other writers for longer than one save."""
         if jax.process_index() != 0:
             yield
             return
         self.directory.mkdir(parents=True, exist_ok=True)
-        with locked(self.directory):
+        with locked(self.directory, self):
             yield
 
     def _value(self, step: int) -> float:
         try:
-            return _manifest.read(_folders.listed(self.directory)[step], step)["metrics"].get(self.monitor, math.nan)
-        except ValueError:
+            manifest = _manifest.read(_folders.listed(self.directory)[step], step)
+        except (ValueError, KeyError):
+            # Damaged, or deleted by a writer meanwhile.
             return math.nan
+        return manifest["metrics"].get(self.monitor, math.nan)
 
-    def _whole(self, step: int | None) -> int:
+    def _begun(self, step: int) -> Path:
+        """A folder to write to, made by the first process for all."""
+        name = 0
+        if jax.process_index() == 0:
+            _folders.prepare(self.directory, step, self._damaged)
+            name = _folders.number_of(_folders.make_temporary(self.directory, step))
+        if jax.process_count() > 1:
+            name = int(multihost_utils.broadcast_one_to_all(np.int32(name)))
+        return _folders.temporary(self.directory, step, name)
+
+    def _before(self, step: int) -> tuple[Path | None, dict[str, str]]:
+        """The checkpoint whose parts of a history may be used again, and its files."""
+        number, folder = max(_folders.listed(self.directory).items(), default=(step, None))
+        try:
+            return folder, {} if folder is None else _manifest.read(folder, number)["files"]
+        except ValueError:
+            return None, {}
+
+    def _agreed(self, step: int | None) -> int | None:
         """The step to read; where there are several processes, the first decides for all."""
         if jax.process_count() == 1:
-            return self._newest_whole(step)
+            return step
         failure, found = None, -1
         try:
-            found = self._newest_whole(step) if jax.process_index() == 0 else -1
+            if jax.process_index() == 0:
+                found = read_newest(self.directory, step, self._damaged, require_whole)
         except (OSError, ValueError) as error:
             failure = error
         found = int(multihost_utils.broadcast_one_to_all(np.int32(found)))
@@ -190,25 +217,17 @@ class Checkpoints:
             raise failure or ValueError("restore: the first process found no checkpoint to restore")
         return found
 
-    def _newest_whole(self, step: int | None) -> int:
-        folders = _folders.listed(self.directory)
-        candidates = sorted(folders, reverse=True) if step is None else [step] if step in folders else []
-        if not candidates:
-            wanted = "a checkpoint" if step is None else f"step {step}"
-            raise FileNotFoundError(f"restore: {self.directory} must hold {wanted}; it holds {sorted(folders)}")
-        reasons = []
-        for candidate in candidates:
-            try:
-                _manifest.verify(folders[candidate], _manifest.read(folders[candidate], candidate))
-            except _manifest.DamagedError as error:
-                self._damaged.add(folders[candidate])
-                reasons.append(f"step {candidate}: {error}")
-                continue
-            if reasons:
-                listed = "; ".join(reasons)
-                warnings.warn(f"restore: took step {candidate}, since later ones are damaged. {listed}", stacklevel=4)
-            return candidate
-        raise ValueError(f"restore: every checkpoint asked for is damaged. {'; '.join(reasons)}")
+
+def _name(name: Any) -> str:
+    if type(name) is not str:
+        raise TypeError(f"save: metrics must have names; got {name!r}")
+    return name
+
+
+def _number(name: str, value: Any) -> float:
+    if not (checks.is_real(value) or isinstance(value, bool | np.bool_)) or np.shape(value):
+        raise TypeError(f"save: metrics must be numbers; {name!r} is {value!r}")
+    return float(value)
 
 
 def _step_number(step: Any) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._core.trees import path_name
 from ..._core.types import Tree
+from ._notes import require_short
 
 SCALARS = (bool, int, float)
 
@@ -33,8 +34,8 @@ def describe(tree: Tree) -> list[Leaf]:
     """The leaves of a tree in order, those that are None among them.
 
     Raises:
-      TypeError: a leaf that is no array, number or None, named by its path.
-      ValueError: two leaves whose paths read the same.
+      TypeError: a leaf that is no array, number or None, or would not come back as it is, named by its path.
+      ValueError: two leaves whose paths read the same, or a number of thousands of digits.
     """
     leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_none)
     described = [_described(path_name(path), leaf) for path, leaf in leaves]
@@ -87,6 +88,22 @@ def rebuilt(template: Tree, saved: dict[int, Leaf], arrays: dict[str, Any]) -> T
     return jax.tree.unflatten(treedef, filled)
 
 
+def require_wide(template: Tree) -> None:
+    """Refuse to narrow what was saved.
+
+    Raises:
+      ValueError: a leaf for jax of a dtype that jax does not hold as it is set now.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(template):
+        if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) and not _is_key(leaf):
+            held = jax.dtypes.canonicalize_dtype(leaf.dtype)
+            if held != leaf.dtype:
+                raise ValueError(
+                    "restore: template must have dtypes that jax holds, and jax_enable_x64 is off; "
+                    f"at {path_name(path) or 'its root'} {leaf.dtype} would become {held}"
+                )
+
+
 def sharding_of(leaf: Any) -> Any:
     """Where a template wants its leaf: None for wherever jax puts a new array."""
     is_free = isinstance(leaf, jax.Array) and not leaf.committed
@@ -106,13 +123,30 @@ def is_local(sharding: Any) -> bool:
 def _described(path: str, leaf: Any) -> Leaf:
     if leaf is None:
         return Leaf(path, "None")
+    place = path or "its root"
     if type(leaf) in SCALARS:
+        if type(leaf) is int:
+            require_short("Checkpoints", "the state", place, leaf)
         return Leaf(path, f"Python {type(leaf).__name__}", value=leaf)
-    if not _is_array(leaf) or np.dtype(object) == leaf.dtype:
+    if not _is_array(leaf):
+        raise TypeError(f"Checkpoints: the state must hold arrays, numbers and None; at {place} it has {leaf!r}")
+    if isinstance(leaf, np.ma.MaskedArray):
         raise TypeError(
-            f"Checkpoints: the state must hold arrays, numbers and None; at {path or 'its root'} it has {leaf!r}"
+            f"Checkpoints: the state must hold its masks as arrays of their own; at {place} it has {leaf!r}"
+        )
+    if not _is_storable(leaf.dtype):
+        raise TypeError(
+            "Checkpoints: the state must hold arrays of bools and numbers, in the byte order of this machine; "
+            f"at {place} it has dtype {leaf.dtype}"
         )
     return Leaf(path, str(leaf.dtype), tuple(leaf.shape))
+
+
+def _is_storable(dtype: Any) -> bool:
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return True
+    is_number = jnp.issubdtype(dtype, np.number) or dtype == np.bool_
+    return is_number and dtype.isnative and dtype not in (np.longdouble, np.clongdouble)
 
 
 def _filled(wanted: Any, leaf: Leaf, data: Any) -> Any:

@@ -47,13 +47,17 @@ def prefetched(batches: Iterator[Tree], sharding: Any, ahead: int = 2) -> Iterat
 
 
 def size(name: str, batch: Tree) -> int:
-    """The number of examples: the length of the first axis, 1 where there is none.
+    """The number of examples: the length of the first axis, 1 where there is none; a leaf without axes holds for all.
 
     Raises:
-      ValueError: there are none, so that no mean over them exists.
+      ValueError: there are none, so that no mean over them exists, or the leaves differ.
     """
     leaves = jax.tree.leaves(batch)
-    count = leaves[0].shape[0] if leaves and leaves[0].ndim else len(leaves[:1])
+    lengths = {leaf.shape[0] for leaf in leaves if leaf.ndim}
+    if len(lengths) > 1:
+        shapes = jax.tree.map(jnp.shape, batch)
+        raise ValueError(f"run: {name} must have as many examples in every leaf of a batch; got {shapes}")
+    count = lengths.pop() if lengths else len(leaves[:1])
     if not count:
         raise ValueError(f"run: {name} must hold examples in every batch; got {jax.tree.map(jnp.shape, batch)}")
     return count

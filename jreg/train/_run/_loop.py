@@ -1,5 +1,6 @@
 """The epochs of a run on the host: feed the device, read it late, judge, save."""
 
+import signal
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
@@ -11,11 +12,14 @@ import numpy as np
 from ..._core.types import Tree
 from .._state import TrainState
 from .._stopping import update_stopping
-from ._batches import opened, prefetched, size, skipped
+from ._batches import END, Batches, opened, prefetched, size, skipped
+from ._measure import weighted_mean
 from ._progress import Display, Event
-from ._signals import Requests
-from ._story import Plan, saved, started
+from ._resume import saved, started
+from ._signals import Requests, UrgentError
+from ._story import Plan
 from ._update import Report, beside, evaluated, update, zero_sums
+from ._watch import Watch
 
 
 class DivergedError(Exception):
@@ -25,33 +29,65 @@ class DivergedError(Exception):
 class Loop:
     """One run: the carry on the device, the story on the host, and what lies between them."""
 
-    def __init__(self, plan: Plan, state: TrainState, requests: Requests) -> None:
-        self.plan, self.requests = plan, requests
-        self.story, self.carry, self.stopping = started(plan, state)
+    def __init__(self, plan: Plan, state: TrainState, requests: Requests, watch: Watch) -> None:
+        self.plan, self.requests, self.watch = plan, requests, watch
+        watch.waits_for("its checkpoint")
+        self.story, self.carry, self.stopping, self.is_resumed = started(plan, state)
         self.first_epoch = self.story.epoch
+        self.saved_at = self._place() if self.is_resumed else None
         self.display: Display = Display(plan.epochs, 0, None)
         self.waiting: tuple[int, Report] | None = None
 
     def run(self, display: Display) -> str:
         """Go through the epochs that are left; tell how it ended."""
         self.display = display
+        if self.is_resumed:
+            self._say("resumed")
+        try:
+            status = self._run()
+        except UrgentError:
+            self._save({})
+            status = "interrupted"
+        except Exception as error:
+            self._rescue(error)
+            raise
+        if self.requests.signum is not None:
+            name = signal.Signals(self.requests.signum).name
+            self._say(f"asked to leave by {name}, " + ("not saved" if self.saved_at is None else "saved"))
+        return status
+
+    def _run(self) -> str:
         try:
             while self.story.epoch < self.plan.epochs and not self._should_stop():
                 if not (self._train() and self._validate()):
                     return "interrupted"
-                if self.requests.agreed(self.story.taken):
+                if self._is_asked():
                     break
         except DivergedError:
+            return "diverged"
+        if self.plan.non_finite == "skip" and self.story.epoch and not self.story.num_good_before:
             return "diverged"
         if self._should_stop():
             return "stopped early"
         return "finished" if self.story.epoch >= self.plan.epochs else "interrupted"
 
+    def _rescue(self, error: Exception) -> None:
+        """Save what is good before an error goes on; in several processes the others would not come to the save."""
+        leaves = jax.tree.leaves(self.carry)
+        if jax.process_count() > 1 or self.saved_at == self._place() or any(leaf.is_deleted() for leaf in leaves):
+            return
+        self.waiting = None
+        try:
+            if self.plan.non_finite == "skip" or int(self.carry.first_bad) < 0:
+                self._save({})
+        except Exception as another:
+            error.add_note(f"run: nor could the state be saved: {another!r}")
+
     def _train(self) -> bool:
         """Take the batches of an epoch; False if asked to leave within it."""
         for batch, is_last in prefetched(self._batches(), self.plan.sharding):
             self._take(batch)
-            leaves = not is_last and self.requests.agreed(self.story.taken)
+            leaves = not is_last and self._is_asked()
             is_due = not is_last and self.plan.save_every and self.story.taken % self.plan.save_every == 0
             if leaves or is_due:
                 self._save({})
@@ -68,6 +104,7 @@ class Loop:
     def _take(self, batch: Tree) -> None:
         plan, story = self.plan, self.story
         size("train_batches", batch)
+        self.watch.waits_for(f"step {story.taken} to begin")
         if not self.carry.sums:
             sums = zero_sums(plan.step, self.carry.state, plan.key, batch, plan.hyper)
             self.carry = self.carry._replace(sums=beside(self.carry.state, sums))
@@ -80,27 +117,41 @@ class Loop:
 
     def _batches(self) -> Iterator[Tree]:
         plan, story = self.plan, self.story
-        batches = opened(plan.train_batches, story.epoch)
-        is_stream = batches is plan.train_batches
-        used_before = story.epoch * (plan.steps_per_epoch or 0) if is_stream and story.epoch == self.first_epoch else 0
-        batches = skipped(batches, used_before + story.position)
+        is_stream = isinstance(plan.train_batches, Iterator)
+        used = story.taken - story.begun if is_stream and story.epoch == self.first_epoch else story.position
+        batches = skipped(self._fetched("train_batches", plan.train_batches), used)
         return batches if plan.steps_per_epoch is None else islice(batches, plan.steps_per_epoch - story.position)
+
+    def _fetched(self, name: str, given: Batches) -> Iterator[Tree]:
+        """The batches of an epoch, each waited for where an urgent request to leave is heard."""
+        story = self.story
+        batches, batch = None, None
+        while batch is not END:
+            self.watch.waits_for(f"a batch of {name} in epoch {story.epoch + 1}, after step {story.taken}")
+            with self.requests.loading():
+                batches = opened(given, story.epoch) if batches is None else batches
+                batch = next(batches, END)
+            if batch is not END:
+                yield batch
 
     def _validate(self) -> bool:
         """End an epoch: measure, judge, save; False if asked to leave before the measure is complete."""
         plan, story = self.plan, self.story
         measured = []
-        for batch, is_last in prefetched(opened(plan.valid_batches, story.epoch), plan.sharding):
-            metrics = evaluated(self.carry.state, batch, plan.hyper, evaluate=plan.evaluate)
-            measured.append((size("valid_batches", batch), metrics))
+        for batch, is_last in prefetched(self._fetched("valid_batches", plan.valid_batches), plan.sharding):
+            self.watch.waits_for(f"the validation of epoch {story.epoch + 1}")
+            count = size("valid_batches", batch)
+            measured.append((count, evaluated(self.carry.state, batch, plan.hyper, evaluate=plan.evaluate)))
             if not is_last and self.requests.signum is not None:
                 self._save({})
                 return False
-        metrics = _weighted_mean(measured, story.epoch)
+        self.watch.waits_for(f"the validation of epoch {story.epoch + 1}")
+        metrics = weighted_mean(measured, story.epoch)
         self._settle()
         self._judge(metrics)
-        self._close_epoch(metrics)
+        event = self._close_epoch(metrics)
         self._save(metrics)
+        self._tell(event)
         return True
 
     def _judge(self, metrics: dict[str, float]) -> None:
@@ -115,31 +166,35 @@ class Loop:
             state = self.carry.state
             self.stopping = _judged(self.stopping, value, state, plan.patience, plan.min_delta, mode=plan.mode)
 
-    def _close_epoch(self, valid_metrics: dict[str, float]) -> None:
+    def _close_epoch(self, valid_metrics: dict[str, float]) -> Event:
         story, monitor = self.story, self.plan.monitor
         sums, num_good = jax.device_get((self.carry.sums, self.carry.num_good))
         means = {name: float(total / np.float32(num_good)) if num_good else nan for name, total in sums.items()}
-        _append(story.train_history, means)
-        _append(story.valid_history, valid_metrics)
         zeros = beside(self.carry.state, ({name: np.float32(0.0) for name in sums}, np.int32(0)))
         self.carry = self.carry._replace(sums=zeros[0], num_good=zeros[1])
         shown = {f"train/{name}": value for name, value in means.items()}
         shown |= {f"valid/{name}": value for name, value in valid_metrics.items()}
+        story.history.append(shown)
         if monitor in means:
             shown["gap"] = valid_metrics[monitor] - means[monitor]
         shown["best"] = float(self.stopping.best_value)
         if num_bad := int(self.carry.num_bad):
             shown["skipped"] = float(num_bad)
-        self._tell(Event("epoch", story.taken, story.epoch, shown))
-        story.epoch, story.position = story.epoch + 1, 0
+        event = Event("epoch", story.taken, story.epoch, shown)
+        story.epoch, story.position, story.num_good_before = story.epoch + 1, 0, int(num_good)
+        return event
 
     def _save(self, metrics: dict[str, float]) -> None:
         self._settle()
+        self.watch.waits_for(f"the save of step {self.story.taken}")
         saved(self.plan, self.story, self.carry, self.stopping, metrics)
+        if self.plan.checkpoints is not None:
+            self.saved_at = self._place()
 
     def _settle(self) -> None:
         """Read all that the device has to say up to here, so that nothing is kept of a state that is not finite."""
         self._read_waiting()
+        self.watch.waits_for(f"step {self.story.taken} to end")
         self._check(int(self.carry.first_bad))
 
     def _read_waiting(self) -> None:
@@ -147,6 +202,7 @@ class Loop:
         if self.waiting is None:
             return
         (step, report), self.waiting = self.waiting, None
+        self.watch.waits_for(f"the numbers of step {step}")
         report = jax.device_get(report)
         self._check(int(report.first_bad))
         metrics = {f"step/{name}": float(value) for name, value in report.metrics.items()}
@@ -165,27 +221,21 @@ class Loop:
     def _tell(self, event: Event) -> None:
         self.display.show(event)
         if self.plan.callback is not None:
+            self.watch.waits_for(f"the callback, with an event of step {event.step}")
             self.plan.callback(event)
+
+    def _say(self, what: str) -> None:
+        self.display.say(f"{what} at step {self.story.taken}, epoch {self.story.epoch + 1}")
+
+    def _place(self) -> tuple[int, int, int]:
+        return self.story.taken, self.story.epoch, self.story.position
+
+    def _is_asked(self) -> bool:
+        self.watch.waits_for(f"the processes to agree whether to leave at step {self.story.taken}")
+        return self.requests.agreed(self.story.taken)
 
     def _should_stop(self) -> bool:
         return self.plan.patience < inf and bool(self.stopping.should_stop)
 
 
 _judged = partial(jax.jit, static_argnames="mode")(update_stopping)
-
-
-def _append(history: dict[str, list[float]], metrics: dict[str, float]) -> None:
-    for name, value in metrics.items():
-        history.setdefault(name, []).append(value)
-
-
-def _weighted_mean(measured: list[tuple[int, dict[str, jax.Array]]], epoch: int) -> dict[str, float]:
-    """The mean over all examples: a short last batch counts for as many as it has."""
-    if not measured:
-        raise ValueError(
-            f"run: valid_batches must yield at least one batch; in epoch {epoch} they yield none. "
-            "A generator serves one epoch alone: pass a list, a loader, or a function of the epoch"
-        )
-    fetched, total = jax.device_get(measured), sum(count for count, _ in measured)
-    mean = {name: sum(count * float(metrics[name]) for count, metrics in fetched) / total for name in fetched[0][1]}
-    return {name: float(np.float32(value)) for name, value in mean.items()}

@@ -35,6 +35,9 @@ class Display:
     def show(self, event: Event) -> None:
         """Take in an event."""
 
+    def say(self, line: str) -> None:
+        """Tell what is no number."""
+
     def close(self) -> None:
         """Leave the terminal as it was."""
 
@@ -46,6 +49,9 @@ class Lines(Display):
         if event.kind == "epoch":
             line = f"epoch {event.epoch + 1} of {self.epochs}, step {event.step}, {text(event)}{self._left(event)}"
             print(line, flush=True)
+
+    def say(self, line: str) -> None:
+        print(line, flush=True)
 
     def _left(self, event: Event) -> str:
         per_step = (time.monotonic() - self.begin) / max(event.step - self.first_step, 1)
@@ -79,6 +85,9 @@ class Bar(Display):
             self.last_epoch = {name: value for name, value in event.metrics.items() if name in ("gap", "best")}
         shown = text(event._replace(metrics=event.metrics | self.last_epoch)) if event.kind == "step" else ""
         self.bar.update(self.task, completed=event.step, epoch=event.epoch + 1, text=shown, total=self._total())
+
+    def say(self, line: str) -> None:
+        self.bar.console.print(line, highlight=False)
 
     def close(self) -> None:
         self.bar.stop()

@@ -17,6 +17,7 @@ from ._loop import Loop
 from ._progress import Event, display
 from ._signals import Interrupted, listening
 from ._story import Plan
+from ._watch import watching
 
 
 class RunResult(NamedTuple):
@@ -55,17 +56,22 @@ def run(
     log_every: int = 10,
     steps_per_epoch: int | None = None,
     sharding: Any = None,
+    resume: Literal["same", "anyway"] = "same",
+    grace: Number = 30.0,
+    stall_timeout: Number | None = None,
 ) -> RunResult:
     """Train on batches from anywhere, validate after each epoch, keep the best state, stop early, save, resume.
 
     `fit` is the same for data on the device. Here the batches come from the host, one after another, and are sent to
     the device two ahead. Step n of the run (counted from 0) draws from fold_in(key, n). With `checkpoints` the run is
     saved after every epoch, and goes on from the newest whole checkpoint if the directory holds one: stopped at any
-    step and resumed, it gives the numbers of the unbroken run, bit for bit, if the batches are the same again.
+    step and resumed, it gives the numbers of the unbroken run, bit for bit, if the batches are the same again. An
+    exception of the batches or the callback goes on to the caller when what is good has been saved (in one process).
 
     SIGTERM and SIGINT end the run after the step that is being made: it is saved, and `Interrupted` is raised, a
-    `SystemExit` with status 143 or 130. A second signal during the save does not disturb it. In a thread other than the
-    main one Python gives no signals.
+    `SystemExit` with status 143 or 130. A second signal during the save does not disturb it. While batches are waited
+    for, a second Ctrl-C ends the wait at once, a SIGTERM after `grace` seconds; then too the run is saved. In a thread
+    other than the main one Python gives no signals, and several processes leave together by jax's notice of a SIGTERM.
 
     Args:
       step: from `make_step`; it is compiled here, once for as long as it is the same function.
@@ -75,8 +81,8 @@ def run(
       train_batches: an iterable that gives the batches of an epoch each time it is iterated (a list, a loader of grain,
         tf.data or torch), or a function of the epoch that returns one: shuffle by the epoch's number, so that the order
         is the same after a resume. Augment in it, by a jitted transform and keys folded by epoch and position: the
-        device does that ahead of the step. Leaves are arrays with the examples on the first axis. A last batch of
-        another size is compiled for once more: drop it or pad it.
+        device does that ahead of the step. Leaves are arrays with the examples on the first axis, as many in each, or
+        scalars. A last batch of another size is compiled for once more: drop it or pad it.
       valid_batches: the same.
       hyper: passed on to `step` and `evaluate`.
       checkpoints: where to save; None never does. It must monitor what the run does.
@@ -88,20 +94,31 @@ def run(
       non_finite: what to do when a step gives a loss or parameters that are not finite, or a NaN in any state. "raise"
         FloatingPointError, which names the step; "skip" the step, leaving the state as it was before; "stop" with that
         state. None of the three saves the bad state. The last two cost a pass over the state.
-      callback: called with an `Event` for every epoch and every `log_every` steps, in each of several processes. To
-        stop the run, raise.
+      callback: called with an `Event` for every epoch, once it is saved, and every `log_every` steps, in each of
+        several processes. To stop the run, raise.
       save_every: save after every so many steps too.
       log_every: the host reads the device once in so many steps, and as many steps late, so that neither waits.
       steps_per_epoch: end an epoch after so many batches; an endless iterator then serves all epochs.
       sharding: where batches go, such as a `NamedSharding` over the first axis; several processes give a part each.
+      resume: "same" goes on with a run of the same settings alone: the values in `hyper`, the tree, shapes and dtypes
+        of the optimizer's state, `patience`, `min_delta`, `non_finite`, `steps_per_epoch`, and no fewer `epochs` than
+        are begun. "anyway" goes on with those that are given. What is written in `step` itself, such as a learning rate
+        that is no part of `hyper`, cannot be compared.
+      grace: after how many seconds a SIGTERM ends a wait for batches.
+      stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for so many
+        seconds: a step, a save, a batch, the callback, or another process that it waits for. Allow for the first step,
+        which is compiled. It acts from a thread, so not while other code holds the interpreter. None never does.
 
     Returns:
       A `RunResult`. `step` of a state counts the updates it has seen; `num_skipped` the batches that were skipped, so
-      checkpoints, numbered by batches taken, are ahead by that.
+      checkpoints, numbered by batches taken, are ahead by that. A run whose last epoch skipped every step has the
+      status "diverged".
 
     Raises:
       Interrupted: a signal asked to leave; its `result` is what was to be returned.
-      ValueError: an epoch without batches, a batch without examples, a checkpoint of another model, optimizer or key.
+      ValueError: an epoch without batches, a batch without examples or with leaves of several lengths, a checkpoint of
+        another model, optimizer or key, or of other settings, each named with both values.
+      BlockingIOError: another run writes to the same directory.
       KeyError: `monitor` is no validation metric.
       TypeError: the key is None.
 
@@ -137,9 +154,12 @@ def run(
         log_every=checks.integer("run", "log_every", log_every),
         steps_per_epoch=None if steps_per_epoch is None else checks.integer("run", "steps_per_epoch", steps_per_epoch),
         sharding=sharding,
+        resume=checks.choice("run", "resume", resume, ("same", "anyway")),
     )
-    with listening() as requests, nullcontext() if checkpoints is None else checkpoints.writing():
-        loop = Loop(plan, state, requests)
+    grace = _at_least_0("grace", grace)
+    writing = nullcontext() if checkpoints is None else checkpoints.writing()
+    with listening(grace) as requests, watching(_seconds(stall_timeout)) as watch, writing:
+        loop = Loop(plan, state, requests, watch)
         length = steps_per_epoch or (len(train_batches) if isinstance(train_batches, Sized) else None)
         with display(progress, plan.epochs, loop.story.taken, length) as shown:
             status = loop.run(shown)
@@ -152,8 +172,8 @@ def run(
 def _result(loop: Loop, status: Any) -> RunResult:
     story, stopping = loop.story, loop.stopping
     train_history, valid_history = (
-        {name: _padded(values, loop.plan.epochs) for name, values in history.items()}
-        for history in (story.train_history, story.valid_history)
+        {name: _padded(values, loop.plan.epochs) for name, values in story.means(kind).items()}
+        for kind in ("train", "valid")
     )
     return RunResult(
         best=stopping.best_params,
@@ -170,6 +190,13 @@ def _result(loop: Loop, status: Any) -> RunResult:
 
 def _padded(values: list[float], length: int) -> np.ndarray:
     return np.array(values + [np.nan] * (length - len(values)), np.float32)
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    checks.valid_number("run", "stall_timeout", value, low=0.0, ends="()")
+    return float(value)
 
 
 def _at_least_0(argument: str, value: Any) -> float:

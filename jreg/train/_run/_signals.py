@@ -1,4 +1,7 @@
-"""Leave a run when asked to: the signal only raises a flag, which the loop reads between steps."""
+"""Leave a run when asked to: the signal only raises a flag, which the loop reads between steps.
+
+A loader that hangs would keep the loop from reading it: a request that has become urgent is raised inside the loader.
+"""
 
 import signal
 import threading
@@ -30,11 +33,21 @@ class Interrupted(SystemExit):
         self.result = result
 
 
-class Requests:
-    """The first signal that asked to leave, or None."""
+class UrgentError(KeyboardInterrupt):
+    """Raised inside a loader that is not to be waited for any longer. Loaders know it as Ctrl-C."""
 
-    def __init__(self) -> None:
+
+class Requests:
+    """The first signal that asked to leave, or None, and whether it has become urgent."""
+
+    def __init__(self, grace: float) -> None:
         self.signum: int | None = None
+        self.is_urgent = False
+        self._is_loading = False
+        self._is_nudged = False
+        self._timer = threading.Timer(grace, self._nudge)
+        self._timer.daemon = True
+        self._open = threading.Lock()
 
     def agreed(self, step: int) -> bool:
         """Whether to leave at this step. Several processes leave together, for the SIGTERM that jax tells them of."""
@@ -42,22 +55,64 @@ class Requests:
             self.signum = signal.SIGTERM
         return self.signum is not None
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """While a loader is waited for, an urgent request is raised at once."""
+        self._is_loading = True
+        try:
+            self.raise_if_urgent()
+            yield
+        finally:
+            self._is_loading = False
+
+    def hear(self, signum: int) -> bool:
+        """Take in a signal; whether it came from outside."""
+        if self._is_nudged:
+            self._is_nudged = False
+            self.raise_if_urgent()
+            return False
+        if self.signum is None:
+            self.signum = signum
+            if signum == signal.SIGTERM:
+                self._timer.start()
+        elif signum == signal.SIGINT:
+            self.is_urgent = True
+        return True
+
+    def close(self) -> None:
+        with self._open:
+            self._timer.cancel()
+            self._is_loading = False
+
+    def raise_if_urgent(self) -> None:
+        if self.is_urgent and self._is_loading:
+            self._is_loading = False
+            raise UrgentError
+
+    def _nudge(self) -> None:
+        """Wake the main thread, which alone runs handlers, from the call in which it waits."""
+        self.is_urgent = True
+        with self._open:
+            if self._is_loading:
+                self._is_nudged = True
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
 
 @contextmanager
-def listening() -> Iterator[Requests]:
+def listening(grace: float = 30.0) -> Iterator[Requests]:
     """Take SIGTERM and SIGINT as requests to leave; the handlers that were there are called too, and put back after.
 
     Python allows handlers in the main thread alone: elsewhere nothing is installed, nor where there are several
     processes, which jax tells of a SIGTERM. A signal that is ignored stays so.
     """
-    requests = Requests()
+    requests = Requests(grace)
     former = {}
 
     def note(signum: int, frame: FrameType | None) -> None:
-        requests.signum = requests.signum or signum
         handler = former[signum]
-        if callable(handler) and handler is not signal.default_int_handler:
+        if requests.hear(signum) and callable(handler) and handler is not signal.default_int_handler:
             handler(signum, frame)
+        requests.raise_if_urgent()
 
     try:
         for signum in _signals_to_take():
@@ -65,6 +120,7 @@ def listening() -> Iterator[Requests]:
             signal.signal(signum, note)
         yield requests
     finally:
+        requests.close()
         for signum, handler in former.items():
             signal.signal(signum, handler)
 

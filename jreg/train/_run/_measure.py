@@ -1,0 +1,16 @@
+"""The validation of an epoch as one number per metric."""
+
+import jax
+import numpy as np
+
+
+def weighted_mean(measured: list[tuple[int, dict[str, jax.Array]]], epoch: int) -> dict[str, float]:
+    """The mean over all examples: a short last batch counts for as many as it has."""
+    if not measured:
+        raise ValueError(
+            f"run: valid_batches must yield at least one batch; in epoch {epoch} they yield none. "
+            "A generator serves one epoch alone: pass a list, a loader, or a function of the epoch"
+        )
+    fetched, total = jax.device_get(measured), sum(count for count, _ in measured)
+    mean = {name: sum(count * float(metrics[name]) for count, metrics in fetched) / total for name in fetched[0][1]}
+    return {name: float(np.float32(value)) for name, value in mean.items()}
