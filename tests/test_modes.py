@@ -13,6 +13,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from tests.calls import CALLS, HOST, Call, is_key, public
 
 SHARDED, WHOLE = PartitionSpec("data"), PartitionSpec()
+HEAVY = ("augment.", "linen.", "nnx.", "train.")
 # Failures that are being fixed elsewhere: to be emptied when those changes meet.
 KNOWN: dict[str, set[str]] = {}
 
@@ -38,9 +39,20 @@ def program(call: Call, given: Any) -> tuple[Callable[..., Any], list[Any]]:
 
 
 @cache
-def expected(call: Call) -> list[np.ndarray]:
+def compiled(call: Call) -> tuple[Callable[..., Any], list[Any]]:
     run, arrays = program(call, call.given)
-    return [np.asarray(leaf) for leaf in jax.jit(run)(*arrays)]
+    return jax.jit(run).lower(*arrays).compile(), arrays
+
+
+@cache
+def expected(call: Call) -> list[np.ndarray]:
+    run, arrays = compiled(call)
+    return [np.asarray(leaf) for leaf in run(*arrays)]
+
+
+def shapes_of(call: Call) -> list[Any]:
+    run, arrays = program(call, call.given)
+    return [(leaf.shape, leaf.dtype) for leaf in jax.eval_shape(run, *arrays)]
 
 
 def assert_same(call: Call, result: Any, **tolerance: float) -> None:
@@ -72,6 +84,19 @@ def wide(leaf: Any) -> Any:
     return np.asarray(leaf).astype(np.int64) if jnp.issubdtype(kind, jnp.signedinteger) else leaf
 
 
+def ran(call: Call, given: Any) -> None:
+    """The same result, by a program of its own.
+
+    The programs of the heavy families take long to compile. A mode that changes how a function is traced, and not what
+    XLA makes of it, only traces theirs.
+    """
+    run, arrays = program(call, given)
+    if call.name.startswith(HEAVY):
+        assert [leaf.shape for leaf in jax.eval_shape(run, *arrays)] == [leaf.shape for leaf in expected(call)]
+    else:
+        assert_same(call, jax.jit(run)(*arrays))
+
+
 def in_x64_mode(call: Call) -> None:
     """Same numbers; data keep their type, be it narrow or wide."""
     narrow = expected(call)
@@ -97,16 +122,13 @@ def on_mesh(call: Call, kind: AxisType) -> None:
 
     expected(call)
     with jax.set_mesh(mesh):
-        given = tuple(place(v, WHOLE if i in call.whole else SHARDED) for i, v in enumerate(call.given))
-        run, arrays = program(call, given)
-        assert_same(call, jax.jit(run)(*arrays))
+        ran(call, tuple(place(v, WHOLE if i in call.whole else SHARDED) for i, v in enumerate(call.given)))
 
 
 def in_shard_map(call: Call) -> None:
     """Each shard gets a copy of all the data, and so has the whole result."""
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
-    given = changed(call, lambda leaf: np.stack([leaf, leaf]))
-    run, arrays = program(call, given)
+    _, arrays = program(call, changed(call, lambda leaf: np.stack([leaf, leaf])))
     run_one, originals = program(call, call.given)
     doubled = [np.ndim(mine) > np.ndim(original) for mine, original in zip(arrays, originals, strict=True)]
 
@@ -115,7 +137,11 @@ def in_shard_map(call: Call) -> None:
         return [jnp.asarray(leaf)[None] for leaf in run_one(*mine)]
 
     specs = tuple(SHARDED if is_doubled else WHOLE for is_doubled in doubled)
-    results = jax.jit(jax.shard_map(shard, mesh=mesh, in_specs=specs, out_specs=SHARDED))(*arrays)
+    on_shards = jax.shard_map(shard, mesh=mesh, in_specs=specs, out_specs=SHARDED)
+    if call.name.startswith(HEAVY):
+        jax.eval_shape(on_shards, *arrays)
+        return
+    results = jax.jit(on_shards)(*arrays)
     for index in range(2):
         assert_same(call, [leaf[index] for leaf in results])
 
@@ -134,36 +160,40 @@ def with_legacy_keys(call: Call) -> None:
 
 
 def under_strict_promotion(call: Call) -> None:
-    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
-        run, arrays = program(call, call.given)
-        shapes = jax.eval_shape(run, *arrays)
-    assert [(s.shape, s.dtype) for s in shapes] == [(e.shape, e.dtype) for e in expected(call)]
-
-
-def under_standard_promotion(call: Call) -> None:
+    """Also what the suite's own settings are not: results have the same types under the standard ones."""
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("allow"):
+        strict = shapes_of(call)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        run, arrays = program(call, call.given)
-        shapes = jax.eval_shape(run, *arrays)
-    assert [(s.shape, s.dtype) for s in shapes] == [(e.shape, e.dtype) for e in expected(call)]
+        assert strict == shapes_of(call)
+
+
+def under_rank_promotion(call: Call) -> None:
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("raise"):
+        shapes_of(call)
 
 
 def under_debug_nans(call: Call) -> None:
+    run, arrays = compiled(call)
     with jax.debug_nans(True):
-        run, arrays = program(call, call.given)
-        assert_same(call, jax.jit(run)(*arrays))
+        assert_same(call, run(*arrays))
 
 
 def without_jit(call: Call) -> None:
     expected(call)
     with jax.disable_jit():
         run, arrays = program(call, call.given)
-        assert_same(call, run(*arrays))
+        if call.name.startswith(HEAVY):
+            jax.eval_shape(run, *arrays)
+        else:
+            assert_same(call, run(*arrays))
 
 
 def exported(call: Call) -> None:
     run, arrays = program(call, call.given)
-    stored = jax.export.export(jax.jit(run))(*arrays).serialize()
-    assert_same(call, jax.jit(jax.export.deserialize(stored).call)(*arrays))
+    stored = jax.export.deserialize(jax.export.export(jax.jit(run))(*arrays).serialize())
+    assert [leaf.shape for leaf in stored.out_avals] == [leaf.shape for leaf in expected(call)]
+    if not call.name.startswith(HEAVY):
+        assert_same(call, jax.jit(stored.call)(*arrays))
 
 
 def on_rows(call: Call, num_rows: int) -> list[np.ndarray]:
@@ -191,7 +221,7 @@ MODES: dict[str, Callable[[Call], None]] = {
     "shard_map": in_shard_map,
     "legacy keys": with_legacy_keys,
     "strict promotion": under_strict_promotion,
-    "standard promotion": under_standard_promotion,
+    "rank promotion": under_rank_promotion,
     "debug_nans": under_debug_nans,
     "disable_jit": without_jit,
     "export": exported,

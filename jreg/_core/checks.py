@@ -101,7 +101,7 @@ def floating(function: str, argument: str, value: Any) -> Float[Array, "..."]:
 
 
 def key(function: str, value: Any) -> Key:
-    """Return `value` if it is one PRNG key, typed or legacy."""
+    """Return `value` if it is one PRNG key, typed or of as many words as the default implementation has."""
     if value is None:
         raise TypeError(f"{function}: key must be a PRNG key, since the result is the noise itself; got None")
     dtype = getattr(value, "dtype", None)
@@ -112,10 +112,14 @@ def key(function: str, value: Any) -> Key:
                 "Map over it with jax.vmap"
             )
         return value
-    if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == (2,):
+    if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == _legacy_shape():
         return jnp.asarray(value)
     shown = f"{dtype}{list(value.shape)}" if dtype is not None else repr(value)
     raise TypeError(f"{function}: key must be a PRNG key such as jax.random.key(0); got {shown}")
+
+
+def _legacy_shape() -> tuple[int, ...]:
+    return (2,) if jax.config.jax_default_prng_impl == "threefry2x32" else jax.eval_shape(jax.random.PRNGKey, 0).shape
 
 
 def axes(function: str, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Inexact
 from .._core import checks, marks
 from .._core.types import Key, Number
 from ..random import hash_bits
+from ._data import droppable
 from ._drop import drop, scale
 
 
@@ -42,7 +43,7 @@ def stochastic_depth(
 
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
     """
-    branch = checks.inexact("stochastic_depth", "branch", branch)
+    branch = droppable("stochastic_depth", "branch", branch)
     rate = checks.scalar("stochastic_depth", "rate", rate, 0.0, 1.0)
     checks.choice("stochastic_depth", "mode", mode, ("row", "batch"))
     checks.choice("stochastic_depth", "rescale", rescale, ("train", "inference"))

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Inexact
 from .._core import checks, marks
 from .._core.types import Key, Number
 from ..random import keep_mask
+from ._data import droppable
 from ._drop import scale
 
 # 8 steps reached float32's precision on maps of up to 10**6 places, at rates from 1e-6 to 1 - 2**-24.
@@ -58,7 +59,7 @@ def dropblock(
 
     Ghiasi et al., DropBlock: A Regularization Method for Convolutional Networks, NeurIPS 2018.
     """
-    x = checks.inexact("dropblock", "x", x)
+    x = droppable("dropblock", "x", x)
     rate = checks.scalar("dropblock", "rate", rate, 0.0, 1.0)
     blocks = _blocks(x.shape, block_size, spatial_axes)
     if key is None:

@@ -7,6 +7,7 @@ import jax
 from .._core import checks, trees
 from .._core.types import Key, Number, Tree, Where
 from ..random import hash_bits, split_like
+from ._data import droppable
 from ._drop import drop
 
 
@@ -57,3 +58,5 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = 
 def _array_if_taken(path: Any, leaf: Any, is_taken: bool) -> None:
     if is_taken and not hasattr(leaf, "shape"):
         raise TypeError(f"dropconnect: weights must hold arrays; at {trees.path_name(path)} it has {leaf!r}")
+    if is_taken:
+        droppable("dropconnect", "weights", leaf)

@@ -7,11 +7,13 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes, marks
+from .._core import checks, dtypes, marks, shardings
 from .._core.types import Key, Number
 from ..random import keep_mask, normal, split_array
+from ._data import droppable
 from ._drop import inverse_share, scale
 
 
@@ -59,7 +61,14 @@ def dropconnect_dense(
     key = checks.key("dropconnect_dense", key)
     if masks == "gaussian":
         return _gaussian_product(key, *_real("dropconnect_dense", x, kernel), rate)
-    return _masked_products(key, x, kernel, rate, num_masks=num_masks)
+    products = partial(_masked_products, num_masks=num_masks)
+    return shardings.as_on_auto_axes(products, _spec(x, kernel), key, x, kernel, rate)
+
+
+def _spec(x: Array, kernel: Array) -> PartitionSpec:
+    """How the product lies: in the shards of x's batch, and along the last axis in those of the kernel."""
+    rows, columns = shardings.spec_like(x, x.shape)[:-1], shardings.spec_like(kernel, kernel.shape)[-1]
+    return PartitionSpec(*rows, None if columns in rows else columns)
 
 
 def dropconnect_moments(
@@ -139,7 +148,7 @@ def _moments(x: Array, kernel: Array, rate: Array) -> tuple[Array, Array]:
 
 
 def _checked(function: str, x: Array, kernel: Array, rate: Number) -> tuple[Array, Array, Array]:
-    x, kernel = checks.inexact(function, "x", x), checks.inexact(function, "kernel", kernel)
+    x, kernel = droppable(function, "x", x), droppable(function, "kernel", kernel)
     if kernel.ndim != 2 or x.ndim == 0 or x.shape[-1] != kernel.shape[0]:
         raise ValueError(
             f"{function}: kernel must be (features_in, features_out) for x of shape {x.shape}; got shape {kernel.shape}"

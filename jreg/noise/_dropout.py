@@ -7,6 +7,7 @@ from jaxtyping import Array, Inexact
 from .._core import checks
 from .._core.types import Bits, Key, Numbers
 from ..random import hash_bits
+from ._data import droppable
 from ._drop import drop
 
 
@@ -24,6 +25,9 @@ def dropout(
 
     Along `shared_axes` one draw serves all elements. `dropout(None, x, rate)` is x. A NaN in a dropped place becomes 0.
 
+    The mask depends on key, shape and rate alone, so inside `jax.shard_map` one key gives every shard the same mask.
+    Fold the shard's index into the key once, outermost: `random.fold_in(key, jax.lax.axis_index(name))`.
+
     Args:
       key: one key, or None for no noise.
       rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes, such as (batch, 1). Its
@@ -34,7 +38,7 @@ def dropout(
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one gives NaN.
-      TypeError: x holds integers, or `key` is no key.
+      TypeError: x holds integers or a dtype without a 0, or `key` is no key.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -97,7 +101,7 @@ def drop_slices(
     axes_argument: str = "shared_axes",
 ) -> Array:
     """Check the arguments of a dropout and draw once per slice along `shared_axes`; `axes_argument` is their name."""
-    x = checks.inexact(function, "x", x)
+    x = droppable(function, "x", x)
     rate = checks.broadcastable(function, "rate", checks.rate(function, rate), x.shape)
     shared = checks.axes(function, axes_argument, shared_axes, x.ndim)
     if key is None:
