@@ -42,6 +42,7 @@ def step_without_key():
 BAD = [
     # keys
     (lambda: noise.dropout(0, X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got 0"),
+    (lambda: noise.dropout(np, X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got <module 'numpy'"),
     (lambda: noise.dropout("key", X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got 'key'"),
     (lambda: noise.dropout(KEYS, X, 0.5), ValueError, r"dropout: key must be a single key; got .*\(4,\).*jax.vmap"),
     (lambda: noise.dropout(jnp.zeros(3, jnp.uint32), X, 0.5), TypeError, r"key must be .*; got uint32\[3\]"),

@@ -114,7 +114,7 @@ def key(function: str, value: Any) -> Key:
         return value
     if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == _legacy_shape():
         return jnp.asarray(value)
-    shown = f"{dtype}{list(value.shape)}" if dtype is not None else repr(value)
+    shown = f"{dtype}{list(value.shape)}" if isinstance(value, jax.Array | np.ndarray) else repr(value)
     raise TypeError(f"{function}: key must be a PRNG key such as jax.random.key(0); got {shown}")
 
 
