@@ -15,7 +15,20 @@ from tests.calls import CALLS, HOST, Call, is_key, public
 SHARDED, WHOLE = PartitionSpec("data"), PartitionSpec()
 HEAVY = ("augment.", "linen.", "nnx.", "train.")
 # Failures that are being fixed elsewhere: to be emptied when those changes meet.
-KNOWN: dict[str, set[str]] = {}
+KNOWN: dict[str, set[str]] = {
+    "noise.concrete_regularizer": {"x64 mode"},
+    "penalty.orthogonality": {"explicit mesh"},
+    "penalty.spectral": {"explicit mesh", "shard_map"},
+    "penalty.jacobian": {"explicit mesh", "shard_map"},
+    "penalty.jacobian, exact": {"explicit mesh", "shard_map"},
+    "targets.smoothed_cross_entropy, ids": {"explicit mesh"},
+    "norm.batch_norm, where": {"explicit mesh"},
+    "norm.recalibrate": {"shard_map"},
+    "norm.spectral_normalize": {"explicit mesh"},
+    "train.update_stopping": {"x64 mode"},
+    "train.fit": {"explicit mesh", "shard_map"},
+    "diagnose.sparsity": {"x64 mode"},
+}
 
 
 def plain(tree: Any) -> list[Any]:
