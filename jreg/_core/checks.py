@@ -119,7 +119,8 @@ def key(function: str, value: Any) -> Key:
 
 
 def _legacy_shape() -> tuple[int, ...]:
-    return (2,) if jax.config.jax_default_prng_impl == "threefry2x32" else jax.eval_shape(jax.random.PRNGKey, 0).shape
+    config: Any = jax.config
+    return (2,) if config.jax_default_prng_impl == "threefry2x32" else jax.eval_shape(jax.random.PRNGKey, 0).shape
 
 
 def axes(function: str, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:

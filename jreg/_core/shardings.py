@@ -19,7 +19,8 @@ def as_on_auto_axes(fn: Callable[..., Array], spec: PartitionSpec, *args: Array)
     explicit = [mesh for mesh in meshes if mesh.explicit_axes]
     if not explicit:
         return fn(*args)
-    return jax.sharding.auto_axes(fn, out_sharding=NamedSharding(explicit[0], spec))(*args)
+    spread: Any = jax.sharding.auto_axes(fn, out_sharding=NamedSharding(explicit[0], spec))
+    return spread(*args)
 
 
 def spec_like(model: Array, shape: tuple[int, ...]) -> PartitionSpec:
