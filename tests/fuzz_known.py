@@ -264,4 +264,7 @@ KNOWN: dict[str, dict[str, str]] = {
         "params": "big_endian",
         "stopping": "text",
     },
+    "penalty.l2_sp": {
+        "reference": "float8",
+    },
 }
