@@ -4,13 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 RECORDS ?= benchmarks/results/cpu.json benchmarks/results/cpu_huge_pages.json
 
-.PHONY: demo test lint bench bench-report faults clean
+.PHONY: demo test fuzz lint bench bench-report faults clean
 
 demo: .venv/examples
 	$(BIN)/python -m examples.compare --out results
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+# Calls with spoiled arguments, for about an hour; `make test` runs a short, fixed choice of them.
+fuzz: .venv/dev
+	FUZZ=hour $(BIN)/python -m pytest tests/test_fuzz.py
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

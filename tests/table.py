@@ -66,8 +66,8 @@ STD = {
     "drops_to_zero": False,
     "linear": False,
     "rates": (0.0, 0.5, 2.0),
-    "bad_rates": (-0.1, nan, -inf),
-    "domain": "std must be at least 0",
+    "bad_rates": (-0.1, nan, inf, -inf),
+    "domain": "std must be finite and at least 0",
 }
 
 

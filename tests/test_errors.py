@@ -1,5 +1,7 @@
 """Bad input, as one table: what is called, and the message that names function, argument and value."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from jreg import augment, diagnose, noise, norm, optim, penalty, random, targets
 KEY = jax.random.key(0)
 KEYS = jax.random.split(KEY, 4)
 X = jnp.ones((4, 3))
+PLAIN_POWERS = X.astype(jnp.float8_e8m0fnu)
 IDS = jnp.array([0, 1, 2, 0])
 IMAGE = jnp.ones((4, 8, 8, 3))
 PARAMS = {"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
@@ -39,6 +42,7 @@ def step_without_key():
 BAD = [
     # keys
     (lambda: noise.dropout(0, X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got 0"),
+    (lambda: noise.dropout(np, X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got <module 'numpy'"),
     (lambda: noise.dropout("key", X, 0.5), TypeError, r"dropout: key must be a PRNG key .*; got 'key'"),
     (lambda: noise.dropout(KEYS, X, 0.5), ValueError, r"dropout: key must be a single key; got .*\(4,\).*jax.vmap"),
     (lambda: noise.dropout(jnp.zeros(3, jnp.uint32), X, 0.5), TypeError, r"key must be .*; got uint32\[3\]"),
@@ -109,6 +113,25 @@ BAD = [
         r"stochastic_depth: rescale must be one of",
     ),
     (lambda: noise.stochastic_depth(KEY, jnp.float32(1.0), 0.5), ValueError, r"branch must have a batch axis"),
+    (lambda: random.normal(KEY, (3,), jnp.inf), ValueError, r"^normal: std must be finite and at least 0; got inf$"),
+    *(
+        (
+            partial(call, PLAIN_POWERS),
+            TypeError,
+            rf"^{name}: {argument} must be of a dtype with a 0; got float8_e8m0fnu$",
+        )
+        for name, argument, call in (
+            ("dropout", "x", lambda x: noise.dropout(KEY, x, 0.5)),
+            ("spatial_dropout", "x", lambda x: noise.spatial_dropout(KEY, x, 0.5, spatial_axes=0)),
+            ("variational_dropout", "x", lambda x: noise.variational_dropout(KEY, x, 0.5)),
+            ("stochastic_depth", "branch", lambda x: noise.stochastic_depth(KEY, x, 0.5)),
+            ("dropblock", "x", lambda x: noise.dropblock(KEY, x, 0.5, block_size=2, spatial_axes=0)),
+            ("dropconnect", "weights", lambda x: noise.dropconnect(KEY, x, 0.5)),
+            ("dropconnect_dense", "x", lambda x: noise.dropconnect_dense(KEY, x, X.T, 0.5)),
+            ("dropconnect_dense", "kernel", lambda x: noise.dropconnect_dense(KEY, X.T, x, 0.5)),
+            ("residual", "x", lambda x: noise.residual(lambda key, x: x, KEY, x, 0.5, skip="cond")),
+        )
+    ),
     # selections
     (
         lambda: noise.dropconnect(KEY, PARAMS, 0.5, where=optim.matching("conv")),

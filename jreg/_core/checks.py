@@ -138,7 +138,7 @@ def words(function: str, argument: str, value: Any) -> UInt32[Array, "..."]:
 
 
 def key(function: str, value: Any) -> Key:
-    """Return `value` if it is one PRNG key, typed or legacy."""
+    """Return `value` if it is one PRNG key, typed or of as many words as the default implementation has."""
     if value is None:
         raise TypeError(f"{function}: key must be a PRNG key, since the result is the noise itself; got None")
     dtype = getattr(value, "dtype", None)
@@ -149,10 +149,15 @@ def key(function: str, value: Any) -> Key:
                 "Map over it with jax.vmap"
             )
         return value
-    if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == (2,):
+    if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == _legacy_shape():
         return jnp.asarray(value)
-    shown = f"{dtype}{list(value.shape)}" if dtype is not None else repr(value)
+    shown = f"{dtype}{list(value.shape)}" if isinstance(value, jax.Array | np.ndarray) else repr(value)
     raise TypeError(f"{function}: key must be a PRNG key such as jax.random.key(0); got {shown}")
+
+
+def _legacy_shape() -> tuple[int, ...]:
+    config: Any = jax.config
+    return (2,) if config.jax_default_prng_impl == "threefry2x32" else jax.eval_shape(jax.random.PRNGKey, 0).shape
 
 
 def broadcastable(function: str, argument: str, value: T, shape: tuple[int, ...]) -> T:

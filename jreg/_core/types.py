@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, ArrayLike, PyTree, Real, UInt32
 
 Key: TypeAlias = jax.Array
-"""A typed key (`jax.random.key`), scalar; a legacy `uint32[2]` key where `jax.random` accepts one."""
+"""A typed key (`jax.random.key`), scalar; or a legacy one, the words that `jax.random.PRNGKey` gives."""
 
 Number: TypeAlias = Real[ArrayLike, ""]
 """A Python number or a traced scalar: schedule it, `vmap` over it, no recompilation."""

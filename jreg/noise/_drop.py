@@ -54,9 +54,9 @@ def loaded_early(key: Key, x: Array) -> Array:
 
 
 def inverse_share(rate: Array) -> Array:
-    """1 / (1 - rate); at rate 1, where nothing is kept, a number that is finite, as its gradient is."""
+    """1 / (1 - rate), and 0 at rate 1, where nothing is kept and 1/0 would make the gradient NaN."""
     share = 1.0 - rate
-    return marks.kept(1.0 / jnp.maximum(share, jnp.finfo(share.dtype).epsneg))
+    return marks.kept(lax.sign(share) / jnp.maximum(share, jnp.finfo(share.dtype).epsneg))
 
 
 def widely_scaled(x: Array, factor: Array) -> Float[Array, "..."]:

@@ -57,3 +57,5 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = 
 def _array_if_taken(path: Any, leaf: Any, is_taken: bool) -> None:
     if is_taken and not hasattr(leaf, "shape"):
         raise TypeError(f"dropconnect: weights must hold arrays; at {trees.path_name(path)} it has {leaf!r}")
+    if is_taken:
+        checks.inexact("dropconnect", "weights", leaf)

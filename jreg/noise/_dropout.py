@@ -24,6 +24,9 @@ def dropout(
 
     Along `shared_axes` one draw serves all elements. `dropout(None, x, rate)` is x. A NaN in a dropped place becomes 0.
 
+    The mask depends on key, shape and rate alone, so inside `jax.shard_map` one key gives every shard the same mask.
+    Fold the shard's index into the key once, outermost: `random.fold_in(key, jax.lax.axis_index(name))`.
+
     Args:
       key: one key, or None for no noise.
       rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes, such as (batch, 1). Its
@@ -34,7 +37,7 @@ def dropout(
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one gives NaN.
-      TypeError: x holds integers, or `key` is no key.
+      TypeError: x holds integers or a dtype without a 0, or `key` is no key.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise

@@ -60,7 +60,7 @@ def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -
         learned: its gradient is that of the draw.
 
     Raises:
-      ValueError: a concrete `std` below 0. A traced one gives NaN.
+      ValueError: a concrete `std` below 0 or infinite. A traced one gives NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -71,7 +71,9 @@ def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -
     Bishop, Training with Noise is Equivalent to Tikhonov Regularization, Neural Computation 1995.
     """
     x = checks.inexact("gaussian_noise", "x", x)
-    std = checks.broadcastable("gaussian_noise", "std", checks.number("gaussian_noise", "std", std, 0.0), x.shape)
+    std = checks.broadcastable(
+        "gaussian_noise", "std", checks.number("gaussian_noise", "std", std, 0.0, ends="[)"), x.shape
+    )
     return x if key is None else add_normal(checks.key("gaussian_noise", key), x, std, function="gaussian_noise")
 
 

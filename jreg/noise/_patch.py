@@ -1,9 +1,11 @@
 """Patch dropout: train a transformer on fewer tokens."""
 
+from functools import partial
+
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
-from .._core import checks, marks
+from .._core import checks, marks, shardings
 from .._core.types import Key
 from ..random import hash_bits
 
@@ -46,11 +48,14 @@ def patch_dropout(
     if key is None:
         return tokens
     key = checks.key("patch_dropout", key)
-    return marks.returns("patch_dropout", _kept(key, marks.reads("patch_dropout", tokens), num_kept, num_prefix))
+    tokens = marks.reads("patch_dropout", tokens)
+    words = hash_bits(key, (tokens.shape[0], length))
+    spec = shardings.spec_like(tokens, (tokens.shape[0], num_prefix + num_kept, *tokens.shape[2:]))
+    kept = shardings.as_on_auto_axes(partial(_kept, num_kept=num_kept, num_prefix=num_prefix), spec, words, tokens)
+    return marks.returns("patch_dropout", kept)
 
 
-def _kept(key: Key, tokens: Array, num_kept: int, num_prefix: int) -> Array:
-    words = hash_bits(key, (tokens.shape[0], tokens.shape[1] - num_prefix))
+def _kept(words: Array, tokens: Array, *, num_kept: int, num_prefix: int) -> Array:
     # A stable sort breaks ties alike on every device, which `lax.top_k` does not promise.
     chosen = jnp.sort(jnp.argsort(words, axis=1)[:, :num_kept], axis=1) + num_prefix
     rows = jnp.arange(tokens.shape[0])[:, None]

@@ -24,7 +24,7 @@ def weight_noise(key: Key | None, weights: Tree, std: Number, *, where: Where = 
         kernels, so neither biases nor scales of norms.
 
     Raises:
-      ValueError: a concrete `std` below 0 (a traced one gives NaN), or `where` selects nothing.
+      ValueError: a concrete `std` below 0 or infinite (a traced one gives NaN), or `where` selects nothing.
       TypeError: a leaf that is no array, named by its path.
 
     >>> import jax, jax.numpy as jnp
@@ -36,7 +36,7 @@ def weight_noise(key: Key | None, weights: Tree, std: Number, *, where: Where = 
 
     Graves, Practical Variational Inference for Neural Networks, NIPS 2011.
     """
-    std = checks.scalar("weight_noise", "std", std, 0.0)
+    std = checks.scalar("weight_noise", "std", std, 0.0, ends="[)")
     taken = trees.selection("weight_noise", where, weights)
     if key is None:
         return weights

@@ -47,7 +47,7 @@ def normal(key: Key, shape: tuple[int, ...], std: Numbers) -> Float32[Array, "*s
       std: standard deviation, at least 0; a scalar or an array that broadcasts against `shape`.
 
     Raises:
-      ValueError: a concrete `std` below 0. A traced one gives NaN.
+      ValueError: a concrete `std` below 0 or infinite. A traced one gives NaN.
 
     >>> import jax
     >>> from jreg import random
@@ -56,7 +56,7 @@ def normal(key: Key, shape: tuple[int, ...], std: Numbers) -> Float32[Array, "*s
     True
     """
     key, shape = checks.key("normal", key), checks.shape("normal", shape)
-    std = checks.broadcastable("normal", "std", checks.number("normal", "std", std, 0.0), shape)
+    std = checks.broadcastable("normal", "std", checks.number("normal", "std", std, 0.0, ends="[)"), shape)
     draws = (std.astype(jnp.float32) * np.float32(2.0**0.5)) * lax.erf_inv(signed_uniform(key, shape))
     # The clamp changes no value. Without it a compiler may fuse the product with a sum that reads it, or may not, and
     # eager and jitted calls differ in the last bit.

@@ -60,7 +60,7 @@ def test_every_shard_draws_its_own_block_of_one_mask():
     np.testing.assert_array_equal(mask(KEY), random.keep_mask(KEY, (8, 16), 0.5))
 
 
-HUGE = [(3, 2**31, 4), (2, 2**31 + 1, 2), (17, 2**28 + 1, 16), (5, 2**20, 2**20, 8), (2**31, 2**31, 2**31, 2)]
+HUGE = [(3, 2**31, 4), (2, 2**31 + 1, 2), (17, 2**28 + 1, 16), (5, 2**20, 2**20, 8), (2**20, 2**20, 2**20, 4)]
 
 
 @pytest.mark.parametrize("whole", HUGE, ids=str)
@@ -129,7 +129,9 @@ def test_what_is_no_block_is_refused(draw, arguments, error, message):
         draw(KEY, (2, 3, 2), **arguments)
 
 
-@pytest.mark.parametrize("shape", ["ab", None, 2.0, (2.0,), (-1,), (True,), 10**400], ids=repr)
+@pytest.mark.parametrize(
+    "shape", ["ab", None, 2.0, (2.0,), (-1,), (True,), (10**400,)], ids=lambda shape: str(shape)[:9]
+)
 def test_what_is_no_shape_is_refused(shape):
-    with pytest.raises((TypeError, ValueError), match=r"^hash_bits: shape must be"):
+    with pytest.raises((TypeError, ValueError), match=r"^hash_bits: shape must (be|hold) "):
         random.hash_bits(KEY, shape)

@@ -180,3 +180,17 @@ def test_a_number_of_children_that_is_no_count_is_refused(num, error):
 def test_a_traced_number_of_children_is_refused():
     with pytest.raises(TypeError, match=r"split: num must be a Python int"):
         jax.jit(random.split)(KEY, 3)
+
+
+@pytest.mark.parametrize("implementation", ["rbg", "unsafe_rbg"])
+def test_a_legacy_key_has_the_words_of_the_default_implementation(implementation):
+    """flax takes the four words that `PRNGKey` gives there."""
+    with jax.default_prng_impl(implementation):
+        typed, legacy = jax.random.key(7), jax.random.PRNGKey(7)
+        assert legacy.shape == (4,)
+        np.testing.assert_array_equal(random.hash_bits(legacy, (64,)), random.hash_bits(typed, (64,)))
+        np.testing.assert_array_equal(random.split_array(legacy, 3), words(random.split_array(typed, 3)))
+        with pytest.raises(TypeError, match=r"split: key must be a PRNG key .*; got uint32\[2\]"):
+            random.split(words(KEY))
+    with pytest.raises(TypeError, match=r"split: key must be a PRNG key .*; got uint32\[4\]"):
+        random.split(legacy)
