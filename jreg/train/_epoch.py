@@ -45,8 +45,7 @@ def pass_over(
     rows = order[positions % order.size].reshape(num_full, batch_size)
     inputs = keys[:num_full], rows, weights
     if num_full:
-        first = jax.tree.map(lambda leaf: leaf[0], inputs)
-        state = settled(lambda state: run(state, first)[0], state, data, hyper)
+        state = settled(lambda state: run(state, jax.tree.map(lambda leaf: leaf[0], inputs))[0], state, data, hyper)
     state, found = lax.scan(run, state, inputs)
     if last_batch == "keep" and num_left:
         state, last = run(state, (keys[-1], order[-num_left:], jnp.ones(num_left, jnp.float32)))
