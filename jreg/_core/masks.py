@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from . import marks
+from . import marks, varying
 
 
 def above(words: UInt32[Array, "..."], rate: Float[Array, "..."]) -> Bool[Array, "..."]:
@@ -33,4 +33,5 @@ def _threshold(rate: Float[Array, "..."]) -> Int32[Array, "..."]:
 
 def where(mask: Bool[Array, "..."], x: Array, other: Array) -> jax.Array:
     """`jnp.where(mask, x, other)` in the shape of x, in the fewest operations, as every site of noise traces it."""
-    return lax.select(jnp.broadcast_to(mask, x.shape), x, jnp.broadcast_to(other, x.shape))
+    whole = (varying.placed_like(jnp.broadcast_to(part, x.shape), x) for part in (mask, other))
+    return lax.select(next(whole), x, next(whole))
