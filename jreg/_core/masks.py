@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from . import marks
+from .placement import placed_like
 
 
 def above(words: UInt32[Array, "..."], rate: Float[Array, "..."]) -> Bool[Array, "..."]:
@@ -33,4 +34,4 @@ def _threshold(rate: Float[Array, "..."]) -> Int32[Array, "..."]:
 
 def where(mask: Bool[Array, "..."], x: Array, other: Array) -> jax.Array:
     """`jnp.where(mask, x, other)` in the shape of x, in the fewest operations, as every site of noise traces it."""
-    return lax.select(jnp.broadcast_to(mask, x.shape), x, jnp.broadcast_to(other, x.shape))
+    return lax.select(*(placed_like(jnp.broadcast_to(each, x.shape), x) for each in (mask, x, other)))

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact
 
 from .._core import checks, dtypes, marks
+from .._core.placement import placed_like
 from .._core.types import Number
 from ._moments import Mask
 from ._normalize import ghost_batches, moved, row, scaled, whole_batch
-from ._shards import Shards, checked_shards, placed_like
+from ._shards import Shards, checked_shards
 
 
 class BatchNormParams(NamedTuple):

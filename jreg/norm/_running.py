@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from .._core import checks
+from .._core.placement import settled
 from .._core.types import Number, Tree
 
 
@@ -82,4 +83,6 @@ def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) 
         count, data = batch
         return fn(stats, data, count / (count + 1.0)), None
 
-    return lax.scan(step, stats, (counts, batches))[0]
+    first = counts[0], jax.tree.map(lambda leaf: leaf[0], batches)
+    start = settled(lambda stats: step(stats, first)[0], stats, batches)
+    return lax.scan(step, start, (counts, batches))[0]

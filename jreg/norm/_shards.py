@@ -1,4 +1,4 @@
-"""Sums over named axes, and placement on meshes whose shardings are part of an array's type."""
+"""Sums over named axes."""
 
 from operator import index
 from typing import Any, NamedTuple
@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 AxisName = str | tuple[str, ...] | None
@@ -66,20 +65,3 @@ def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any) -
             f"got {axis_index_groups!r}"
         )
     return Shards(axis_name, [group for group in groups if group], function)
-
-
-def placed_like(value: Array, reference: Array) -> Array:
-    """`value` with the sharding of `reference`, where a mesh has explicit axes and XLA will not choose by itself."""
-    return _placed(value, jax.typeof(reference).sharding.spec, (reference, value))
-
-
-def gathered(value: Array) -> Array:
-    """`value` whole on every device, where a mesh has explicit axes."""
-    return _placed(value, PartitionSpec(), (value,))
-
-
-def _placed(value: Array, spec: PartitionSpec, arrays: tuple[Array, ...]) -> Array:
-    for mesh in (jax.typeof(array).sharding.mesh for array in arrays):
-        if AxisType.Explicit in mesh.axis_types:
-            return jax.sharding.reshard(value, NamedSharding(mesh, spec))
-    return value

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Inexact, PyTree
 from .. import random
 from .._core import checks, norms
 from .._core.types import Key
-from .._core.varying import placed_like
+from .._core.placement import placed_like
 from ._sums import absolute, add, half_square, wide
 
 

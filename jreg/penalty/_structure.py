@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Inexact
 
 from .._core import checks, norms, trees
 from .._core.types import Tree, Where
-from .._core.varying import gathered, varying_like
+from .._core.placement import gathered, varying_like
 from ._sums import half_square, total, wide
 
 _multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)

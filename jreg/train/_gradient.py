@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from .._core.types import Key, Tree
-from .._core.varying import settled
+from .._core.placement import settled
 from ..random import split_array
 from ._contract import loss_parts
 

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import checks, dtypes
+from ..._core.placement import placed_along
 from ..._core.spoil import marking, spoiled
 from ..._core.types import Numbers
 
@@ -82,7 +83,9 @@ def moved(
     All parts of an example are spoiled where one of `numbers` is NaN.
     """
     parts = parts_of(function, x)
-    for _ in batch_shape(x):
+    lead = len(batch_shape(x))
+    operands = tuple(placed_along(operand, parts["image"], lead) for operand in operands)
+    for _ in range(lead):
         move = jax.vmap(move)
     return with_parts(x, {name: spoiled(part, *numbers) for name, part in move(parts, *operands).items()})
 

@@ -47,7 +47,7 @@ def words_of(
     for argument, values in ids.items():
         whole = [checks.integer(function, argument, value, low=-(2**63)) for value in values]
         places = [tokens == value for value in whole if info.min <= value <= info.max]
-        found[argument] = jnp.stack([jnp.zeros(tokens.shape, bool), *places]).any(0)
+        found[argument] = jnp.stack([jnp.zeros_like(tokens, bool), *places]).any(0)
     return ~(found["padding_id"] | found["special_ids"]), found["padding_id"]
 
 
