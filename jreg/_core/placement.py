@@ -50,7 +50,7 @@ def looked_up(table: Array, ids: Array) -> Array:
 
 
 def as_on_auto_axes(fn: Callable[..., T], specs: Tree, *args: Tree) -> T:
-    """`fn(*args)`, whose results lie as `specs` say, a prefix of them; on a mesh without explicit axes, as XLA likes."""
+    """`fn(*args)`, whose results lie as a prefix of them, `specs`, says; without explicit axes, as XLA likes."""
     mesh = _mesh(*jax.tree.leaves(args))
     if mesh is None:
         return fn(*args)

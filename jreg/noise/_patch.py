@@ -71,8 +71,7 @@ def _static_rate(rate: float) -> float:
 
 
 def _sequences(tokens: Array) -> Array:
-    if not hasattr(tokens, "dtype") or not hasattr(tokens, "shape"):
-        raise TypeError(f"patch_dropout: tokens must be an array; got {type(tokens).__name__}")
+    tokens = checks.array("patch_dropout", "tokens", tokens)
     if len(tokens.shape) < 2:
         raise ValueError(f"patch_dropout: tokens must be (batch, length, *features); got shape {tokens.shape}")
     return jnp.asarray(tokens)

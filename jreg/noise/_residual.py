@@ -54,6 +54,7 @@ def residual(
 
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016; the subset is that of Oquab et al., DINOv2, TMLR 2024.
     """
+    checks.called("residual", "fn", fn, "fn(key, x) that returns x's shape and dtype")
     x = checks.inexact("residual", "x", x)
     number = checks.scalar("residual", "rate", rate, 0.0, 1.0)
     checks.choice("residual", "skip", skip, ("mask", "subset", "cond"))

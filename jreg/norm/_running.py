@@ -73,6 +73,11 @@ def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) 
 
     Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018.
     """
+    name = "recalibrate"
+    checks.called(name, "fn", fn, "fn(stats, batch, decay) that returns stats")
+    for argument, tree in (("stats", stats), ("batches", batches)):
+        for leaf in jax.tree.leaves(tree):
+            checks.array(name, argument, leaf)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches)]
     lengths = {shape[:1] for shape in shapes}
     if len(lengths) != 1 or lengths <= {(), (0,)}:

@@ -3,7 +3,6 @@
 from operator import index
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -48,13 +47,25 @@ class Shards(NamedTuple):
         return [range(lax.axis_size(self.axis_name))] if self.axis_index_groups is None else self.axis_index_groups
 
 
-def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any) -> Shards:
-    """The shards of a sum, once its groups are known to hold each index once."""
+def _size_of(function: str, axis_name: Any) -> int:
+    names = axis_name if isinstance(axis_name, tuple | list) else (axis_name,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{function}: axis_name must be a string or a tuple of them; got {axis_name!r}")
+    try:
+        return lax.axis_size(axis_name)
+    except NameError as error:
+        raise ValueError(
+            f"{function}: axis_name must name axes of the vmap or shard_map around it; got {axis_name!r}"
+        ) from error
+
+
+def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any = None) -> Shards:
+    """The shards of a sum, once its axes are known to be there and its groups to hold each index once."""
+    size = None if axis_name is None else _size_of(function, axis_name)
     if axis_index_groups is None:
         return Shards(axis_name)
-    if axis_name is None:
+    if size is None:
         raise ValueError(f"{function}: axis_index_groups must come with an axis_name; got {axis_index_groups!r}")
-    size = lax.axis_size(axis_name)
     try:
         groups = [[index(number) for number in group] for group in axis_index_groups]
     except TypeError:
