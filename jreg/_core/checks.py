@@ -136,14 +136,13 @@ def floating(function: str, argument: str, value: Any) -> Float[Array, "..."]:
     return value
 
 
-def promotable(function: str, argument: str, value: Array, other_argument: str, other: Array) -> None:
+def promotable(function: str, argument: str, value: Any, other: Any) -> None:
     """Raise where JAX has no dtype for an operation on both arrays, as under strict promotion."""
     try:
-        jnp.promote_types(value.dtype, other.dtype)
+        jnp.result_type(value, other)
     except TypeError as error:
         raise TypeError(
-            f"{function}: {argument} must have a dtype that promotes with that of {other_argument}, {other.dtype}; "
-            f"got {value.dtype}"
+            f"{function}: {argument} must have a dtype that promotes with {other.dtype}; got {value.dtype}"
         ) from error
 
 

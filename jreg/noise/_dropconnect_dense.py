@@ -152,7 +152,7 @@ def _checked(function: str, x: Array, kernel: Array, rate: Number) -> tuple[Arra
         raise ValueError(
             f"{function}: kernel must be (features_in, features_out) for x of shape {x.shape}; got shape {kernel.shape}"
         )
-    checks.promotable(function, "kernel", kernel, "x", x)
+    checks.promotable(function, "kernel", kernel, x)
     return x, kernel, checks.scalar(function, "rate", rate, 0.0, 1.0)
 
 

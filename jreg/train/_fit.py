@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .._core import checks, placement
+from .._core import checks, placement, trees
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import require_arrays
@@ -103,6 +103,11 @@ def fit(
     >>> bool(result.best_value < 1e-3)
     True
     """
+    checks.called("fit", "step", step, "(state, key, batch, hyper) -> (state, metrics), as make_step makes")
+    checks.called("fit", "evaluate", evaluate, "(state, batch, hyper) -> metrics, as make_eval makes")
+    checks.instance("fit", "state", state, TrainState, "init_state")
+    for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
+        trees.check_leaves("fit", argument, tree)
     key = checks.key("fit", key)
     size = _num_examples(train_data)
     batch_size = checks.integer("fit", "batch_size", batch_size)
@@ -170,7 +175,7 @@ def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict
 
 
 def _monitored(metrics: Metrics, monitor: str) -> Array:
-    if monitor not in metrics:
+    if not isinstance(monitor, str) or monitor not in metrics:
         raise ValueError(f"fit: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}")
     return metrics[monitor]
 
