@@ -142,7 +142,8 @@ def promotable(function: str, argument: str, value: Any, other: Any) -> None:
         jnp.result_type(value, other)
     except TypeError as error:
         raise TypeError(
-            f"{function}: {argument} must have a dtype that promotes with {other.dtype}; got {value.dtype}"
+            f"{function}: {argument} must have a dtype that promotes with {jnp.result_type(other)}; "
+            f"got {jnp.result_type(value)}"
         ) from error
 
 

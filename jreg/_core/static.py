@@ -31,7 +31,8 @@ def integers(function: str, argument: str, value: Any) -> tuple[int, ...]:
     if _is_integer(value):
         return (int(value),)
     is_sequence = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-    if not is_sequence or getattr(value, "ndim", 1) == 0:
+    is_foreign = hasattr(value, "dtype") and not isinstance(value, np.ndarray)
+    if not is_sequence or is_foreign or getattr(value, "ndim", 1) == 0:
         raise TypeError(f"{function}: {argument} must be an int or a sequence of ints; got {shown(value)}")
     given = tuple(value)
     if not all(map(_is_integer, given)):

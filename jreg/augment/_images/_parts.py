@@ -113,9 +113,19 @@ def number_per_image(
     ends: str = "[]",
 ) -> Float[Array, "..."]:
     """Check a number that is one for all images, or has one entry for each; returns one for each."""
-    shape = batch_shape(x)
+    shape = parts_of(function, x)["image"].shape[:-3]
     number = checks.number(function, argument, value, low, high, ends=ends)
     return jnp.broadcast_to(checks.broadcastable(function, argument, number, shape), shape).astype(jnp.float32)
+
+
+def colour(function: str, fill: Numbers, x: Images, ndim: int | None = None) -> Float[Array, "..."]:
+    """A colour in [0, 1], one number for all channels or one for each, which broadcasts against the images, or `ndim` axes."""
+    image = parts_of(function, x)["image"]
+    channels, ndim = image.shape[-1:], ndim or image.ndim
+    number = checks.number(function, "fill", fill, 0.0, 1.0)
+    if number.shape not in ((), channels):
+        raise ValueError(f"{function}: fill must be a scalar or have shape {channels}; got {number.shape}")
+    return number.reshape((1,) * (ndim - 1) + channels) if number.ndim else number
 
 
 def as_floats(image: Array) -> Array:

@@ -94,9 +94,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     Bahri et al., SCARF: Self-Supervised Contrastive Learning Using Random Feature Corruption, ICLR 2022.
     """
     name = "swap_noise"
-    if not isinstance(x, jax.Array | np.ndarray):
-        raise TypeError(f"{name}: x must be an array; got {type(x).__name__}")
-    x, rate = whole(name, "x", x), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    x, rate = whole(name, "x", checks.array(name, "x", x)), checks.scalar(name, "rate", rate, 0.0, 1.0)
     if x.ndim == 0:
         raise ValueError(f"{name}: x must be (rows, *features); got shape ()")
     if key is None or x.shape[0] < 2 or not x.size:
