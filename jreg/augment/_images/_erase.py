@@ -116,7 +116,7 @@ def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
 
     DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
     """
-    size = checks.integer("cutout", "size", size)
+    size = checks.integer("cutout", "size", size, bits=31)
     image = parts_of("cutout", x)["image"]
     shade = colour("cutout", fill, x)
     if key is None:

@@ -119,7 +119,7 @@ def number_per_image(
 
 
 def colour(function: str, fill: Numbers, x: Images, ndim: int | None = None) -> Float[Array, "..."]:
-    """A colour in [0, 1], one number for all channels or one for each, which broadcasts against the images, or `ndim` axes."""
+    """A colour in [0, 1], for all channels or for each, which broadcasts against the images, or `ndim` axes."""
     image = parts_of(function, x)["image"]
     channels, ndim = image.shape[-1:], ndim or image.ndim
     number = checks.number(function, "fill", fill, 0.0, 1.0)
