@@ -140,7 +140,7 @@ def promotable(function: str, argument: str, value: Any, other: Any) -> None:
     """Raise where JAX has no dtype for an operation on both arrays, as under strict promotion."""
     try:
         jnp.result_type(value, other)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(
             f"{function}: {argument} must have a dtype that promotes with {jnp.result_type(other)}; "
             f"got {jnp.result_type(value)}"

@@ -195,6 +195,12 @@ def check_leaf(function: str, argument: str, path: Any, leaf: Any) -> None:
     if not hasattr(leaf, "dtype") and not isinstance(leaf, int | float | complex):
         place = path_name(path) or "its root"
         raise TypeError(f"{function}: {argument} must hold arrays; at {place} it has {checks.shown(leaf)}")
+    most = np.iinfo(jax.dtypes.canonicalize_dtype(int)).max
+    if isinstance(leaf, int) and abs(leaf) > most:
+        place = path_name(path) or "its root"
+        raise ValueError(
+            f"{function}: {argument} must hold ints of at most {most}; at {place} it has {checks.shown(leaf)}"
+        )
     refuse_foreign(function, argument, path, leaf)
 
 

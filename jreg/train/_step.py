@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import DTypeLike
 from jaxtyping import Array
@@ -113,7 +114,8 @@ def _floating_dtype(dtype: DTypeLike | None) -> DTypeLike | None:
     if dtype is None:
         return None
     try:
-        is_floating = jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+        is_array = isinstance(dtype, jax.Array | np.ndarray | np.generic)
+        is_floating = not is_array and jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
     except (TypeError, ValueError):
         is_floating = False
     if not is_floating:
