@@ -456,6 +456,7 @@ RANDOM_CALLS = (
     of(random, "fold_in", KEY, np.uint32(3), without=NO_BATCH),
     of(random, "hash_bits", KEY, (4, 3), without=NO_BATCH),
     of(random, "keep_mask", KEY, (4, 3), 0.5, without=NO_BATCH),
+    of(random, "kept", np.arange(12, dtype=np.uint32).reshape(4, 3) << 28, 0.5),
     of(random, "normal", KEY, (4, 3), 1.0, without=NO_BATCH),
     of(random, "signed_uniform", KEY, (4, 3), without=NO_BATCH),
     of(random, "split", KEY, 2, without=NO_BATCH),

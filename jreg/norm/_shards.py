@@ -52,7 +52,7 @@ def _size_of(function: str, axis_name: Any) -> int:
     if not all(isinstance(name, str) for name in names):
         raise TypeError(f"{function}: axis_name must be a string or a tuple of them; got {axis_name!r}")
     try:
-        return lax.axis_size(axis_name)
+        return lax.axis_size(tuple(names))
     except NameError as error:
         raise ValueError(
             f"{function}: axis_name must name axes of the vmap or shard_map around it; got {axis_name!r}"

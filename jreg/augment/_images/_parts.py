@@ -68,7 +68,8 @@ def pair_of_sides(function: str, size: int | tuple[int, int]) -> tuple[int, int]
     sides = (size, size) if isinstance(size, int | np.integer) and not isinstance(size, bool) else size
     if not isinstance(sides, tuple | list) or len(sides) != 2:
         raise TypeError(f"{function}: size must be an int or a pair (height, width); got {size!r}")
-    return checks.integer(function, "size", sides[0]), checks.integer(function, "size", sides[1])
+    height, width = (checks.integer(function, "size", side, bits=31) for side in sides)
+    return height, width
 
 
 def batch_shape(x: Images) -> tuple[int, ...]:
