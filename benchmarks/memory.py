@@ -39,13 +39,15 @@ class Cost(NamedTuple):
 
 
 def main() -> None:
-    default, fused = jax.random.key(0), jax.random.key(0, impl=random.hash_prng)
+    default, fused, philox = (jax.random.key(0, impl=impl) for impl in (None, random.hash_prng, "philox2x32"))
     base = measure("none", unchanged, default)
     costs = [
         measure("jreg.noise.dropout", ours, default),
         measure("flax.linen.Dropout", peers.linen(nn), default),
+        measure("flax.linen.Dropout, philox2x32 key", peers.linen(nn), philox),
         measure("flax.linen.Dropout, hash_prng key", peers.linen(nn), fused),
         measure("equinox.nn.Dropout", peers.equinox(eqx), default),
+        measure("equinox.nn.Dropout, philox2x32 key", peers.equinox(eqx), philox),
         measure("equinox.nn.Dropout, hash_prng key", peers.equinox(eqx), fused),
     ]
     REPORT.parent.mkdir(exist_ok=True)

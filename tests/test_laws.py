@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from tests.table import NOISE, Noise, data, every_noise
+from tests.table import NOISE, Noise, data, every, every_noise
 
 KEY = jax.random.key(7)
 
@@ -41,18 +41,15 @@ def test_rate_zero_equals_the_deterministic_member_bit_for_bit(row):
     np.testing.assert_array_equal(jax.jit(row.apply)(KEY, x, 0.0), row.apply(None, x, 0.0))
 
 
-@every_noise
+@every(lambda row: row.drops_to_zero)
 def test_rate_one_drops_everything(row):
-    if row.drops_to_zero:
-        np.testing.assert_array_equal(row.apply(KEY, data(row), 1.0), jnp.zeros(row.shape))
-        np.testing.assert_array_equal(jax.jit(row.apply)(KEY, data(row), 1.0), jnp.zeros(row.shape))
+    np.testing.assert_array_equal(row.apply(KEY, data(row), 1.0), jnp.zeros(row.shape))
+    np.testing.assert_array_equal(jax.jit(row.apply)(KEY, data(row), 1.0), jnp.zeros(row.shape))
 
 
-@every_noise
+@every(lambda row: row.keeps_mean)
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_mean_over_keys_is_the_deterministic_member(row, rate):
-    if not row.keeps_mean:
-        pytest.skip("claims no mean")
     num_keys, x = 4000, data(row)[:1]
     samples = jax.jit(jax.vmap(row.apply, in_axes=(0, None, None)))(jax.random.split(KEY, num_keys), x, rate)
     error = samples.mean(0) - row.apply(None, x, rate)
@@ -60,19 +57,17 @@ def test_mean_over_keys_is_the_deterministic_member(row, rate):
     assert jnp.abs(z).max() < 5
 
 
-@every_noise
+@every(lambda row: row.drops_to_zero and row.independent)
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.9, 0.99])
 def test_the_share_dropped_is_the_rate(row, rate):
-    if row.drops_to_zero and row.independent:
-        kept = draws(row, 4096, rate)
-        assert abs(kept.mean() - (1 - rate)) < 5 * (rate * (1 - rate) / kept.size) ** 0.5
+    kept = draws(row, 4096, rate)
+    assert abs(kept.mean() - (1 - rate)) < 5 * (rate * (1 - rate) / kept.size) ** 0.5
 
 
 @every_noise
 def test_one_key_one_result_and_two_keys_two(row):
     x = data(row)
     first = row.apply(KEY, x, 0.5)
-    jax.clear_caches()
     np.testing.assert_array_equal(first, row.apply(KEY, x, 0.5))
     others = [row.apply(key, x, 0.5) for key in jax.random.split(KEY, 8)]
     assert any(not np.array_equal(first, other) for other in others)
@@ -181,10 +176,8 @@ def test_rates_can_be_mapped_over(row):
         np.testing.assert_array_equal(y, row.apply(KEY, x, rate))
 
 
-@every_noise
+@every(lambda row: row.drops_to_zero)
 def test_nan_in_a_dropped_place_becomes_zero(row):
-    if not row.drops_to_zero:
-        pytest.skip("drops to something else")
     x = data(row)
     y = row.apply(KEY, x, 0.5)
     poisoned = jnp.where(y == 0, jnp.nan, x)
@@ -208,10 +201,8 @@ def test_every_rank_and_empty_arrays_work(row, ndim):
         assert row.apply(None, x, 0.5).shape == x.shape
 
 
-@every_noise
+@every(lambda row: row.drops_to_zero and row.independent)
 def test_neighbouring_keys_and_draws_are_independent(row):
-    if not row.drops_to_zero or not row.independent:
-        pytest.skip("draws are not visible as zeros, or depend on one another by design")
     centred = draws(row, 512, 0.5) - 0.5
     pairs = {"keys": centred[1:] * centred[:-1]}
     if centred.shape[1] > 1:

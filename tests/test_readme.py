@@ -30,13 +30,13 @@ def test_the_training_loop_learns_the_digits():
 
 def test_code_with_its_output_beside_it_prints_that():
     pairs = re.findall(r"```python\n((?:(?!```).)*)```\n\n```text\n(.*?)```", README, re.DOTALL)
-    assert len(pairs) == 2
+    assert len(pairs) == 3
     for code, output in pairs:
         assert printed(code) == output
 
 
 def test_every_block_of_code_is_one_of_these():
-    assert README.count("```python") == 3
+    assert README.count("```python") == 4
 
 
 def test_the_articles_table_is_the_one_of_the_record():

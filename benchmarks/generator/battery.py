@@ -20,11 +20,12 @@ from .streams import ORDERS, mask_bits
 
 _READ_RAW_INPUT = ("dieharder", "-g", "200")
 _ROW = re.compile(r"^ *(\w+)\| *(\d+)\| *(\d+)\| *(\d+)\|([\d.]+)\| *(PASSED|WEAK|FAILED)", re.MULTILINE)
+_READ = re.compile(r"^# bytes read: (\d+)", re.MULTILINE)
 _SECONDS = re.compile(r"^# seconds: (\d+).*", re.MULTILINE)
 _CONFIRMING_KEY = 2**31
 _PIPE_BYTES = 2**20
 
-# The tests of single bits and of bits in sequence, which packed decisions can fail. Each reads at most 1 GB.
+# The tests of single bits and of bits in sequence, which packed decisions can fail.
 SHORT_TESTS = (0, 2, 3, 4, 8, 9, 15, 16, 100, 101, 102, 200, 205, 206, 209)
 
 _NUMBERS = {
@@ -38,18 +39,25 @@ _NUMBERS = {
 }  # fmt: skip
 
 
+# What `-a` runs for the tests that take a width: the widths, in its order.
+_WIDTHS = {200: range(1, 13), 201: range(2, 6), 202: range(2, 6), 203: range(33)}
+
+
 class Statistic(NamedTuple):
     test: str
     ntuple: int
     samples: int
     p_value: float
     assessment: str
+    num_bytes: int
+    """How much of the stream the test read, to the 1 MiB that its pipe holds."""
 
 
 class Outcome(NamedTuple):
     stream: str
     statistics: list[Statistic]
     confirmations: list[Statistic]
+    num_bytes: int
     seconds: int
     is_complete: bool
 
@@ -58,7 +66,7 @@ def run_battery(directory: Path, stream: str, limit: float, only: tuple[int, ...
     """Write what dieharder says of one stream, such as "counter" or "counter-mask", to `directory`/`stream`.txt."""
     is_short = stream.endswith("-mask") or stream in ("children", "control")
     tests = only or (SHORT_TESTS if is_short else ())
-    commands = [("-d", str(number)) for number in tests] or [("-a",)]
+    commands = [command for number in tests or _NUMBERS.values() for command in _commands(number)]
     deadline = time.monotonic() + limit
     directory.mkdir(parents=True, exist_ok=True)
     output, again = directory / f"{stream}.txt", directory / f"{stream}-again.txt"
@@ -83,7 +91,9 @@ def read(output: Path) -> Outcome:
     ending = _SECONDS.search(text)
     seconds = int(ending.group(1)) if ending else 0
     is_complete = ending is not None and "stopped" not in ending.group(0)
-    return Outcome(output.stem, _rows(text), _rows(again.read_text()) if again.exists() else [], seconds, is_complete)
+    num_bytes = sum(map(int, _READ.findall(text)))
+    confirmations = _rows(again.read_text()) if again.exists() else []
+    return Outcome(output.stem, _rows(text), confirmations, num_bytes, seconds, is_complete)
 
 
 def version() -> str:
@@ -92,10 +102,19 @@ def version() -> str:
     return found.group(1) if found else "unknown"
 
 
+def _commands(number: int) -> list[tuple[str, ...]]:
+    """One dieharder for each test, so that what each reads can be counted."""
+    widths = _WIDTHS.get(number)
+    return [("-d", str(number), "-n", str(width)) for width in widths] if widths else [("-d", str(number))]
+
+
 def _rows(text: str) -> list[Statistic]:
+    """The statistics of each process, which end with the number of bytes that it read."""
+    *parts, _ = _READ.split(text)
     return [
-        Statistic(test, int(ntuple), int(samples), float(p), said)
-        for test, ntuple, _, samples, p, said in _ROW.findall(text)
+        Statistic(test, int(ntuple), int(samples), float(p), said, int(num_bytes))
+        for part, num_bytes in zip(parts[::2], parts[1::2], strict=True)
+        for test, ntuple, _, samples, p, said in _ROW.findall(part)
     ]
 
 
@@ -104,29 +123,40 @@ def _feed(words: Iterator[np.ndarray], commands: Sequence[tuple[str, ...]], outp
     started = time.monotonic()
     with output.open("w") as file:
         for command in commands:
+            if time.monotonic() > deadline:
+                break
             arguments = [*_READ_RAW_INPUT, *command]
             with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=file) as process:
-                _pump(words, process, deadline)
+                num_bytes = _pump(words, process, deadline)
+            file.seek(0, os.SEEK_END)
+            file.write(f"# bytes read: {num_bytes}\n")
+            file.flush()
         stopped = " (stopped at the limit)" if time.monotonic() > deadline else ""
         file.write(f"# seconds: {time.monotonic() - started:.0f}{stopped}\n")
 
 
-def _pump(words: Iterator[np.ndarray], process: Any, deadline: float) -> None:
-    pipe = process.stdin.fileno()
+def _pump(words: Iterator[np.ndarray], process: Any, deadline: float) -> int:
+    """Feed a process until it has read all it needs, and count the bytes."""
+    pipe, num_bytes = process.stdin.fileno(), 0
     fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     try:
         for block in words:
             if time.monotonic() > deadline:
                 process.terminate()
-                return
-            _write(pipe, block.data.cast("B"))
+                break
+            for rest in _written(pipe, block.data.cast("B")):
+                num_bytes += rest
     except BrokenPipeError:
         pass  # dieharder has read all it needs
+    return num_bytes
 
 
-def _write(pipe: int, data: memoryview) -> None:
+def _written(pipe: int, data: memoryview) -> Iterator[int]:
+    """Write everything, and yield how much went at each call."""
     while data:
-        data = data[os.write(pipe, data) :]
+        count = os.write(pipe, data)
+        yield count
+        data = data[count:]
 
 
 def _selection(found: Statistic) -> tuple[str, ...]:

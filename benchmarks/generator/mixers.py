@@ -20,18 +20,34 @@ class Mixer(NamedTuple):
     note: str
 
 
-def three_words_without_sum(words: Words, position: Any) -> Any:
+def without_first_product(words: Words, position: Any) -> Any:
+    """The chosen mixer with the stride left to scatter the positions before they meet the key."""
+    first, second, third = words
+    u = position * (first | np.uint32(1)) + second
+    x = (u ^ (u >> 15)) * ((u ^ third) | np.uint32(1))
+    return _round(x, 16, 0x735A2D97, 15)
+
+
+def without_data_product(words: Words, position: Any) -> Any:
+    """A keyed stride, and products with constants alone: a permutation of the counter."""
+    first, second, third = words
+    u = position * (first | np.uint32(1)) + second
+    return _round(_round(u, 16, 0x21F0AAAD, 15) + third, 0, 0x735A2D97, 15)
+
+
+def three_words_and_sum(words: Words, position: Any) -> Any:
+    """The mixer of jreg before this one: a constant comes first, so some differences are bad under every key."""
+    first, second, third = words
+    inner = _round(position ^ first, 17, 0xED5AD4BB, 11)
+    x = _round(inner + second, 0, 0xAC4C1B51, 15)
+    return _round(x + third, 0, 0x31848BAB, 14) + inner
+
+
+def three_words(words: Words, position: Any) -> Any:
     first, second, third = words
     x = _round(position ^ first, 17, 0xED5AD4BB, 11)
     x = _round(x + second, 0, 0xAC4C1B51, 15)
     return _round(x + third, 0, 0x31848BAB, 14)
-
-
-def two_words(words: Words, position: Any) -> Any:
-    first, second, _ = words
-    x = _round(position ^ first, 17, 0xED5AD4BB, 11)
-    x = _round(x + second, 0, 0xAC4C1B51, 15)
-    return _round(x, 0, 0x31848BAB, 14)
 
 
 def one_word(words: Words, position: Any) -> Any:
@@ -87,10 +103,16 @@ def _multiply_wide(x: Any, factor: np.uint32) -> tuple[Any, Any]:
     return lax.mulhi(x, lax.full_like(x, factor)), x * factor
 
 
+CHOSEN, BEFORE = "keyed stride, data product (jreg)", "three words and sum"
+
 MIXERS = {
-    "three words and sum (jreg)": Mixer(_mix, "three rounds of triple32; a function of the counter, not a permutation"),
-    "three words": Mixer(three_words_without_sum, "three rounds of triple32; a permutation: no word occurs twice"),
-    "two words": Mixer(two_words, "as above; keys equal in the second word give permuted masks"),
+    CHOSEN: Mixer(_mix, "a keyed stride, then constant, data and constant products; a function, not a permutation"),
+    "no first product": Mixer(without_first_product, "the same with three products; weak where the stride is 1"),
+    "no data product": Mixer(without_data_product, "a keyed stride and two constants; a permutation"),
+    BEFORE: Mixer(
+        three_words_and_sum, "jreg's mixer until now: three rounds of triple32, and the first one's end added"
+    ),
+    "three words": Mixer(three_words, "three rounds of triple32; a permutation: no word occurs twice"),
     "one word": Mixer(one_word, "triple32 of position ^ key: all keys give permutations of one mask"),
     "lowbias32 twice": Mixer(lowbias_twice, "a permutation; avalanche bias 0.17 for one round trip (published)"),
     "Philox2x32-7": Mixer(lambda w, i: philox(w, i, 7), "no known flaw from 6 rounds on (published)"),

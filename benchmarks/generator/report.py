@@ -10,26 +10,52 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import battery, crosskey, speed
-from .mixers import MIXERS
+from . import battery, crosskey, differences, related, speed, windows
+from .mixers import CHOSEN, MIXERS
 
 RESULTS = Path(__file__).parents[1] / "results"
 EVIDENCE = RESULTS / "generator"
 
 _HEAD = """# The generator: speed and evidence
 
-Written by `python -m benchmarks.generator`; the raw outputs are in `generator/`. The chosen mixer is "three words and
-sum", `_mix` in `jreg/random/_hash.py`.
+Written by `python -m benchmarks.generator` and `python -m benchmarks.generator --battery`; the raw outputs are in
+`generator/`. The chosen mixer is "{chosen}", `_mix` in `jreg/random/_hash.py`.
+
+Key t has the data (0, t). Every |z| below is the largest of very many that are standard normal if the words are
+independent, beside the bound that the largest of so many exceeds by chance in one report of a hundred (Bonferroni).
 """
 
 _SPEED = """## Speed
 
-Dropout at rate {rate}, fused, and its ratio to the copy `x * c` measured in turns with it: of the fastest runs, and of
-the medians. *Memory*: wall time on float32[{memory}]. *Cache*: processor time of all threads on float32[{cache}], which
-stays in L2: the arithmetic alone. On {machine}.
+Dropout at rate {rate}, and its ratio to the copy `x * c` measured in turns with it. In cache: processor time of all
+threads on float32[512, 512], the arithmetic alone. The mixers stand in `noise.dropout`, in place of its own words;
+"bernoulli" is dropout by `jax.random.bernoulli` under each of jax's own generators. On {machine}.
 """
 
-_QUALITY = """## Cross-key tests
+_LARGE = """### On 64 MB
+
+Ratios to `x * c` of the fastest runs and, after the comma, of the medians, on float32[4096, 4096] or bfloat16[4096,
+4096].
+"""
+
+_DIFFERENCES = """## Every difference of two positions
+
+The decisions of one key, correlated with themselves at every xor of the index and at every cyclic shift, all at once,
+by Walsh-Hadamard and Fourier transforms: {statistics} statistics.
+"""
+
+_WINDOWS = """## Every window of 16 bits
+
+Chi-squared of the 65536 values of each of the 17 windows, as z: standard normal if the words are independent.
+"""
+
+_RELATED = """## Related keys, over every xor and every shift
+
+Masks at rate 0.5 of {size} elements, by every pair of 8 keys. In the first rows the prepared words themselves are
+chosen, as no key can choose them: one pair of keys in 2**32 has a given word in common.
+"""
+
+_QUALITY = """## Many more kinds of keys, over a few shifts and xors
 
 Decisions at rate 0.5, {keys} or 32 keys of each kind, 2**18 positions: all pairs of keys, at index shifts
 {shifts} and index xors {xors}, with each key's mean and its correlation with itself at the shifts. A legacy key has
@@ -49,7 +75,8 @@ Each stream is read raw (`-g 200`). *counter*: all 2**32 words of key t, then of
 then of key t + 1. *transposed*: word i of 65536 neighbouring keys, then word i + 1. *children*: 64 words of
 `jax.random.bits` of each child of a split `hash_prng` key. *-mask*: decisions at rate 0.5, 32 packed to a word.
 *control*: `os.urandom`, for what dieharder says of bits that have no flaw. The first three run all of `-a`, 114
-statistics in a fixed order, which a time limit may cut; the others run the tests {short}.
+statistics, which a time limit may cut; the others run the tests {short}. Each test reads on where the one before it
+stopped, so no two see the same words. How much each read stands in its output.
 
 dieharder says WEAK of a p-value outside [0.005, 0.995], by its own account one in a hundred. Some of its statistics
 come from the same words, and so are WEAK together.
@@ -68,7 +95,8 @@ def save(name: str, found: Any) -> None:
 
 def write() -> Path:
     """Assemble the page from the evidence that there is."""
-    sections = [_HEAD, _speed(), _cross_key(), _battery()]
+    head = _HEAD.format(chosen=CHOSEN)
+    sections = [head, _speed(), _differences(), _windows(), _related(), _cross_key(), _battery()]
     page = RESULTS / "generator.md"
     page.write_text("\n".join(section for section in sections if section))
     return page
@@ -84,30 +112,99 @@ def _speed() -> str:
     found = _load("speed")
     if not found:
         return ""
-    shapes = {name: ", ".join(map(str, setting.shape)) for name, setting in speed.SETTINGS.items()}
-    head = _SPEED.format(rate=speed.RATE, machine=found["machine"], **shapes)
-    memory, cache = ([speed.Timing(*row) for row in found[name]] for name in speed.SETTINGS)
-    rows = [_speed_row(in_memory, in_cache) for in_memory, in_cache in zip(memory, cache, strict=True)]
-    columns = (
-        "dropout with",
-        "memory: ns per element",
-        "fastest",
-        "median",
-        "cache: ns per element",
-        "fastest",
-        "median",
-    )
-    return f"{head}\n{_table((*columns, 'temporary bytes', 'loop in HLO', 'note'), rows)}"
+    in_cache = [speed.Timing(*row) for row in found["cache"][speed.CACHE.name]]
+    rows = [
+        (t.name, f"{t.nanoseconds:.3f}", *_ratios(t), MIXERS[t.name].note if t.name in MIXERS else "") for t in in_cache
+    ]
+    columns = ("dropout with", "in cache: ns per element", "fastest", "median", "note")
+    head = _SPEED.format(rate=speed.RATE, machine=found["machine"])
+    return f"{head}\n{_table(columns, rows)}\n{_LARGE}\n{_large(found)}"
 
 
-def _speed_row(memory: speed.Timing, cache: speed.Timing) -> tuple[str, ...]:
-    note = MIXERS[memory.name].note if memory.name in MIXERS else ""
-    loop = "yes" if memory.has_loop else "no"
-    return memory.name, *_times(memory), *_times(cache), f"{memory.temporary_bytes:,}", loop, note
+def _large(found: dict[str, Any]) -> str:
+    settings = [(pages, setting.name) for setting in speed.MEMORY for pages in ("4 KiB pages", "huge pages")]
+    timings = [[speed.Timing(*row) for row in found[pages][name]] for pages, name in settings]
+    rows = [
+        (same[0].name, *(", ".join(_ratios(timing)) for timing in same), f"{max(t.temporary_bytes for t in same):,}")
+        for same in zip(*timings, strict=True)
+    ]
+    return _table(("dropout with", *(f"{name}, {pages}" for pages, name in settings), "temporary bytes"), rows)
 
 
-def _times(row: speed.Timing) -> tuple[str, ...]:
-    return f"{row.nanoseconds:.3f}", f"{row.ratio_of_fastest:.2f}", f"{row.ratio_of_medians:.2f}"
+def _ratios(timing: speed.Timing) -> tuple[str, str]:
+    return f"{timing.ratio_of_fastest:.2f}", f"{timing.ratio_of_medians:.2f}"
+
+
+def _differences() -> str:
+    found = _load("differences")
+    if not found:
+        return ""
+    by_size = {size: [differences.Worst(*row) for row in rows] for size, rows in found["found"].items()}
+    total = sum(worst.count for rows in by_size.values() for worst in rows)
+    rows = [_group_row(size, decision, rows) for size, group in by_size.items() for decision, rows in _groups(group)]
+    columns = ("elements", "decision", "keys", "worst xor", "z", "worst shift", "z", "bound")
+    by_mixer = {name: [differences.Worst(*row) for row in rows] for name, rows in found["mixers"].items()}
+    mixers = [(name, *_extremes(rows)) for name, rows in by_mixer.items()]
+    tried = _table(("mixer", "worst xor", "z", "worst shift", "z", "bound"), mixers)
+    note = "The same for every mixer, at rate 0.5 and 2**24 elements of 4 keys:"
+    return f"{_DIFFERENCES.format(statistics=f'{total:,}')}\n{_table(columns, rows)}\n{note}\n\n{tried}"
+
+
+def _groups(rows: list[differences.Worst]) -> list[tuple[str, list[differences.Worst]]]:
+    return [
+        (decision, [row for row in rows if row.decision == decision])
+        for decision in dict.fromkeys(r.decision for r in rows)
+    ]
+
+
+def _group_row(size: str, decision: str, rows: list[differences.Worst]) -> tuple[str, ...]:
+    return f"2**{size}", decision, str(len({row.key for row in rows})), *_extremes(rows)
+
+
+def _extremes(rows: list[differences.Worst]) -> tuple[str, ...]:
+    shown = []
+    for kind in ("xor", "shift"):
+        worst = max((row for row in rows if row.kind == kind), key=lambda row: abs(row.z))
+        shown += [f"{worst.difference:#x} (key {worst.key})", f"{worst.z:.2f}"]
+    return *shown, f"{differences.bound(sum(row.count for row in rows)):.2f}"
+
+
+def _windows() -> str:
+    found = _load("windows")
+    if not found:
+        return ""
+    rows = []
+    for size, keys in found["found"].items():
+        for key in keys:
+            z = [windows.Window(*row) for row in key]
+            rows.append(
+                (f"2**{size}", str(z[0].key), ", ".join(f"{w.z:.1f}" for w in z), f"{max(abs(w.z) for w in z):.1f}")
+            )
+    table = _table(("words", "key", "z of the windows from bit 0, 1, ... 16 on", "largest abs z"), rows)
+    mixers = [
+        (name, f"{max((windows.Window(*row).z for row in rows), key=abs):.1f}")
+        for name, rows in found["mixers"].items()
+    ]
+    note = "The worst window of every mixer, in 2**28 words of key 1:"
+    return f"{_WINDOWS}\n{table}\n{note}\n\n{_table(('mixer', 'z'), mixers)}"
+
+
+def _related() -> str:
+    found = _load("related")
+    if not found:
+        return ""
+    by_mixer = {name: [related.Related(*row) for row in rows] for name, rows in found["mixers"].items()}
+    rows = [
+        (
+            same[0].family,
+            f"{same[0].count:,}",
+            *(f"{one.worst:.2f}" for one in same),
+            f"{differences.bound(same[0].count):.2f}",
+        )
+        for same in zip(*by_mixer.values(), strict=True)
+    ]
+    columns = ("keys", "statistics", *(f"largest abs z: {name}" for name in by_mixer), "bound")
+    return f"{_RELATED.format(size=f'{related.SIZE:,}')}\n{_table(columns, rows)}"
 
 
 def _cross_key() -> str:
@@ -115,9 +212,8 @@ def _cross_key() -> str:
     if not found:
         return ""
     by_mixer = {name: [crosskey.Finding(*row) for row in rows] for name, rows in found["findings"].items()}
-    chosen = next(iter(MIXERS))
     moves = {"shifts": _listed(crosskey.SHIFTS), "xors": _listed(crosskey.XORS), "keys": crosskey.NUM_KEYS}
-    rows = [(f.family, str(f.count), f"{f.worst:.2f}", f"{f.bound:.2f}") for f in by_mixer[chosen]]
+    rows = [(f.family, str(f.count), f"{f.worst:.2f}", f"{f.bound:.2f}") for f in by_mixer[CHOSEN]]
     raw = crosskey.Finding(*found["unprepared"])
     rows.append((f"for contrast, {raw.family}", str(raw.count), f"{raw.worst:.2f}", f"{raw.bound:.2f}"))
     table = _table(("keys", "statistics", "largest abs z", "bound"), rows)
@@ -142,7 +238,18 @@ def _battery() -> str:
         return ""
     shown = ", ".join(map(str, battery.SHORT_TESTS))
     table = _table(
-        ("stream", "statistics", "PASSED", "WEAK", "FAILED", "WEAK expected", "mean p", "seconds"),
+        (
+            "stream",
+            "statistics",
+            "PASSED",
+            "WEAK",
+            "FAILED",
+            "WEAK expected",
+            "mean p",
+            "read, GB",
+            "longest test, GB",
+            "seconds",
+        ),
         [_outcome_row(outcome) for outcome in outcomes],
     )
     suspects = [row for outcome in outcomes for row in _suspect_rows(outcome)]
@@ -160,7 +267,19 @@ def _outcome_row(outcome: battery.Outcome) -> tuple[str, ...]:
     mean = np.mean([found.p_value for found in outcome.statistics])
     name = outcome.stream if outcome.is_complete else f"{outcome.stream} (not finished)"
     counts = (str(said[verdict]) for verdict in ("PASSED", "WEAK", "FAILED"))
-    return name, str(num), *counts, f"{num / 100:.1f}", f"{mean:.2f}", str(outcome.seconds)
+    read = {(found.test, found.ntuple): found.num_bytes / 1e9 for found in outcome.statistics}
+    longest = max(read, key=read.__getitem__)
+    shown = f"{read[longest]:.1f} ({longest[0]} {longest[1]})"
+    return (
+        name,
+        str(num),
+        *counts,
+        f"{num / 100:.1f}",
+        f"{mean:.2f}",
+        f"{outcome.num_bytes / 1e9:.0f}",
+        shown,
+        str(outcome.seconds),
+    )
 
 
 def _suspect_rows(outcome: battery.Outcome) -> list[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from functools import reduce
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jreg import random
@@ -35,6 +36,11 @@ def key_words(*data: np.ndarray) -> Words:
 def numbered_keys(numbers: np.ndarray) -> Words:
     """The prepared words of keys with the data (0, number)."""
     return key_words(np.zeros_like(numbers), numbers)
+
+
+def prepared(key: int) -> Any:
+    """The words of one numbered key, as scalars of jax."""
+    return tuple(jnp.asarray(word[0]) for word in numbered_keys(np.array([key], np.uint32)))
 
 
 def counter(mix: Mix = _mix, key: int = 1) -> Iterator[np.ndarray]:

@@ -66,7 +66,10 @@ def spatial(plan: Plan) -> Iterator[Suite]:
         "jreg.noise.spatial_dropout": lambda key, x: noise.spatial_dropout(key, x, rate),
         **others,
     }
-    calls = {name: partial(jax.jit(function), jax.random.key(0), x) for name, function in functions.items()}
+    calls = {
+        name: partial(jax.jit(function), jax.random.key(0, impl=impl), x)
+        for name, (function, impl) in peers.under_keys(functions).items()
+    }
     with torch_process.started(plan, "spatial_dropout", batch=batch, channels=channels, side=side) as torch:
         name = f"spatial dropout forward, float32, {x.nbytes // 2**20} MB"
         yield Suite(name, {**calls, **torch.cases}, {}, (*missing, *torch.missing))
@@ -86,7 +89,7 @@ def dropblock(plan: Plan) -> Iterator[Suite]:
         }
         for what, wrap in (("forward", forward), ("forward and backward", with_backward)):
             calls = {name: partial(jax.jit(wrap(made)), jax.random.key(0), x) for name, made in functions.items()}
-            budgets = {"dropblock": 4.0} if what == "forward" else {}
+            budgets = {"dropblock": 2.5} if what == "forward" else {}
             yield Suite(f"DropBlock {what}, {batch}x28x28x64, block {BLOCK}", calls, budgets)
 
 
@@ -122,7 +125,7 @@ def dropconnect(plan: Plan) -> Iterator[Suite]:
             lambda key, row: row @ bernoulli(key, kernel)
         )(jax.random.split(key, len(x)), x),
     }
-    budgets = {"dropconnect": 1.1, "masks='shared'": 1.1, "masks='example'": 8.0}
+    budgets = {"dropconnect": 1.15, "masks='shared'": 1.15}
     for what, wrap in (("forward", forward), ("forward and backward", with_backward)):
         calls = {
             name: partial(jax.jit(wrap(function)), jax.random.key(0), kernel) for name, function in functions.items()

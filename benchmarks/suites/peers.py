@@ -13,6 +13,8 @@ from ..torch_peer import RATE
 Noise = Callable[[jax.Array, Any], Any]
 PEERS = ("flax", "equinox", "haiku", "torch", "dm_pix", "augmax", "keras", "optax")
 """The names that a peer's cases begin with."""
+FUSING = ("philox2x32", "philox4x32")
+"""The generators of jax whose words fuse, as ours do: a peer at its best."""
 
 
 def installed(plan: Plan, makers: Mapping[str, Callable[[Any], Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -33,6 +35,14 @@ def installed(plan: Plan, makers: Mapping[str, Callable[[Any], Any]]) -> tuple[d
 def dropouts(plan: Plan) -> tuple[dict[str, Noise], tuple[str, ...]]:
     """The dropout of every peer, and the names of those that are missing."""
     return installed(plan, {"flax.linen": linen, "flax.nnx": nnx, "equinox": equinox, "haiku": haiku, "keras": keras})
+
+
+def under_keys(functions: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Each function with the implementation of its keys: None for the default and, for the peers, each that fuses."""
+    plain = {name: (function, None) for name, function in functions.items()}
+    # A generator of Keras has a state of its own.
+    keyed = [name for name in functions if name.startswith(PEERS) and not name.startswith("keras")]
+    return plain | {f"{name}, {impl} key": (functions[name], impl) for name in keyed for impl in FUSING}
 
 
 def linen(module: Any, **settings: Any) -> Noise:

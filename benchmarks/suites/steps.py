@@ -59,8 +59,12 @@ def transformer(plan: Plan) -> Iterator[Suite]:
 
 
 def gradient(plan: Plan) -> Iterator[Suite]:
-    """The gradient of a small causal transformer with dropout at every usual site, against the same without."""
-    num_layers, width, heads, length, batch = plan.size, 256, 4, 128, 16
+    """The gradient of a transformer with dropout at every usual site, against the same without: wide, and narrow."""
+    yield _gradient(plan, plan.size, width=256, length=128, batch=16)
+    yield _gradient(plan, 2, width=64, length=64, batch=4 if plan.is_quick else 32)
+
+
+def _gradient(plan: Plan, num_layers: int, *, width: int, length: int, batch: int, heads: int = 4) -> Suite:
     tokens = jax.random.normal(jax.random.key(0), (batch, length, width))
     shapes = {"qkv": (width, 3 * width), "out": (width, width), "up": (width, 4 * width), "down": (4 * width, width)}
     keys = jax.random.split(jax.random.key(0), num_layers)
@@ -85,17 +89,16 @@ def gradient(plan: Plan) -> Iterator[Suite]:
             x = x + drop(down_key, drop(up_key, jax.nn.gelu(_layer_norm(x) @ layer["up"])) @ layer["down"])
         return jnp.mean(x**2)
 
-    others, missing = peers.installed(plan, {"flax.linen": peers.linen})
-    drops = {
-        "no dropout": unchanged,
-        "jreg.noise.dropout": ours,
-        **others,
+    others, missing = peers.installed(plan, {"flax.linen": peers.linen, "equinox": peers.equinox, "haiku": peers.haiku})
+    drops = peers.under_keys({"no dropout": unchanged, "jreg.noise.dropout": ours, **others})
+    drops["jreg.noise.dropout, hash_prng key"] = ours, random.hash_prng
+    calls = {
+        name: partial(jax.jit(jax.grad(partial(loss, drop=drop))), layers, tokens, jax.random.key(0, impl=impl))
+        for name, (drop, impl) in drops.items()
     }
-    steps = {name: jax.jit(jax.grad(partial(loss, drop=drop))) for name, drop in drops.items()}
-    calls = {name: partial(step, layers, tokens, jax.random.key(0)) for name, step in steps.items()}
     sites = 1 + 4 * num_layers
     name = f"transformer gradient, {num_layers} layers, d {width}, T {length}, B {batch}, {sites} sites"
-    yield Suite(name, calls, {"jreg.noise.dropout": 1.01}, missing)
+    return Suite(name, calls, {"jreg.noise.dropout": 1.0}, missing)
 
 
 class Layer(nnx.Module):
@@ -151,19 +154,20 @@ def _suites(plan: Plan, name: str, make: Any, x: jax.Array, task: str, **shape: 
     models = {
         "no dropout": model(partial(nnx.Dropout, deterministic=True)),
         "jreg.nnx.Dropout": model(jreg_nnx.Dropout),
-        "flax.nnx": model(nnx.Dropout),
         "flax.nnx, hash_prng key": model(nnx.Dropout, fused),
     }
     if task == "resnet":
         models["jreg.nnx.Dropout and BatchNorm"] = model(jreg_nnx.Dropout, norm=jreg_nnx.BatchNorm)
     others, missing = peers.installed(plan, {"equinox": peers.equinox, "haiku": peers.haiku, "keras": peers.keras})
-    models |= {peer: model(partial(Foreign, drop)) for peer, drop in others.items()}
+    drops = {peer: partial(Foreign, drop) for peer, drop in others.items()} | {"flax.nnx": nnx.Dropout}
+    for peer, (dropout, impl) in peers.under_keys(drops).items():
+        models[peer] = model(dropout, jax.random.key(0, impl=impl))
     calls = {}
     for case, made in models.items():
         graph, params, rest = nnx.split(made, nnx.Param, ...)
         calls[case] = Step(partial(_step, graph), (params, rest), (x,))
     with torch_process.started(plan, task, **shape) as torch:
-        yield Suite(name, {**calls, **torch.cases}, {"jreg.nnx.Dropout": 1.03}, (*missing, *torch.missing))
+        yield Suite(name, {**calls, **torch.cases}, {"jreg.nnx.Dropout": 1.0}, (*missing, *torch.missing))
 
 
 def _step(graph: Any, state: tuple[Any, Any], x: jax.Array) -> tuple[Any, Any]:

@@ -34,4 +34,5 @@ def _threshold(rate: Float[Array, "..."]) -> Int32[Array, "..."]:
 
 def where(mask: Bool[Array, "..."], x: Array, other: Array) -> jax.Array:
     """`jnp.where(mask, x, other)` in the shape of x, in the fewest operations, as every site of noise traces it."""
-    return lax.select(*(placed_like(jnp.broadcast_to(each, x.shape), x) for each in (mask, x, other)))
+    mask, other = (placed_like(jnp.broadcast_to(part, x.shape), x) for part in (mask, other))
+    return lax.select(mask, x, other)

@@ -19,7 +19,7 @@ Numbers: TypeAlias = Real[ArrayLike, "..."]
 Strength: TypeAlias = Number | optax.Schedule | PyTree[Any]
 """A number, traced or not, an optax schedule of the step count, or a tree (or prefix) of these, one per leaf."""
 
-Bits: TypeAlias = Callable[[Key, tuple[int, ...]], UInt32[Array, "..."]]
+Bits: TypeAlias = Callable[..., UInt32[Array, "..."]]
 """`bits(key, shape)` gives uniform uint32 words, as `hash_bits` and `jax.random.bits` do."""
 
 Where: TypeAlias = Callable[[PyTree], PyTree[bool]] | PyTree[bool] | None

@@ -26,6 +26,8 @@ low counter, so a larger array uses several sets of key words: the axes are take
 from the last one, and the positions in the leading groups are absorbed into the key, so that no slice repeats another.
 """
 
+from typing import Any, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,8 +96,8 @@ def _data(key: Key) -> UInt32[Array, "..."]:
     """The words of a key, which counts as its use where JAX looks for keys used twice."""
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
-    data = jax.random.key_data(key)
-    if not jax.config.jax_debug_key_reuse:
+    data, config = jax.random.key_data(key), cast(Any, jax.config)
+    if not config.jax_debug_key_reuse:
         return data
     # JAX's checker overlooks `key_data`. It sees this draw of nothing, which is added so that no pass removes it.
     return data + jnp.sum(jax.random.bits(key, (0,), "uint32"), dtype="uint32")

@@ -66,7 +66,5 @@ def test_bad_numbers_and_channels_are_refused():
         augment.adjust_brightness(FLOATS, -1)
     with pytest.raises(ValueError, match=r"^adjust_hue: shift must be in \[-0.5, 0.5\]; got 0.6"):
         augment.adjust_hue(FLOATS, 0.6)
-    with pytest.raises(
-        ValueError, match=r"images must have the channels red, green, blue last; got shape \(9, 12, 2\)"
-    ):
+    with pytest.raises(ValueError, match=r"^adjust_saturation: images must have 1 or 3 channels, .*shape \(9, 12, 2\)"):
         augment.adjust_saturation(FLOATS[..., :2], 0.6)

@@ -142,5 +142,7 @@ def test_bad_sounds_and_frames_are_refused():
         augment.time_stretch(KEY, jnp.arange(8), 1.2)
     with pytest.raises(ValueError, match=r"^time_stretch: audio must be \(\*batch, time\); got shape \(\)"):
         augment.time_stretch(KEY, jnp.float32(1), 1.2)
-    with pytest.raises(ValueError, match=r"^stretch_time: audio must have one sample or more; got shape \(2, 0\)"):
+    with pytest.raises(
+        ValueError, match=r"^stretch_time: audio must be longer than half of frame_length.* got shape \(2, 0\)"
+    ):
         augment.stretch_time(jnp.ones((2, 0)), 1.2)

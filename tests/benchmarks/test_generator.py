@@ -7,15 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.generator import battery, crosskey, streams
-from benchmarks.generator.mixers import MIXERS, philox, threefry
+from benchmarks.generator import battery, crosskey, differences, related, streams, windows
+from benchmarks.generator.mixers import BEFORE, CHOSEN, MIXERS, Mixer, philox, threefry
 from jreg import random
 
 ZEROS = tuple(np.zeros(1, np.uint32) for _ in range(3))
 OUTPUT = """\
 stdin_input_raw|  5.05e+07  |1573635972|
         sts_monobit|   1|    100000|     100|0.76766404|  PASSED
+# bytes read: 41943040
+stdin_input_raw|  5.05e+07  |1573635972|
      rgb_lagged_sum|   5|   1000000|     100|0.99675516|   WEAK
+# bytes read: 2400000000
 # seconds: 17
 """
 
@@ -83,9 +86,64 @@ def test_the_output_of_dieharder_is_read(tmp_path):
     (tmp_path / "runs.txt").write_text(OUTPUT)
     outcome = battery.read(tmp_path / "runs.txt")
     assert outcome.statistics == [
-        ("sts_monobit", 1, 100, 0.76766404, "PASSED"),
-        ("rgb_lagged_sum", 5, 100, 0.99675516, "WEAK"),
+        ("sts_monobit", 1, 100, 0.76766404, "PASSED", 41943040),
+        ("rgb_lagged_sum", 5, 100, 0.99675516, "WEAK", 2400000000),
     ]
-    assert (outcome.seconds, outcome.is_complete) == (17, True)
+    assert (outcome.num_bytes, outcome.seconds, outcome.is_complete) == (2441943040, 17, True)
     (tmp_path / "runs.txt").write_text(OUTPUT.replace("17", "17 (stopped at the limit)"))
     assert not battery.read(tmp_path / "runs.txt").is_complete
+
+
+SIGNS = np.where(np.random.default_rng(0).integers(2, size=(2, 2**10)), 1, -1).astype(np.float32)
+INDEX = np.arange(2**10)
+
+
+@pytest.mark.parametrize("difference", [1, 2, 5, 64, 700, 1023])
+def test_all_differences_are_the_sums_over_pairs(difference):
+    row, other = SIGNS
+    moved, rolled = INDEX ^ difference, np.roll(INDEX, -difference)
+    expected = (row * row[moved]).sum() / (2 * row.size) ** 0.5
+    np.testing.assert_allclose(differences.by_xor(row)[difference], expected, atol=1e-3)
+    np.testing.assert_allclose(
+        differences.by_xor(row, other)[difference], (row * other[moved]).sum() / row.size**0.5, atol=1e-3
+    )
+    np.testing.assert_allclose(
+        differences.by_shift(row, other)[difference], (row[rolled] * other).sum() / row.size**0.5, atol=1e-3
+    )
+    if difference < row.size // 2:
+        expected = (row[rolled] * row).sum() / row.size**0.5
+        np.testing.assert_allclose(differences.by_shift(row)[difference], expected, atol=1e-3)
+
+
+def test_a_difference_that_is_bad_is_named():
+    """A mixer that forgets bits 3 and 5 of the position repeats its words at those differences."""
+
+    def forgetful(words, position):
+        return MIXERS[CHOSEN].mix(words, position & ~np.uint32(0x28))
+
+    found = list(differences.measure(Mixer(forgetful, ""), 2**12, [1], [0.5], [7]))
+    for worst in found[::2]:
+        assert (worst.kind, worst.difference in (0x8, 0x20, 0x28)) == ("xor", True)
+        assert worst.z > 40 > differences.bound(worst.count)
+    healthy = differences.measure(MIXERS[CHOSEN], 2**12, [1], [0.5, 0.1], [7])
+    assert all(abs(worst.z) < differences.bound(worst.count) for worst in healthy)
+
+
+def test_windows_that_are_uneven_are_seen(monkeypatch):
+    monkeypatch.setattr(windows, "_BLOCK", 2**16)
+
+    def uneven(words, position):
+        word = MIXERS[CHOSEN].mix(words, position)
+        return word & ~(word >> 1 & np.uint32(1 << 20))
+
+    z = {w.start: w.z for w in windows.measure(Mixer(uneven, ""), 20, 1)}
+    assert len(z) == 17
+    assert all((abs(value) > 50) == (5 <= start <= 20) for start, value in z.items())
+    assert all(abs(w.z) < 5 for w in windows.measure(MIXERS[CHOSEN], 20, 1))
+
+
+def test_keys_that_share_a_word_are_seen_under_the_mixer_before():
+    found = {row.family: row.worst for row in related.measure(MIXERS[BEFORE], 2**10)}
+    assert found["equal second word, first words near"] > 15
+    now = related.measure(MIXERS[CHOSEN], 2**10)
+    assert [row.family for row in now if row.worst > differences.bound(row.count)] == [related.MOVED]

@@ -278,7 +278,7 @@ def test_the_latest_step_may_be_replaced(tmp_path, template):
 
 
 def test_a_metric_that_is_monitored_must_be_there(tmp_path):
-    with pytest.raises(KeyError, match=r"save: metrics must hold 'loss', which is monitored; got \['error'\]"):
+    with pytest.raises(ValueError, match=r"save: metrics must hold 'loss', which is monitored; got \['error'\]"):
         train.Checkpoints(tmp_path).save(small(), 1, {"error": 1.0})
 
 

@@ -133,10 +133,11 @@ def test_lanes_of_a_vmap_stop_for_themselves_and_equal_their_single_runs():
     keys = jax.random.split(KEY, 4)
     hypers = {"rate": jnp.array([0.0, 0.2, 0.5, 0.9]), "learning_rate": jnp.array([0.3, 0.1, 0.2, 0.5])}
     patiences, min_deltas = jnp.array([1.0, 2.0, 1.0, jnp.inf]), jnp.array([0.5, 0.0, 0.01, 0.0])
+    again = jax.random.clone(keys)
     lanes = jax.vmap(fit_with_patience)(keys, hypers, patiences, min_deltas)
     for lane in range(4):
         hyper = {name: values[lane] for name, values in hypers.items()}
-        single = fit_with_patience(keys[lane], hyper, patiences[lane], min_deltas[lane])
+        single = fit_with_patience(again[lane], hyper, patiences[lane], min_deltas[lane])
         assert_close(jax.tree.map(lambda leaf, lane=lane: leaf[lane], lanes), single, rtol=2e-5)
     assert len(set(lanes.stopped_epoch.tolist())) > 1
     assert int(lanes.stopped_epoch[3]) == EPOCHS

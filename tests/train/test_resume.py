@@ -44,7 +44,7 @@ CHANGED = {
     "a learning rate": ({"hyper": {**HYPER, "learning_rate": 0.2}}, "hyper/learning_rate: float32 0.1 before, "),
     "another number": ({"hyper": {**HYPER, "more": 1}}, "hyper/more: absent before, int32 1 now"),
     "a dtype": ({"hyper": {**HYPER, "rate": jnp.float16(0.25)}}, "hyper/rate: float32 0.25 before, float16 0.25 now"),
-    "patience": ({"patience": 2}, "patience: inf before, 2.0 now"),
+    "patience": ({"patience": 9}, "patience: inf before, 9.0 now"),
     "min_delta": ({"min_delta": 0.5}, "min_delta: 0.0 before, 0.5 now"),
     "non_finite": ({"non_finite": "skip"}, "non_finite: raise before, skip now"),
     "steps_per_epoch": ({"steps_per_epoch": 3}, "steps_per_epoch: None before, 3 now"),

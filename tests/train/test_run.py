@@ -489,7 +489,7 @@ def test_callbacks_hear_of_steps_and_epochs_in_order():
 
 
 def test_an_unknown_monitor_is_refused():
-    with pytest.raises(KeyError, match=r"run: monitor must be one of the validation metrics \['loss'\]; got 'acc'"):
+    with pytest.raises(ValueError, match=r"run: monitor must be one of the validation metrics \['loss'\]; got 'acc'"):
         run(monitor="acc")
 
 

@@ -107,13 +107,13 @@ class Checkpoints:
           ValueError: a step before the latest, or one whose name is taken by a link or by something else.
           TypeError, ValueError: a part of the state, the metrics, the notes or the history that would not come back as
             it is, named before anything is written.
-          KeyError: there are metrics, but `monitor` is not among them.
+          ValueError: there are metrics, but `monitor` is not among them.
           OSError: the disk did not take it; the checkpoints that were there still are.
           BlockingIOError: another process, thread or `Checkpoints` is writing here.
         """
         step = _step_number(step)
         if metrics and self.monitor not in metrics:
-            raise KeyError(f"save: metrics must hold {self.monitor!r}, which is monitored; got {sorted(metrics)}")
+            raise ValueError(f"save: metrics must hold {self.monitor!r}, which is monitored; got {sorted(metrics)}")
         require_json(notes)
         rows = _history.as_history(history)
         content = {

@@ -157,7 +157,7 @@ class Loop:
     def _judge(self, metrics: dict[str, float]) -> None:
         plan = self.plan
         if plan.monitor not in metrics:
-            raise KeyError(
+            raise ValueError(
                 f"run: monitor must be one of the validation metrics {sorted(metrics)}; got {plan.monitor!r}"
             )
         # No value yet is NaN by design.

@@ -117,9 +117,9 @@ def run(
     Raises:
       Interrupted: a signal asked to leave; its `result` is what was to be returned.
       ValueError: an epoch without batches, a batch without examples or with leaves of several lengths, a checkpoint of
-        another model, optimizer or key, or of other settings, each named with both values.
+        another model, optimizer or key, or of other settings, each named with both values; a `monitor` that is no
+        validation metric.
       BlockingIOError: another run writes to the same directory.
-      KeyError: `monitor` is no validation metric.
       TypeError: the key is None.
 
     >>> import jax, jax.numpy as jnp, numpy as np, optax
