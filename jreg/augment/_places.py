@@ -62,6 +62,7 @@ def numbers_for(function: str, argument: str, value: Any, batch: tuple[int, ...]
         value = jnp.asarray(value) if any(map(checks.is_traced, jax.tree.leaves(value))) else np.asarray(value)
     checks.valid_number(function, argument, value)
     given = jnp.shape(value)
-    if given not in (shape, (*batch, *shape)):
-        raise ValueError(f"{function}: {argument} must have shape {shape} or {(*batch, *shape)}; got {given}")
+    allowed = dict.fromkeys((shape, (*batch, *shape)))
+    if given not in allowed:
+        raise ValueError(f"{function}: {argument} must have shape {' or '.join(map(str, allowed))}; got {given}")
     return value
