@@ -12,9 +12,9 @@ demo: .venv/examples
 test: .venv/dev
 	$(BIN)/python -m pytest
 
-# Calls with spoiled arguments, for about an hour; `make test` runs a short, fixed choice of them.
+# Every argument spoiled in every way, and every function in every mode; `make test` runs a fixed choice of them.
 fuzz: .venv/dev
-	FUZZ=hour $(BIN)/python -m pytest tests/test_fuzz.py
+	FUZZ=all $(BIN)/python -m pytest tests/test_fuzz.py tests/test_modes.py
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -419,6 +419,18 @@ BAD = [
     ),
     (lambda: norm.batch_norm(*BN, jnp.ones((4, 3), int)), TypeError, r"batch_norm: x must be an array of floats"),
     (lambda: norm.batch_norm(*BN, X, ddof=2), ValueError, r"batch_norm: ddof must be 0 or 1; got 2"),
+    (lambda: norm.batch_norm(*BN, X, ddof=1.0), TypeError, r"batch_norm: ddof must be a Python int; got 1.0"),
+    (
+        lambda: norm.batch_norm(*BN, X, axis_name="batch"),
+        ValueError,
+        r"batch_norm: axis_name must name axes of the vmap or shard_map around it; got 'batch'",
+    ),
+    (lambda: norm.batch_renorm(*BN, X, 3.0, 5.0, axis_name=0), TypeError, r"axis_name must be a string or a tuple"),
+    (
+        lambda: norm.recalibrate(BN[1], BN[1], X),
+        TypeError,
+        r"recalibrate: fn must be a function fn\(stats, batch, decay",
+    ),
     (lambda: norm.batch_norm(*BN, X, ghost_size=3), ValueError, r"batch_norm: ghost_size must divide the first axis"),
     (
         lambda: norm.batch_norm(*BN, X, ghost_size=1),
@@ -606,6 +618,49 @@ BAD = [
     (lambda: fit(last_batch="wrap"), ValueError, r"fit: last_batch must be one of 'drop', 'keep', 'pad'; got 'wrap'"),
     (lambda: train.make_step(len, SGD, accumulate=0), ValueError, r"make_step: accumulate must be at least 1; got 0"),
     (lambda: train.make_step(len, SGD, compute_dtype=int), TypeError, r"make_step: compute_dtype must be a dtype of"),
+    (
+        lambda: train.make_step(len, SGD, compute_dtype="text"),
+        TypeError,
+        r"make_step: compute_dtype must be a dtype of",
+    ),
+    (lambda: train.make_step(len, SGD, wrap_gradient=0.5), TypeError, r"make_step: wrap_gradient must be a function"),
+    (lambda: fit(monitor=X), ValueError, r"fit: monitor must be one of the validation metrics \['loss'\]; got"),
+    (
+        lambda: train.update_stopping(STOPPING, 1.0, X[:2], 1, 0.0),
+        ValueError,
+        r"update_stopping: params must have the shapes of the best ones; at its root it has \(2, 3\) for \(4, 3\)",
+    ),
+    (
+        lambda: train.sweep(len, KEYS, X, devices=5),
+        TypeError,
+        r"sweep: devices must be a sequence of JAX's devices; got 5",
+    ),
+    (
+        lambda: noise.dropblock(KEY, IMAGE, 0.5, block_size=2, shared_channels=1),
+        TypeError,
+        r"dropblock: shared_channels must be a bool; got 1",
+    ),
+    (lambda: noise.dropout(KEY, X, 0.5, bits=X), TypeError, r"dropout: bits must be a function bits\(key, shape\)"),
+    (
+        lambda: noise.dropconnect_dense(KEY, X, X.T.astype(jnp.float16), 0.5),
+        TypeError,
+        r"dropconnect_dense: kernel must have a dtype that promotes with float32; got float16",
+    ),
+    (
+        lambda: augment.affine(IMAGE, X),
+        ValueError,
+        r"affine: matrix must have shape \(2, 3\) or \(4, 2, 3\); got \(4, 3\)",
+    ),
+    (
+        lambda: augment.erase(IMAGE, [0, 0, 2, 2], fill=X),
+        ValueError,
+        r"erase: fill must be a scalar or have shape \(3,\)",
+    ),
+    (
+        lambda: augment.swap_noise(KEY, KEYS, 0.5),
+        TypeError,
+        r"swap_noise: x must be an array that JAX can compute with",
+    ),
     (lambda: train.grid({"rate": []}), ValueError, r"grid: axes must hold lists of numbers.*; rate has \[\]"),
     (lambda: train.unstack({"rate": [0.5]}, X), ValueError, r"unstack: results must hold arrays \(1 settings"),
     (

@@ -21,6 +21,7 @@ from .static import axes as axes
 from .static import axis as axis
 from .static import called as called
 from .static import choice as choice
+from .static import flag as flag
 from .static import instance as instance
 from .static import integer as integer
 from .static import integers as integers
@@ -110,15 +111,21 @@ def whole_number(function: str, argument: str, value: Any) -> Any:
     return int(value)
 
 
-def inexact(function: str, argument: str, value: Any) -> Inexact[Array, "..."]:
-    """Return `value` as an array of floats or complex numbers."""
+def array(function: str, argument: str, value: Any) -> Any:
+    """Return an array that JAX can compute with, of numpy or of JAX, as it is."""
     if not isinstance(value, jax.Array | np.ndarray | np.generic):
         raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
-    if not jnp.issubdtype(value.dtype, jnp.inexact):
-        raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
-    if obstacle := dtypes.obstacle(value):
+    is_key = jnp.issubdtype(value.dtype, jax.dtypes.extended)
+    if obstacle := f"dtype {value.dtype}" if is_key else dtypes.obstacle(value):
         raise TypeError(f"{function}: {argument} must be an array that JAX can compute with; got {obstacle}")
-    return jnp.asarray(value)
+    return value
+
+
+def inexact(function: str, argument: str, value: Any) -> Inexact[Array, "..."]:
+    """Return `value` as an array of floats or complex numbers."""
+    if not jnp.issubdtype(getattr(value, "dtype", float), jnp.inexact):
+        raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
+    return jnp.asarray(array(function, argument, value))
 
 
 def floating(function: str, argument: str, value: Any) -> Float[Array, "..."]:
@@ -127,6 +134,17 @@ def floating(function: str, argument: str, value: Any) -> Float[Array, "..."]:
     if jnp.iscomplexobj(value):
         raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
     return value
+
+
+def promotable(function: str, argument: str, value: Any, other: Any) -> None:
+    """Raise where JAX has no dtype for an operation on both arrays, as under strict promotion."""
+    try:
+        jnp.result_type(value, other)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{function}: {argument} must have a dtype that promotes with {jnp.result_type(other)}; "
+            f"got {jnp.result_type(value)}"
+        ) from error
 
 
 def words(function: str, argument: str, value: Any) -> UInt32[Array, "..."]:

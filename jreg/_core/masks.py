@@ -8,7 +8,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from . import marks, varying
+from . import marks
+from .placement import placed_like
 
 
 def above(words: UInt32[Array, "..."], rate: Float[Array, "..."]) -> Bool[Array, "..."]:
@@ -33,5 +34,5 @@ def _threshold(rate: Float[Array, "..."]) -> Int32[Array, "..."]:
 
 def where(mask: Bool[Array, "..."], x: Array, other: Array) -> jax.Array:
     """`jnp.where(mask, x, other)` in the shape of x, in the fewest operations, as every site of noise traces it."""
-    whole = (varying.placed_like(jnp.broadcast_to(part, x.shape), x) for part in (mask, other))
-    return lax.select(next(whole), x, next(whole))
+    mask, other = (placed_like(jnp.broadcast_to(part, x.shape), x) for part in (mask, other))
+    return lax.select(mask, x, other)

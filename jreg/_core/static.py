@@ -15,14 +15,14 @@ FARTHEST = int(sys.float_info.max)
 """The largest whole number that a float holds."""
 
 
-def integer(function: str, argument: str, value: Any, low: int = 1) -> int:
-    """Return a static whole number that is at least `low`; it counts things, so it fits into 63 bits."""
+def integer(function: str, argument: str, value: Any, low: int = 1, *, bits: int = 63) -> int:
+    """Return a static whole number that is at least `low`; it counts things, so it fits into 63 bits, or into 31."""
     if not _is_integer(value):
         raise TypeError(f"{function}: {argument} must be a Python int; got {shown(value)}")
     if value < low:
         raise ValueError(f"{function}: {argument} must be at least {low}; got {shown(value)}")
-    if value > MOST:
-        raise ValueError(f"{function}: {argument} must be below 2**63; got {shown(value)}")
+    if value >= 2**bits:
+        raise ValueError(f"{function}: {argument} must be below 2**{bits}; got {shown(value)}")
     return int(value)
 
 
@@ -31,7 +31,8 @@ def integers(function: str, argument: str, value: Any) -> tuple[int, ...]:
     if _is_integer(value):
         return (int(value),)
     is_sequence = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-    if not is_sequence or getattr(value, "ndim", 1) == 0:
+    is_foreign = hasattr(value, "dtype") and not isinstance(value, np.ndarray)
+    if not is_sequence or is_foreign or getattr(value, "ndim", 1) == 0:
         raise TypeError(f"{function}: {argument} must be an int or a sequence of ints; got {shown(value)}")
     given = tuple(value)
     if not all(map(_is_integer, given)):
@@ -67,6 +68,13 @@ def axes(function: str, argument: str, value: int | Sequence[int], ndim: int, pl
     if len(set(normal)) < len(normal):
         raise ValueError(f"{function}: {argument} must name each axis once; got {shown(value)}{place}")
     return normal
+
+
+def flag(function: str, argument: str, value: Any) -> bool:
+    """Return what must be True or False, known now."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{function}: {argument} must be a bool; got {shown(value)}")
+    return bool(value)
 
 
 def choice(function: str, argument: str, value: Any, options: Collection[str]) -> str:

@@ -6,6 +6,7 @@ raises: a regularizer that silently does nothing is the worst bug of all.
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -107,12 +108,12 @@ def same_structure(function: str, argument: str, tree: Tree, reference: Tree, mo
         )
 
     def compare(path: Any, leaf: Any, other: Any) -> None:
+        check_leaf(function, argument, path, leaf)
         if jnp.shape(leaf) != jnp.shape(other):
             raise ValueError(
                 f"{function}: {argument} must have the shapes of {model}; "
                 f"at {path_name(path) or 'its root'} it has {jnp.shape(leaf)} for {jnp.shape(other)}"
             )
-        refuse_foreign(function, argument, path, leaf)
 
     jax.tree_util.tree_map_with_path(compare, tree, reference)
 
@@ -183,6 +184,24 @@ def _is_regularizable(function: str, path: Any, leaf: Any) -> bool:
         )
     refuse_foreign(function, "tree", path, leaf)
     return jnp.issubdtype(dtype, jnp.inexact)
+
+
+def check_leaves(function: str, argument: str, tree: Tree) -> None:
+    """Raise for a tree that holds other than numbers and arrays that JAX can compute with."""
+    jax.tree_util.tree_map_with_path(partial(check_leaf, function, argument), tree)
+
+
+def check_leaf(function: str, argument: str, path: Any, leaf: Any) -> None:
+    if not hasattr(leaf, "dtype") and not isinstance(leaf, int | float | complex):
+        place = path_name(path) or "its root"
+        raise TypeError(f"{function}: {argument} must hold arrays; at {place} it has {checks.shown(leaf)}")
+    most = np.iinfo(jax.dtypes.canonicalize_dtype(int)).max
+    if isinstance(leaf, int) and abs(leaf) > most:
+        place = path_name(path) or "its root"
+        raise ValueError(
+            f"{function}: {argument} must hold ints of at most {most}; at {place} it has {checks.shown(leaf)}"
+        )
+    refuse_foreign(function, argument, path, leaf)
 
 
 def refuse_foreign(function: str, argument: str, path: Any, leaf: Any) -> None:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .._core import checks
+from .._core.placement import placed_along
 from .._core.spoil import spoiled
 from .._core.types import Key, Number, Transform, Tree
 from ..random import hash_bits, keep_mask, split, split_array
@@ -136,7 +137,8 @@ def per_example(fn: Transform) -> Transform:
         if len(sizes) != 1 or sizes == {()}:
             raise ValueError(f"per_example: x must have one batch size on the first axis of its leaves; got {sizes}")
         keys = split_array(key, sizes.pop()[0])
-        return jax.vmap(fn, in_axes=(None if key is None else 0, 0))(keys, x)
+        placed = keys if keys is None else placed_along(keys, jax.tree.leaves(x)[0])
+        return jax.vmap(fn, in_axes=(None if key is None else 0, 0))(placed, x)
 
     return _Composed("per_example", (fn,), apply)
 

@@ -21,7 +21,7 @@ def whole_corners(
 
     They are moved before they are cast: no dtype is too narrow for a limit, and no number too large for int32.
     """
-    given = _given(function, argument, corners, batch, len(limits))
+    given = numbers_for(function, argument, corners, batch, (len(limits),))
     bounds = np.asarray(limits)
     if not checks.is_traced(given):
         whole = np.clip(np.ceil(np.asarray(given, np.float64)), 0, bounds)
@@ -45,7 +45,7 @@ def checked_boxes(
       rule: what boxes must have, in words.
       is_valid: the rule, of (top, left, bottom, right).
     """
-    given = _given(function, "boxes", boxes, batch, 4)
+    given = numbers_for(function, "boxes", boxes, batch, (4,))
     if not checks.is_traced(given):
         wide = np.asarray(given, np.float64)
         valid = is_valid(*np.moveaxis(wide, -1, 0))
@@ -56,12 +56,13 @@ def checked_boxes(
     return jnp.broadcast_to(given, (*batch, 4)), jnp.where(is_valid(*jnp.unstack(given, axis=-1)), 0.0, jnp.nan)
 
 
-def _given(function: str, argument: str, places: Any, batch: tuple[int, ...], size: int) -> Any:
-    """Places as an array, not yet cast: one for all, (size,), or one for each, (*batch, size)."""
-    if isinstance(places, list | tuple):
-        places = jnp.asarray(places) if any(map(checks.is_traced, jax.tree.leaves(places))) else np.asarray(places)
-    checks.valid_number(function, argument, places)
-    shape = jnp.shape(places)
-    if shape not in ((size,), (*batch, size)):
-        raise ValueError(f"{function}: {argument} must have shape {(size,)} or {(*batch, size)}; got {shape}")
-    return places
+def numbers_for(function: str, argument: str, value: Any, batch: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    """Numbers as an array, not yet cast: those of `shape` for all examples, or for each, of shape (*batch, *shape)."""
+    if isinstance(value, list | tuple):
+        value = jnp.asarray(value) if any(map(checks.is_traced, jax.tree.leaves(value))) else np.asarray(value)
+    checks.valid_number(function, argument, value)
+    given = jnp.shape(value)
+    allowed = dict.fromkeys((shape, (*batch, *shape)))
+    if given not in allowed:
+        raise ValueError(f"{function}: {argument} must have shape {' or '.join(map(str, allowed))}; got {given}")
+    return value

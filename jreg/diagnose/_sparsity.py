@@ -32,6 +32,6 @@ def sparsity(params: Tree, *, where: Where = trees.kernels) -> Sparsity:
     (6, 9)
     """
     chosen = trees.selected("sparsity", where, params)
-    zeros = sum((jnp.sum(jnp.asarray(leaf) == 0) for leaf in chosen), start=jnp.zeros((), jnp.int32))
+    zeros = sum((jnp.sum(jnp.asarray(leaf) == 0) for leaf in chosen), start=jnp.zeros((), int))
     size = sum(jnp.size(leaf) for leaf in chosen)
     return Sparsity(zeros, size, zeros / max(size, 1))

@@ -57,6 +57,7 @@ def variance_shift(fn: Callable[[Any, Any], Any], key: Key | None, x: Any, *, nu
 
     Li et al., Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift, CVPR 2019.
     """
+    checks.called("variance_shift", "fn", fn, "fn(key, x) that returns activations")
     num_samples = checks.integer("variance_shift", "num_samples", num_samples)
     keys = split_array(key, num_samples)
     noisy = _variance(jax.vmap(fn, in_axes=(0, None), axis_size=num_samples)(keys, x), 2)

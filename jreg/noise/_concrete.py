@@ -84,7 +84,8 @@ def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, n
     length_scale = checks.broadcastable(function, "length_scale", length_scale, ())
     num_features = checks.integer(function, "num_features", num_features)
     squares = sum(_sum_of_squares(checks.inexact(function, "weights", leaf)) for leaf in jax.tree.leaves(weights))
-    return 0.5 * length_scale**2 * squares / (1.0 - rate) - num_features * _entropy(rate)
+    rate, length_scale = (number.astype(jnp.result_type(squares, 0.0)) for number in (rate, length_scale))
+    return 0.5 * length_scale**2 * squares / (1.0 - rate) - float(num_features) * _entropy(rate)
 
 
 def _relaxed(key: Key, x: Array, rate: Array, temperature: Array) -> Array:

@@ -59,6 +59,7 @@ def dropblock(
     """
     x = checks.inexact("dropblock", "x", x)
     rate = checks.scalar("dropblock", "rate", rate, 0.0, 1.0)
+    shared_channels = checks.flag("dropblock", "shared_channels", shared_channels)
     blocks = _blocks(x.shape, block_size, spatial_axes)
     if key is None:
         return x

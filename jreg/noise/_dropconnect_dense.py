@@ -10,7 +10,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes, marks, shardings
+from .._core import checks, dtypes, marks, placement
 from .._core.types import Key, Number
 from ..random import keep_mask, normal, split_array
 from ._drop import inverse_share, scale
@@ -61,12 +61,12 @@ def dropconnect_dense(
     if masks == "gaussian":
         return _gaussian_product(key, *_real("dropconnect_dense", x, kernel), rate)
     products = partial(_masked_products, num_masks=num_masks)
-    return shardings.as_on_auto_axes(products, _spec(x, kernel), key, x, kernel, rate)
+    return placement.as_on_auto_axes(products, _spec(x, kernel), key, x, kernel, rate)
 
 
 def _spec(x: Array, kernel: Array) -> PartitionSpec:
     """How the product lies: in the shards of x's batch, and along the last axis in those of the kernel."""
-    rows, columns = shardings.spec_like(x, x.shape)[:-1], shardings.spec_like(kernel, kernel.shape)[-1]
+    rows, columns = placement.spec_like(x, x.shape)[:-1], placement.spec_like(kernel, kernel.shape)[-1]
     return PartitionSpec(*rows, None if columns in rows else columns)
 
 
@@ -152,6 +152,7 @@ def _checked(function: str, x: Array, kernel: Array, rate: Number) -> tuple[Arra
         raise ValueError(
             f"{function}: kernel must be (features_in, features_out) for x of shape {x.shape}; got shape {kernel.shape}"
         )
+    checks.promotable(function, "kernel", kernel, x)
     return x, kernel, checks.scalar(function, "rate", rate, 0.0, 1.0)
 
 

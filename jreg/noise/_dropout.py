@@ -47,6 +47,7 @@ def dropout(
 
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
     """
+    checks.called("dropout", "bits", bits, "bits(key, shape) that returns uint32")
     return drop_slices("dropout", key, x, rate, shared_axes, bits)
 
 

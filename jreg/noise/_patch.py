@@ -5,7 +5,7 @@ from functools import partial
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
-from .._core import checks, marks, shardings
+from .._core import checks, marks, placement
 from .._core.types import Key
 from ..random import hash_bits
 
@@ -50,8 +50,8 @@ def patch_dropout(
     key = checks.key("patch_dropout", key)
     tokens = marks.reads("patch_dropout", tokens)
     words = hash_bits(key, (tokens.shape[0], length))
-    spec = shardings.spec_like(tokens, (tokens.shape[0], num_prefix + num_kept, *tokens.shape[2:]))
-    kept = shardings.as_on_auto_axes(partial(_kept, num_kept=num_kept, num_prefix=num_prefix), spec, words, tokens)
+    spec = placement.spec_like(tokens, (tokens.shape[0], num_prefix + num_kept, *tokens.shape[2:]))
+    kept = placement.as_on_auto_axes(partial(_kept, num_kept=num_kept, num_prefix=num_prefix), spec, words, tokens)
     return marks.returns("patch_dropout", kept)
 
 
@@ -71,8 +71,7 @@ def _static_rate(rate: float) -> float:
 
 
 def _sequences(tokens: Array) -> Array:
-    if not hasattr(tokens, "dtype") or not hasattr(tokens, "shape"):
-        raise TypeError(f"patch_dropout: tokens must be an array; got {type(tokens).__name__}")
+    tokens = checks.array("patch_dropout", "tokens", tokens)
     if len(tokens.shape) < 2:
         raise ValueError(f"patch_dropout: tokens must be (batch, length, *features); got shape {tokens.shape}")
     return jnp.asarray(tokens)

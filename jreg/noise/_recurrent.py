@@ -27,7 +27,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, dtypes, marks, shardings, trees
+from .._core import checks, dtypes, marks, masks, placement, trees
 from .._core.types import Key, Numbers, Tree
 from ..random import hash_bits, keep_mask, split_like
 from ._dropout import drop_slices
@@ -127,6 +127,6 @@ def _zone(rate: Array, key: Key, previous: Array, proposed: Array) -> Array:
 
 def _zoned(key: Key, previous: Array, proposed: Array, rate: Array) -> Array:
     kept = keep_mask(key, previous.shape, rate)
-    spec = shardings.spec_like(previous, previous.shape)
-    zoned = shardings.as_on_auto_axes(jnp.where, spec, kept, proposed, previous)
+    spec = placement.spec_like(previous, previous.shape)
+    zoned = placement.as_on_auto_axes(masks.where, spec, kept, proposed, previous)
     return jnp.where(jnp.isnan(rate), jnp.asarray(jnp.nan, zoned.dtype), zoned)

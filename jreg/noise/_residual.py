@@ -8,7 +8,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, marks, shardings
+from .._core import checks, marks, placement
 from .._core.types import Key, Number
 from ..random import hash_bits, keep_mask, split
 from ._depth import stochastic_depth
@@ -54,6 +54,7 @@ def residual(
 
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016; the subset is that of Oquab et al., DINOv2, TMLR 2024.
     """
+    checks.called("residual", "fn", fn, "fn(key, x) that returns x's shape and dtype")
     x = checks.inexact("residual", "x", x)
     number = checks.scalar("residual", "rate", rate, 0.0, 1.0)
     checks.choice("residual", "skip", skip, ("mask", "subset", "cond"))
@@ -84,12 +85,12 @@ def _subset(fn: Callable, mask_key: Key, fn_key: Key, x: Array, rate: float) -> 
     # In ascending order the gather reads and the scatter writes forwards, and both can rely on distinct rows.
     rows = jnp.sort(jnp.argsort(hash_bits(mask_key, (batch,)))[:num_rows])
     promises: Any = {"indices_are_sorted": True, "unique_indices": True, "mode": "promise_in_bounds"}
-    taken = shardings.as_on_auto_axes(
-        lambda x, rows: x.at[rows].get(**promises), shardings.spec_like(x, (num_rows, *x.shape[1:])), x, rows
+    taken = placement.as_on_auto_axes(
+        lambda x, rows: x.at[rows].get(**promises), placement.spec_like(x, (num_rows, *x.shape[1:])), x, rows
     )
     branch = scale(_branch(fn, fn_key, taken), jnp.float32(batch / num_rows))
-    return shardings.as_on_auto_axes(
-        lambda x, rows, branch: x.at[rows].add(branch, **promises), shardings.spec_like(x, x.shape), x, rows, branch
+    return placement.as_on_auto_axes(
+        lambda x, rows, branch: x.at[rows].add(branch, **promises), placement.spec_like(x, x.shape), x, rows, branch
     )
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact
 
 from .._core import checks, dtypes, marks
+from .._core.placement import placed_like
 from .._core.types import Number
 from ._moments import Mask
 from ._normalize import ghost_batches, moved, row, scaled, whole_batch
-from ._shards import Shards, checked_shards, placed_like
+from ._shards import Shards, checked_shards
 
 
 class BatchNormParams(NamedTuple):
@@ -183,8 +184,8 @@ def checked_batch(
 
 def checked_running(function: str, decay: Any, ddof: int) -> tuple[Array, int]:
     decay = checks.scalar(function, "decay", decay, 0.0, 1.0)
-    if ddof not in (0, 1) or isinstance(ddof, bool):
-        raise ValueError(f"{function}: ddof must be 0 or 1; got {ddof!r}")
+    if checks.integer(function, "ddof", ddof, low=0) > 1:
+        raise ValueError(f"{function}: ddof must be 0 or 1; got {checks.shown(ddof)}")
     return decay, ddof
 
 

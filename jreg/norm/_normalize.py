@@ -7,8 +7,9 @@ from jax import lax
 from jaxtyping import Array
 
 from .._core import dtypes
+from .._core.placement import placed_like
 from ._moments import Mask, Moments, centred_moments, pooled
-from ._shards import Shards, placed_like
+from ._shards import Shards
 
 
 def whole_batch(x: Array, num_axes: int, where: Mask, shards: Shards, least: int) -> tuple[Array, Array, Moments]:

@@ -8,7 +8,7 @@ from .._core import checks, marks
 from .._core.types import Number
 from ._batch_norm import BatchNormParams, BatchNormStats, checked_batch, checked_running
 from ._normalize import moved, row, whole_batch
-from ._shards import Shards
+from ._shards import checked_shards
 
 
 def batch_renorm(
@@ -51,7 +51,7 @@ def batch_renorm(
 
     Ioffe, Batch Renormalization: Towards Reducing Minibatch Dependence in Batch-Normalized Models, NIPS 2017.
     """
-    name, shards = "batch_renorm", Shards(axis_name)
+    name, shards = "batch_renorm", checked_shards("batch_renorm", axis_name)
     x = checks.floating(name, "x", x)
     wide, stats, eps, where = checked_batch(name, params, stats, x, where, eps, shards)
     decay, ddof = checked_running(name, decay, ddof)

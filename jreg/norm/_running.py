@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from .._core import checks
+from .._core.placement import settled
 from .._core.types import Number, Tree
 
 
@@ -72,6 +73,11 @@ def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) 
 
     Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018.
     """
+    name = "recalibrate"
+    checks.called(name, "fn", fn, "fn(stats, batch, decay) that returns stats")
+    for argument, tree in (("stats", stats), ("batches", batches)):
+        for leaf in jax.tree.leaves(tree):
+            checks.array(name, argument, leaf)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches)]
     lengths = {shape[:1] for shape in shapes}
     if len(lengths) != 1 or lengths <= {(), (0,)}:
@@ -82,4 +88,6 @@ def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) 
         count, data = batch
         return fn(stats, data, count / (count + 1.0)), None
 
-    return lax.scan(step, stats, (counts, batches))[0]
+    first = counts[0], jax.tree.map(lambda leaf: leaf[0], batches)
+    start = settled(lambda stats: step(stats, first)[0], stats, batches)
+    return lax.scan(step, start, (counts, batches))[0]

@@ -1,12 +1,10 @@
-"""Sums over named axes, and placement on meshes whose shardings are part of an array's type."""
+"""Sums over named axes."""
 
 from operator import index
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
 AxisName = str | tuple[str, ...] | None
@@ -49,13 +47,25 @@ class Shards(NamedTuple):
         return [range(lax.axis_size(self.axis_name))] if self.axis_index_groups is None else self.axis_index_groups
 
 
-def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any) -> Shards:
-    """The shards of a sum, once its groups are known to hold each index once."""
+def _size_of(function: str, axis_name: Any) -> int:
+    names = axis_name if isinstance(axis_name, tuple | list) else (axis_name,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{function}: axis_name must be a string or a tuple of them; got {axis_name!r}")
+    try:
+        return lax.axis_size(tuple(names))
+    except NameError as error:
+        raise ValueError(
+            f"{function}: axis_name must name axes of the vmap or shard_map around it; got {axis_name!r}"
+        ) from error
+
+
+def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any = None) -> Shards:
+    """The shards of a sum, once its axes are known to be there and its groups to hold each index once."""
+    size = None if axis_name is None else _size_of(function, axis_name)
     if axis_index_groups is None:
         return Shards(axis_name)
-    if axis_name is None:
+    if size is None:
         raise ValueError(f"{function}: axis_index_groups must come with an axis_name; got {axis_index_groups!r}")
-    size = lax.axis_size(axis_name)
     try:
         groups = [[index(number) for number in group] for group in axis_index_groups]
     except TypeError:
@@ -66,20 +76,3 @@ def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any) -
             f"got {axis_index_groups!r}"
         )
     return Shards(axis_name, [group for group in groups if group], function)
-
-
-def placed_like(value: Array, reference: Array) -> Array:
-    """`value` with the sharding of `reference`, where a mesh has explicit axes and XLA will not choose by itself."""
-    return _placed(value, jax.typeof(reference).sharding.spec, (reference, value))
-
-
-def gathered(value: Array) -> Array:
-    """`value` whole on every device, where a mesh has explicit axes."""
-    return _placed(value, PartitionSpec(), (value,))
-
-
-def _placed(value: Array, spec: PartitionSpec, arrays: tuple[Array, ...]) -> Array:
-    for mesh in (jax.typeof(array).sharding.mesh for array in arrays):
-        if AxisType.Explicit in mesh.axis_types:
-            return jax.sharding.reshard(value, NamedSharding(mesh, spec))
-    return value

@@ -10,9 +10,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from .._core import checks, dtypes, marks
+from .._core.placement import gathered, placed_like
 from .._core.types import Key, Number
 from ..random import normal
-from ._shards import gathered, placed_like
 
 
 def init_spectral_vector(key: Key, num_features: int) -> Float[Array, " features"]:

@@ -61,6 +61,7 @@ def with_decoupled_decay(
     Decay, 2025.
     """
     name = "with_decoupled_decay"
+    cautious = checks.flag(name, "cautious", cautious)
     strengths = _factors(learning_rate, weight_decay=weight_decay)
     check_strengths(name, **strengths)
     _refuse_whole_shares(name, learning_rate, weight_decay)

@@ -13,8 +13,8 @@ from jax import lax
 from jaxtyping import Array, Inexact
 
 from .._core import checks, dtypes, trees
+from .._core.placement import placed_like
 from .._core.types import Key, Tree
-from .._core.varying import placed_like
 from ..random import fold_in, keep_mask, split
 from ._leafwise import CountState, init_count, next_count, required
 

@@ -42,6 +42,7 @@ def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = F
 
     Foret et al., Sharpness-Aware Minimization, ICLR 2021; for `adaptive` Kwon et al., ASAM, ICML 2021.
     """
+    adaptive = checks.flag("sam_gradient", "adaptive", adaptive)
     checks.called("sam_gradient", "grad_fn", grad_fn, "of (params, ...), such as jax.grad(loss)")
     checks.valid_scalar("sam_gradient", "rho", rho, low=0.0, ends="[)")
 

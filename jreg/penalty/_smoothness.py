@@ -13,8 +13,8 @@ from jaxtyping import Array, Float, Inexact, PyTree
 
 from .. import random
 from .._core import checks, norms
+from .._core.placement import placed_like
 from .._core.types import Key
-from .._core.varying import placed_like
 from ._sums import absolute, add, half_square, wide
 
 
@@ -137,6 +137,7 @@ def total_variation(
 
 def _vjp(function: str, fn: Callable[[Any], Any], x: Any) -> tuple[Array, Callable[[Array], Any]]:
     """What `fn` returns for a batch, and its pullback, after checking both ends."""
+    checks.called(function, "fn", fn, "fn(x)")
     leaves = [checks.inexact(function, "x", leaf) for leaf in jax.tree.leaves(x)]
     outputs, pullback = jax.vjp(fn, x)
     shape = checks.floating(function, "what fn returns", outputs).shape

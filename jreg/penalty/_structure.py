@@ -16,8 +16,8 @@ from jax import lax
 from jaxtyping import Array, Float, Inexact
 
 from .._core import checks, norms, trees
+from .._core.placement import gathered, varying_like
 from .._core.types import Tree, Where
-from .._core.varying import gathered, varying_like
 from ._sums import half_square, total, wide
 
 _multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -77,7 +77,7 @@ def spectral(tree: Tree, *, num_iterations: int = 300, where: Where = trees.kern
 
     Yoshida and Miyato, Spectral Norm Regularization for Improving the Generalizability of Deep Learning, 2017.
     """
-    num_iterations = checks.integer("spectral", "num_iterations", num_iterations)
+    num_iterations = checks.integer("spectral", "num_iterations", num_iterations, bits=31)
 
     def measure(w: Array) -> Array:
         w = _tall(w)

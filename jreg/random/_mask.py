@@ -43,6 +43,7 @@ def keep_mask(
     key = checks.key("keep_mask", key)
     shape = checks.shape("keep_mask", shape)
     rate = checks.broadcastable("keep_mask", "rate", checks.rate("keep_mask", rate), shape)
+    checks.called("keep_mask", "bits", bits, "bits(key, shape) that returns uint32")
     words = bits(key, shape) if offset is None else bits(key, shape, offset=offset, whole=whole)
     return masks.above(masks.narrowed("keep_mask", words, shape), rate)
 

@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool, Float, Num
 
 from .._core import checks, marks
 from .._core.ids import class_ids
+from .._core.placement import looked_up
 from .._core.types import Number
 from ._ids import pick
 from ._rows import array, classes_last, counted, logit_rows, scalar_rate, shielded, times, weighted_mean
@@ -68,7 +69,7 @@ def smoothed_cross_entropy(
     smoothing, weights = smoothing.astype(z.dtype), _weights(name, class_weights, z)
     if is_ids:
         ids = jnp.where(rows, class_ids(name, "labels", labels, z.shape[-1], rows), 0)
-        label_weight = jnp.where(ids < 0, jnp.nan, weights.ravel()[ids])
+        label_weight = jnp.where(ids < 0, jnp.nan, looked_up(weights.ravel(), ids))
         on_label = times((1.0 - smoothing) * label_weight, pick(z, ids))
     else:
         p = classes_last(name, "labels", labels, axis).astype(z.dtype) * weights

@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._core import checks, dtypes
@@ -35,8 +34,7 @@ def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]
 
 def array(function: str, argument: str, value: Any) -> Any:
     """Return an array of class ids, not yet cast to a dtype that might wrap them, or of floats."""
-    if not isinstance(value, jax.Array | np.ndarray | np.generic):
-        raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
+    value = checks.array(function, argument, value)
     if not (jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)):
         raise TypeError(f"{function}: {argument} must hold class ids or floats; got dtype {value.dtype}")
     return jnp.asarray(value) if jnp.issubdtype(value.dtype, jnp.floating) else value

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from .._core.placement import rows_of, settled
 from .._core.types import Key, Tree
-from .._core.varying import rows_of, settled
 from ..random import split_array
 from ._state import TrainState
 from ._step import Metrics, Step

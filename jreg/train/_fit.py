@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .._core import checks, varying
+from .._core import checks, placement, trees
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import require_arrays
@@ -103,6 +103,11 @@ def fit(
     >>> bool(result.best_value < 1e-3)
     True
     """
+    checks.called("fit", "step", step, "(state, key, batch, hyper) -> (state, metrics), as make_step makes")
+    checks.called("fit", "evaluate", evaluate, "(state, batch, hyper) -> metrics, as make_eval makes")
+    checks.instance("fit", "state", state, TrainState, "init_state")
+    for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
+        trees.check_leaves("fit", argument, tree)
     key = checks.key("fit", key)
     size = _num_examples(train_data)
     batch_size = checks.integer("fit", "batch_size", batch_size)
@@ -136,7 +141,7 @@ def fit(
     batch = batch_like(train_data, batch_size, last_batch)
     _, train_metrics = jax.eval_shape(step, state, key, batch, hyper)
     start = _start(state, epochs, train_metrics, jax.eval_shape(evaluate, state, valid_data, hyper))
-    start = varying.settled(run_epoch, start, key, train_data, valid_data, hyper)
+    start = placement.settled(run_epoch, start, key, train_data, valid_data, hyper)
     _refuse_lone_decisions(start)
     if patience is None:
         # A loop of known length: nothing waits for a decision, and `sweep` can tell that all lanes end together.
@@ -170,7 +175,7 @@ def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict
 
 
 def _monitored(metrics: Metrics, monitor: str) -> Array:
-    if monitor not in metrics:
+    if not isinstance(monitor, str) or monitor not in metrics:
         raise ValueError(f"fit: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}")
     return metrics[monitor]
 
@@ -178,7 +183,7 @@ def _monitored(metrics: Metrics, monitor: str) -> Array:
 def _refuse_lone_decisions(start: _Progress) -> None:
     """Shards that hold the same parameters must stop together, or some would wait for the others for ever."""
     params = jax.tree.leaves(start.state.params)
-    if varying.over(start.stopping.best_value) > frozenset().union(*map(varying.over, params)):
+    if placement.over(start.stopping.best_value) > frozenset().union(*map(placement.over, params)):
         raise ValueError(
             "fit: monitor must be the same in all shards that hold the same parameters; average it in metric_fn, as in "
             "jax.lax.pmean(loss, axis_name)"

@@ -9,8 +9,8 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from .._core.placement import settled
 from .._core.types import Key, Tree
-from .._core.varying import settled
 from ..random import split_array
 from ._contract import loss_parts
 

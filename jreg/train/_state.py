@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from .._core import checks
+from .._core import checks, trees
 from .._core.types import Tree
 
 
@@ -34,5 +34,6 @@ def init_state(params: Tree, optimizer: optax.GradientTransformation, model_stat
     >>> int(train.init_state({"w": jnp.ones(2)}, optax.adam(1e-3)).step)
     0
     """
+    trees.check_leaves("init_state", "params", params)
     checks.transformation("init_state", "optimizer", optimizer)
     return TrainState(params, optimizer.init(params), model_state, jnp.zeros((), jnp.int32))

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import DTypeLike
 from jaxtyping import Array
@@ -68,6 +69,8 @@ def make_step(
     checks.called("make_step", "loss_fn", loss_fn, LOSS_FORM)
     if not hasattr(optimizer, "update"):
         checks.called("make_step", "optimizer", optimizer, "of hyper, or an optax transformation")
+    if wrap_gradient is not None:
+        checks.called("make_step", "wrap_gradient", wrap_gradient, "(grad_fn, hyper) -> grad_fn")
     gradient = gradient_of(loss_fn, _floating_dtype(compute_dtype), wrap_gradient)
     if checks.integer("make_step", "accumulate", accumulate) > 1:
         gradient = accumulated(gradient, accumulate)
@@ -108,8 +111,15 @@ def make_eval(metric_fn: Callable[[Tree, Tree, Tree, Tree], Mapping[str, Array]]
 
 
 def _floating_dtype(dtype: DTypeLike | None) -> DTypeLike | None:
-    if dtype is not None and not jnp.issubdtype(dtype, jnp.floating):
-        raise TypeError(f"make_step: compute_dtype must be a dtype of floats; got {dtype!r}")
+    if dtype is None:
+        return None
+    try:
+        is_array = isinstance(dtype, jax.Array | np.ndarray | np.generic)
+        is_floating = not is_array and jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+    except (TypeError, ValueError):
+        is_floating = False
+    if not is_floating:
+        raise TypeError(f"make_step: compute_dtype must be a dtype of floats; got {checks.shown(dtype)}")
     return dtype
 
 

@@ -4,9 +4,11 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._core import checks
+from .._core import checks, trees
+from .._core.static import FARTHEST
 from .._core.types import Number, Tree
 
 
@@ -81,6 +83,7 @@ def update_stopping(
         for argument, number in (("patience", patience), ("min_delta", min_delta), ("warmup", warmup))
     )
     checks.instance("update_stopping", "stopping", stopping, Stopping, "init_stopping")
+    _check_kept(params, stopping.best_params)
     value = _scalar(value).astype(stopping.best_value.dtype)
     with jax.debug_nans(False):
         gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
@@ -100,6 +103,12 @@ def update_stopping(
     )
 
 
+def _check_kept(params: Tree, best: Tree) -> None:
+    name = "update_stopping"
+    trees.same_structure(name, "params", params, best, "the best ones")
+    jax.tree.map(lambda new, old: checks.promotable(name, "params", new, old), params, best)
+
+
 def _at_least_zero(argument: str, number: Number) -> Float[Array, ""]:
     return checks.scalar("update_stopping", argument, number, 0.0)
 
@@ -108,4 +117,8 @@ def _scalar(value: Number) -> Float[Array, ""]:
     """A metric may be NaN, which `checks.number` refuses."""
     if not checks.is_real(value) or jnp.shape(value):
         raise TypeError(f"update_stopping: value must be a scalar; got {checks.shown(value)}")
-    return jnp.asarray(value)
+    if isinstance(value, jax.Array):
+        return value
+    if isinstance(value, int) and abs(value) > FARTHEST:
+        raise ValueError(f"update_stopping: value must be a number that a float can hold; got {checks.shown(value)}")
+    return jnp.asarray(np.asarray(value, np.float64), float)

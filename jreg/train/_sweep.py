@@ -69,8 +69,13 @@ def sweep(
     ((2, 3), [0.0, 0.0, 0.0])
     """
     checks.called("sweep", "fit_one", fit_one, "(key, hyper) -> results")
+    if progress is not None:
+        checks.called("sweep", "progress", progress, "(lanes done, lanes in all) -> None")
     num_hypers, num_seeds = _lengths(keys, hypers)
-    devices = tuple(jax.devices() if devices is None else devices)
+    devices = jax.devices() if devices is None else devices
+    if not isinstance(devices, Sequence | np.ndarray) or not all(isinstance(device, jax.Device) for device in devices):
+        raise TypeError(f"sweep: devices must be a sequence of JAX's devices; got {checks.shown(devices)}")
+    devices = tuple(devices)
     if not devices:
         raise ValueError("sweep: devices must hold at least one device; got none")
     mesh = Mesh(np.array(devices), ("lanes",))

@@ -79,7 +79,7 @@ def test_translation_by_whole_pixels_is_a_roll_with_zeros():
 
 
 def test_bad_input_is_refused():
-    with pytest.raises(ValueError, match=r"^affine: matrix must have shape \(\*batch, 2, 3\); got \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"^affine: matrix must have shape \(2, 3\); got \(3, 3\)"):
         augment.affine(jnp.asarray(IMAGE), jnp.eye(3))
     with pytest.raises(ValueError, match=r"^rotate: fill must be in \[0, 1\]; got 255"):
         augment.rotate(jnp.asarray(IMAGE), 10.0, fill=255)

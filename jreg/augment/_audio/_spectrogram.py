@@ -56,13 +56,14 @@ def spec_augment(
     frames = checks.scalar(name, "time_width", time_width, 0.0)
     num_frequency_masks = checks.integer(name, "num_frequency_masks", num_frequency_masks, low=0)
     num_time_masks = checks.integer(name, "num_time_masks", num_time_masks, low=0)
+    shade = checks.scalar(name, "fill", fill)
     if key is None:
         return spectrogram
     *batch, length, num_bins = spectrogram.shape
     frequency_key, time_key = split(checks.key(name, key))
     of_frequency = _blocks(frequency_key, (*batch, num_frequency_masks), num_bins, bins)[..., None, :]
     of_time = _blocks(time_key, (*batch, num_time_masks), length, frames)[..., None]
-    masked = jnp.where(of_frequency | of_time, jnp.asarray(fill, spectrogram.dtype), spectrogram)
+    masked = jnp.where(of_frequency | of_time, shade.astype(spectrogram.dtype), spectrogram)
     return spoiled(masked, bins, frames)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._core import checks, dtypes
+from ..._core.placement import placed_along
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from .._draws import symmetric
@@ -153,6 +154,7 @@ def _each(apply: Callable[..., Array], audio: Array, factors: Array, frame_lengt
     """Apply the vocoder to every sound with its factor, which changes nothing at 1; NaN gives NaN."""
     wide = audio.astype(dtypes.widened(audio.dtype)).reshape(-1, audio.shape[-1])
     usable = jnp.nan_to_num(factors.astype(jnp.float32), nan=1.0).ravel()
+    usable = placed_along(usable, wide)
     changed = jax.vmap(lambda sound, factor: apply(sound, factor, frame_length))(wide, usable)
     changed = changed.astype(audio.dtype).reshape(audio.shape)
     return spoiled(jnp.where(factors[..., None] == 1.0, audio, changed), factors)

@@ -7,8 +7,9 @@ from jaxtyping import Array, Float, Real
 
 from ..._core import checks
 from ..._core.types import Number, Numbers
+from .._places import numbers_for
 from ._crop import clipped_boxes
-from ._parts import Images, Parts, X, as_floats, as_stored, batch_shape, moved, number_per_image, parts_of
+from ._parts import Images, Parts, X, as_floats, as_stored, batch_shape, colour, moved, number_per_image, parts_of
 
 
 def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Number = 0.0) -> X:
@@ -30,7 +31,9 @@ def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Number = 0.0) -> X:
     >>> jax.jit(augment.affine)(jnp.array([[[0.25], [0.5]]]), one_to_the_left).ravel().tolist()
     [0.5, 0.0]
     """
-    return resampled("affine", x, jnp.asarray(matrix).astype(jnp.float32), fill)
+    batch = parts_of("affine", x)["image"].shape[:-3]
+    matrix = jnp.asarray(numbers_for("affine", "matrix", matrix, batch, (2, 3))).astype(jnp.float32)
+    return resampled("affine", x, matrix, fill)
 
 
 def rotate(x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
@@ -75,8 +78,10 @@ def translate(x: X, shift: Real[Array, "*batch 2"], *, fill: Number = 0.0) -> X:
     >>> jax.jit(augment.translate)(jnp.array([[[0.5], [1.0]]]), jnp.array([0.0, 1.0])).ravel().tolist()
     [0.0, 0.5]
     """
-    shift = jnp.broadcast_to(jnp.asarray(shift).astype(jnp.float32), (*batch_shape(x), 2))
-    identity = jnp.broadcast_to(jnp.eye(2, dtype=jnp.float32), (*batch_shape(x), 2, 2))
+    batch = parts_of("translate", x)["image"].shape[:-3]
+    shift = jnp.asarray(numbers_for("translate", "shift", shift, batch, (2,))).astype(jnp.float32)
+    shift = jnp.broadcast_to(shift, (*batch, 2))
+    identity = jnp.broadcast_to(jnp.eye(2, dtype=jnp.float32), (*batch, 2, 2))
     return resampled("translate", x, jnp.concatenate([identity, -shift[..., None]], -1), fill)
 
 
@@ -107,9 +112,7 @@ def about_centre(linear: Array, x: Images, shift: Array | None = None) -> Float[
 
 
 def resampled(function: str, x: X, matrix: Array, fill: Number) -> X:
-    fill = checks.number(function, "fill", fill, 0.0, 1.0)
-    if matrix.shape[-2:] != (2, 3):
-        raise ValueError(f"{function}: matrix must have shape (*batch, 2, 3); got {matrix.shape}")
+    fill = colour(function, fill, x, 3)
     matrix = jnp.broadcast_to(matrix, (*batch_shape(x), 2, 3))
     # Zero times what is infinite is NaN too.
     numbers = (jnp.sum(0.0 * matrix, (-2, -1)), jnp.max(fill))

@@ -11,7 +11,7 @@ from ..._core.types import Key, Number, Numbers
 from ...random import keep_mask, signed_uniform, split
 from .._draws import Range, bounds, integers, uniform
 from .._places import checked_boxes
-from ._parts import X, as_stored, batch_shape, number_per_image, parts_of, with_parts
+from ._parts import X, as_stored, batch_shape, colour, number_per_image, parts_of, with_parts
 
 _FILLS = ("constant", "channel", "pixel")
 
@@ -38,8 +38,8 @@ def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
     boxes, spoiling = checked_boxes(
         "erase", boxes, batch_shape(x), rule, lambda top, left, bottom, right: (top <= bottom) & (left <= right)
     )
-    colour = checks.number("erase", "fill", fill, 0.0, 1.0)
-    return _filled(x, _inside(image, boxes), colour, jnp.max(colour), spoiling)
+    shade = colour("erase", fill, x)
+    return _filled(x, _inside(image, boxes), shade, jnp.max(shade), spoiling)
 
 
 def random_erase(
@@ -84,7 +84,7 @@ def random_erase(
     checks.choice(name, "pattern", pattern, _FILLS)
     prob = number_per_image(name, "prob", prob, x, 0.0, 1.0)
     scale, ratio = bounds(name, "scale", scale, 0.0, 1.0), bounds(name, "ratio", ratio, 0.0, ends="()")
-    constant = colour = checks.number(name, "fill", fill, 0.0, 1.0)
+    constant = shade = colour(name, fill, x)
     if key is None:
         return x
     prob_key, box_key, noise_key = split(checks.key(name, key), 3)
@@ -94,8 +94,8 @@ def random_erase(
     boxes = jnp.where(kept[..., None], 0.0, _whole_box(image, heights, widths, down, along))
     if pattern != "constant":
         noise_shape = image.shape if pattern == "pixel" else (*shape, 1, 1, image.shape[-1])
-        colour = 0.5 * signed_uniform(noise_key, noise_shape) + 0.5
-    return _filled(x, _inside(image, boxes), colour, prob, heights, jnp.max(constant))
+        shade = 0.5 * signed_uniform(noise_key, noise_shape) + 0.5
+    return _filled(x, _inside(image, boxes), shade, prob, heights, jnp.max(constant))
 
 
 def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
@@ -116,15 +116,15 @@ def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
 
     DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
     """
-    size = checks.integer("cutout", "size", size)
+    size = checks.integer("cutout", "size", size, bits=31)
     image = parts_of("cutout", x)["image"]
-    colour = checks.number("cutout", "fill", fill, 0.0, 1.0)
+    shade = colour("cutout", fill, x)
     if key is None:
         return x
     keys = split(checks.key("cutout", key))
     starts = [integers(keys[i], batch_shape(x), image.shape[i - 3]) - size // 2 for i in (0, 1)]
     boxes = jnp.stack([*starts, *(start + size for start in starts)], -1)
-    return _filled(x, _inside(image, boxes), colour, jnp.max(colour))
+    return _filled(x, _inside(image, boxes), shade, jnp.max(shade))
 
 
 def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5), fill: Number = 0.0) -> X:
@@ -150,7 +150,7 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
     image = parts_of("grid_mask", x)["image"]
     keep = number_per_image("grid_mask", "keep", keep, x, 0.0, 1.0)
     low, high = bounds("grid_mask", "unit", unit, 0.0, ends="()")
-    colour = checks.number("grid_mask", "fill", fill, 0.0, 1.0)
+    shade = colour("grid_mask", fill, x)
     if key is None:
         return x
     unit_key, *start_keys = split(checks.key("grid_mask", key), 3)
@@ -166,7 +166,7 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
         return positions - period * jnp.floor(positions / period) < size
 
     is_filled = is_hole(start_keys[0], -3) & is_hole(start_keys[1], -2)
-    return _filled(x, is_filled, colour, keep, pitch, jnp.max(colour))
+    return _filled(x, is_filled, shade, keep, pitch, jnp.max(shade))
 
 
 def _box(key: Key, shape: tuple[int, ...], size: tuple[int, ...], scale: tuple, ratio: tuple) -> tuple[Array, ...]:
@@ -203,8 +203,8 @@ def _inside(image: Array, boxes: Array) -> Bool[Array, "*batch height width 1"]:
     return is_row[..., :, None, None] & is_column[..., None, :, None]
 
 
-def _filled(x: X, is_filled: Array, colour: Array, *numbers: Array) -> X:
+def _filled(x: X, is_filled: Array, shade: Array, *numbers: Array) -> X:
     """The images with a colour where they are to be filled; spoiled where a number is NaN."""
     image = parts_of("erase", x)["image"]
-    stored = as_stored(colour.astype(jnp.float32), image.dtype)
+    stored = as_stored(shade.astype(jnp.float32), image.dtype)
     return with_parts(x, {"image": spoiled(jnp.where(is_filled, stored, image), *numbers)})

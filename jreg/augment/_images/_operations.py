@@ -72,10 +72,9 @@ def _branches(reach: Reach) -> list:
 
     def colours(change, amount):
         def branch(parts: Parts, step: Step) -> Parts:
-            return {
-                **parts,
-                "image": jnp.clip(change(parts["image"], amount(step)), 0.0, 1.0).astype(parts["image"].dtype),
-            }
+            image = parts["image"]
+            changed = jnp.clip(change(image, amount(step).astype(image.dtype)), 0.0, 1.0)
+            return {**parts, "image": changed.astype(image.dtype)}
 
         return branch
 

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import checks, dtypes
+from ..._core.placement import placed_along
 from ..._core.spoil import marking, spoiled
 from ..._core.types import Numbers
 
@@ -67,7 +68,8 @@ def pair_of_sides(function: str, size: int | tuple[int, int]) -> tuple[int, int]
     sides = (size, size) if isinstance(size, int | np.integer) and not isinstance(size, bool) else size
     if not isinstance(sides, tuple | list) or len(sides) != 2:
         raise TypeError(f"{function}: size must be an int or a pair (height, width); got {size!r}")
-    return checks.integer(function, "size", sides[0]), checks.integer(function, "size", sides[1])
+    height, width = (checks.integer(function, "size", side, bits=31) for side in sides)
+    return height, width
 
 
 def batch_shape(x: Images) -> tuple[int, ...]:
@@ -82,7 +84,9 @@ def moved(
     All parts of an example are spoiled where one of `numbers` is NaN.
     """
     parts = parts_of(function, x)
-    for _ in batch_shape(x):
+    lead = len(batch_shape(x))
+    operands = tuple(placed_along(operand, parts["image"], lead) for operand in operands)
+    for _ in range(lead):
         move = jax.vmap(move)
     return with_parts(x, {name: spoiled(part, *numbers) for name, part in move(parts, *operands).items()})
 
@@ -110,9 +114,19 @@ def number_per_image(
     ends: str = "[]",
 ) -> Float[Array, "..."]:
     """Check a number that is one for all images, or has one entry for each; returns one for each."""
-    shape = batch_shape(x)
+    shape = parts_of(function, x)["image"].shape[:-3]
     number = checks.number(function, argument, value, low, high, ends=ends)
     return jnp.broadcast_to(checks.broadcastable(function, argument, number, shape), shape).astype(jnp.float32)
+
+
+def colour(function: str, fill: Numbers, x: Images, ndim: int | None = None) -> Float[Array, "..."]:
+    """A colour in [0, 1], for all channels or for each, which broadcasts against the images, or `ndim` axes."""
+    image = parts_of(function, x)["image"]
+    channels, ndim = image.shape[-1:], ndim or image.ndim
+    number = checks.number(function, "fill", fill, 0.0, 1.0)
+    if number.shape not in ((), channels):
+        raise ValueError(f"{function}: fill must be a scalar or have shape {channels}; got {number.shape}")
+    return number.reshape((1,) * (ndim - 1) + channels) if number.ndim else number
 
 
 def as_floats(image: Array) -> Array:

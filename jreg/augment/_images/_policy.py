@@ -107,6 +107,7 @@ def augmix(key: Key | None, x: X, magnitude: Numbers, *, width: int = 3, depth: 
     """
     width, depth = checks.integer("augmix", "width", width), checks.integer("augmix", "depth", depth)
     image = parts_of("augmix", x)["image"]
+    check_channels("augmix", x, 1, 3)
     magnitude = number_per_image("augmix", "magnitude", magnitude, x, 0.0, 1.0)
     alpha = checks.scalar("augmix", "alpha", alpha, 0.0, ends="()").astype(jnp.float32)
     if key is None:

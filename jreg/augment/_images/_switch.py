@@ -1,11 +1,15 @@
 """A choice of function for every example of a batch."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 from jax import lax
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Int
+
+from ..._core.placement import as_on_auto_axes, spec_like
 
 
 def switch_each(index: Int[Array, "batch"], branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
@@ -21,4 +25,6 @@ def switch_each(index: Int[Array, "batch"], branches: Sequence[Callable[..., Any
     def loop(index: Array, *operands: Any) -> Any:
         return lax.map(lambda each: one(*each), (index, *operands))
 
-    return lax.platform_dependent(index, *operands, cpu=loop, default=jax.vmap(one))
+    choose = partial(lax.platform_dependent, cpu=loop, default=jax.vmap(one))
+    model = jax.tree.leaves(operands)[0]
+    return as_on_auto_axes(choose, PartitionSpec(*spec_like(model, model.shape)[:1]), index, *operands)

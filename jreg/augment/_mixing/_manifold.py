@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..._core import checks
+from ..._core.placement import rows_of
 from ..._core.types import Key, Number, Transform, Tree
 from ...random import hash_bits, split
 from .._compose import callables, chain
@@ -61,7 +62,7 @@ def manifold_mixup(
     place = (hash_bits(place_key, ()) % len(layers)).astype(jnp.int32)
 
     def mixed(tree: Tree) -> Tree:
-        return mix(tree, jax.tree.map(lambda leaf: jnp.take(leaf, order, axis=0), tree), weight)
+        return mix(tree, jax.tree.map(lambda leaf: rows_of(leaf, order), tree), weight)
 
     for index, (layer, key_of_layer) in enumerate(zip(layers, split(layers_key, len(layers)), strict=True)):
         x = lax.cond(place == index, mixed, lambda tree: tree, x)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..._core import checks, dtypes, trees
+from ..._core.placement import rows_of
 from ..._core.types import Key, Number, Numbers, Tree
 from ...random import split
 
@@ -72,7 +73,7 @@ def mixup(key: Key | None, batch: Tree, alpha: Number, *, weights: str = "batch"
 def partner_of(key: Key, batch: Tree) -> Tree:
     """The examples of the batch in another order."""
     order = jax.random.permutation(key, batch_size("mixup", batch))
-    return jax.tree.map(lambda leaf: jnp.take(leaf, order, axis=0), batch)
+    return jax.tree.map(lambda leaf: rows_of(leaf, order), batch)
 
 
 def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from ..._core import checks
+from ..._core import checks, masks
 from ..._core.ids import whole
+from ..._core.placement import rows_of
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import keep_mask, split
@@ -54,5 +55,5 @@ def feature_mixup(
     order = jax.random.permutation(order_key, x.shape[0])
     is_own = keep_mask(mask_key, x.shape, 1.0 - beta(weight_key, alpha, (x.shape[0], 1)))
     share = jnp.where(jnp.isnan(alpha), jnp.nan, jnp.mean(is_own, axis=1, dtype=jnp.float32))
-    mixed = spoiled(jnp.where(is_own, x, jnp.take(x, order, axis=0)), alpha)
-    return mixed, mix(labels, jnp.take(labels, order, axis=0), share)
+    mixed = spoiled(masks.where(is_own, x, rows_of(x, order)), alpha)
+    return mixed, mix(labels, rows_of(labels, order), share)

@@ -8,8 +8,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
-from ..._core import checks
+from ..._core import checks, masks
 from ..._core.ids import class_ids, whole
+from ..._core.placement import as_on_auto_axes, gathered, spec_like
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import hash_bits, keep_mask, signed_uniform, split
@@ -66,7 +67,7 @@ def smote(
     counts = _counts(name, ids, num_classes)
     if key is not None:
         checks.key(name, key)
-    made = _balanced(key, x, ids, counts, num_per_class, num_neighbors)
+    made = _balanced(key, gathered(x), gathered(ids), counts, num_per_class, num_neighbors)
     dtype = jax.dtypes.canonicalize_dtype(labels.dtype)
     return made.reshape(-1, x.shape[1]), jnp.repeat(jnp.arange(num_classes).astype(dtype), num_per_class)
 
@@ -93,9 +94,7 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     Bahri et al., SCARF: Self-Supervised Contrastive Learning Using Random Feature Corruption, ICLR 2022.
     """
     name = "swap_noise"
-    if not isinstance(x, jax.Array | np.ndarray):
-        raise TypeError(f"{name}: x must be an array; got {type(x).__name__}")
-    x, rate = whole(name, "x", x), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    x, rate = whole(name, "x", checks.array(name, "x", x)), checks.scalar(name, "rate", rate, 0.0, 1.0)
     if x.ndim == 0:
         raise ValueError(f"{name}: x must be (rows, *features); got shape ()")
     if key is None or x.shape[0] < 2 or not x.size:
@@ -103,8 +102,9 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     mask_key, row_key = split(checks.key(name, key))
     own = jnp.arange(x.shape[0], dtype=jnp.int32).reshape((-1,) + (1,) * (x.ndim - 1))
     other = (own + 1 + integers(row_key, x.shape, x.shape[0] - 1)) % x.shape[0]
-    swapped = jnp.take_along_axis(x, other, axis=0, mode="promise_in_bounds")
-    return spoiled(jnp.where(keep_mask(mask_key, x.shape, rate), x, swapped), rate)
+    take = partial(jnp.take_along_axis, axis=0, mode="promise_in_bounds")
+    swapped = as_on_auto_axes(take, spec_like(x, x.shape), x, other)
+    return spoiled(masks.where(keep_mask(mask_key, x.shape, rate), x, swapped), rate)
 
 
 @partial(jax.jit, static_argnames=("num_per_class", "num_neighbors"), inline=True)

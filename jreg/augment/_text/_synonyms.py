@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Int
 
 from ..._core import checks
 from ..._core.ids import whole
+from ..._core.placement import looked_up
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
 from ...random import split
@@ -138,7 +139,8 @@ def _anchors(key: Key, is_word: Bool[Array, "*batch length"]) -> Int[Array, "*ba
 def _draw_synonyms(key: Key, tokens: Array, synonyms: Array) -> tuple[Array, Bool[Array, "*batch length"]]:
     """A random synonym for every place, and whether there is one."""
     is_known = (tokens >= 0) & (tokens.astype(jnp.uint32) < synonyms.shape[0])
-    rows = synonyms[jnp.where(is_known, tokens, 0).astype(jnp.int32)]
+    ids = jnp.where(is_known, tokens, 0).astype(jnp.int32)
+    rows = looked_up(synonyms, ids)
     is_synonym = (rows >= 0) & is_known[..., None]
     num = jnp.sum(is_synonym, axis=-1, dtype=jnp.int32)
     wanted = integers(key, tokens.shape, num)

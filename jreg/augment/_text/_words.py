@@ -42,12 +42,14 @@ def words_of(
     info = jnp.iinfo(tokens.dtype)
     if not isinstance(special_ids, Collection) or isinstance(special_ids, str):
         raise TypeError(f"{function}: special_ids must be a sequence of ints; got {special_ids!r}")
-    ids = {"padding_id": (padding_id,), "special_ids": tuple(special_ids)}
+    ids = {
+        "padding_id": (checks.integer(function, "padding_id", padding_id, low=-(2**63)),),
+        "special_ids": checks.integers(function, "special_ids", special_ids),
+    }
     found = {}
     for argument, values in ids.items():
-        whole = [checks.integer(function, argument, value, low=-(2**63)) for value in values]
-        places = [tokens == value for value in whole if info.min <= value <= info.max]
-        found[argument] = jnp.stack([jnp.zeros(tokens.shape, bool), *places]).any(0)
+        places = [tokens == value for value in values if info.min <= value <= info.max]
+        found[argument] = jnp.stack([jnp.zeros_like(tokens, bool), *places]).any(0)
     return ~(found["padding_id"] | found["special_ids"]), found["padding_id"]
 
 
