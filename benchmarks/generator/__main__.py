@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from . import battery, crosskey, differences, related, report, speed, windows
-from .mixers import CHOSEN, MIXERS
+from .mixers import BEFORE, CHOSEN, MIXERS
 
 STREAMS = ["counter-mask", "runs-mask", "transposed-mask", "children", "control", "counter", "runs", "transposed"]
 PARTS = ("speed", "differences", "windows", "related", "cross_key")
@@ -40,14 +40,17 @@ def measure_speed() -> dict[str, Any]:
 
 
 def measure_differences() -> dict[str, Any]:
-    chosen = MIXERS[CHOSEN]
+    chosen, before = MIXERS[CHOSEN], MIXERS[BEFORE]
+    sizes = DIFFERENCES.items()
+    found = {size: list(differences.measure(chosen, 2**size, KEYS, RATES, bits)) for size, bits in sizes}
+    masks = [row for row in found[26] if (row.decision, row.kind) == ("rate 0.5", "xor")]
+    worst = max(masks, key=lambda row: abs(row.z))
     return {
-        "found": {
-            size: list(differences.measure(chosen, 2**size, KEYS, RATES, bits)) for size, bits in DIFFERENCES.items()
-        },
-        "mixers": {
-            name: list(differences.measure(mixer, 2**24, KEYS[:4], RATES[:1], ())) for name, mixer in MIXERS.items()
-        },
+        "found": found,
+        "worst": worst,
+        "followed": differences.followed(chosen, worst, range(26, 30)),
+        "before": list(differences.measure(before, 2**26, KEYS[:2], RATES[:1], ())),
+        "mixers": {n: list(differences.measure(mixer, 2**24, KEYS[:4], RATES[:1], ())) for n, mixer in MIXERS.items()},
     }
 
 
@@ -60,7 +63,7 @@ def measure_related() -> dict[str, Any]:
     return {"mixers": {name: related.measure(mixer) for name, mixer in MIXERS.items() if name in RELATED}}
 
 
-RELATED = (CHOSEN, "no first product", "three words and sum")
+RELATED = (CHOSEN, "no first product", BEFORE)
 
 
 def measure_cross_key() -> dict[str, Any]:

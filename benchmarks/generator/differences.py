@@ -21,6 +21,7 @@ from .streams import prepared
 
 SIGNIFICANCE = 0.01
 _RADIX = 64
+_BLOCK = 2**22
 
 Row = np.ndarray
 
@@ -50,6 +51,25 @@ def measure(
         for decision, row in [*masks(words, rates), *single_bits(words, bits)]:
             yield Worst(key, decision, "xor", *_largest(by_xor(row)), size - 1)
             yield Worst(key, decision, "shift", *_largest(by_shift(row)), size // 2)
+
+
+def followed(mixer: Mixer, worst: Worst, log_sizes: Sequence[int]) -> list[tuple[int, float]]:
+    """z of one xor of the index at rate 0.5 in ever longer masks: chance fades, a flaw grows."""
+    flip, words = np.uint32(worst.difference), prepared(worst.key)
+
+    @jax.jit
+    def agreements(start: jax.Array) -> jax.Array:
+        place = start + jnp.arange(_BLOCK, dtype=jnp.uint32)
+        same = mixer.mix(words, place) >> 31 == mixer.mix(words, place ^ flip) >> 31
+        return jnp.sum(jnp.where(same, 1, -1))
+
+    found, total, start = [], 0, 0
+    for log_size in log_sizes:
+        for start in range(start, 2**log_size, _BLOCK):
+            total += int(agreements(jnp.uint32(start)))
+        start = 2**log_size
+        found.append((log_size, total / (2 * start) ** 0.5))
+    return found
 
 
 def words_of(mixer: Mixer, key: int, size: int) -> jax.Array:

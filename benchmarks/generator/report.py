@@ -147,7 +147,20 @@ def _differences() -> str:
     mixers = [(name, *_extremes(rows)) for name, rows in by_mixer.items()]
     tried = _table(("mixer", "worst xor", "z", "worst shift", "z", "bound"), mixers)
     note = "The same for every mixer, at rate 0.5 and 2**24 elements of 4 keys:"
-    return f"{_DIFFERENCES.format(statistics=f'{total:,}')}\n{_table(columns, rows)}\n{note}\n\n{tried}"
+    head = f"{_DIFFERENCES.format(statistics=f'{total:,}')}\n{_table(columns, rows)}\n{_follow_up(found)}"
+    return f"{head}\n{note}\n\n{tried}"
+
+
+def _follow_up(found: dict[str, Any]) -> str:
+    """What became of the largest z in longer masks, and what the same test says of the mixer before."""
+    worst = differences.Worst(*found["worst"])
+    fading = ", ".join(f"{z:.2f} at 2**{size}" for size, z in found["followed"])
+    before = differences.Worst(*max(found["before"], key=lambda row: abs(row[4])))
+    return (
+        f"The largest xor of a mask at rate 0.5 and 2**26 elements, {worst.difference:#x} of key {worst.key}, in\n"
+        f"longer masks, where chance fades and a flaw grows: z = {fading}. The mixer before, at 2**26 elements\n"
+        f"of 2 keys, has z = {before.z:.1f} at {before.kind} {before.difference:#x}.\n"
+    )
 
 
 def _groups(rows: list[differences.Worst]) -> list[tuple[str, list[differences.Worst]]]:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Int
 from ..._core import checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number
-from ...random import hash_bits, keep_mask
+from ...random import hash_bits, keep_mask, kept
 from ._words import count_of, shuffled, taken, token_id, token_rows, words_of
 
 
@@ -145,7 +145,7 @@ def random_deletion(
     # The word of the largest draw is the last that a growing rate would delete, so keeping it changes nothing else.
     draws = jnp.where(is_word, hash_bits(checks.key(name, key), tokens.shape), 0)
     is_last = draws == jnp.max(draws, axis=-1, keepdims=True)
-    is_kept = keep_mask(key, tokens.shape, rate, bits=lambda _, __: draws) | is_last | ~is_word
+    is_kept = kept(draws, rate) | is_last | ~is_word
     order = jnp.argsort(~is_kept, axis=-1, stable=True)
     num_kept = jnp.sum(is_kept, axis=-1, keepdims=True)
     place = jnp.arange(tokens.shape[-1], dtype=num_kept.dtype).reshape((1,) * (tokens.ndim - 1) + (-1,))
