@@ -63,12 +63,11 @@ def followed(mixer: Mixer, worst: Worst, log_sizes: Sequence[int]) -> list[tuple
         same = mixer.mix(words, place) >> 31 == mixer.mix(words, place ^ flip) >> 31
         return jnp.sum(jnp.where(same, 1, -1))
 
-    found, total, start = [], 0, 0
+    found, total, done = [], 0, 0
     for log_size in log_sizes:
-        for start in range(start, 2**log_size, _BLOCK):
-            total += int(agreements(jnp.uint32(start)))
-        start = 2**log_size
-        found.append((log_size, total / (2 * start) ** 0.5))
+        total += sum(int(agreements(jnp.uint32(start))) for start in range(done, 2**log_size, _BLOCK))
+        done = 2**log_size
+        found.append((log_size, total / (2 * done) ** 0.5))
     return found
 
 

@@ -16,7 +16,8 @@ from . import differences
 from .mixers import Mixer
 from .streams import Words, key_words
 
-MOVED = "equal first and third word, for contrast: one mask is the other moved"
+TWO_EQUAL = "for contrast, two words equal: first words one bit apart"
+MOVED = "for contrast, two words equal: first and third, so that one mask is the other moved"
 NUM_KEYS = 8
 SIZE = 2**20
 
@@ -45,11 +46,12 @@ def families() -> dict[str, Words]:
         "equal second word": (first, same, third),
         "equal second word, first words near": (near, same, third),
         "equal third word": (first, second, same),
-        "first words one bit apart": (same ^ flips, same, same),
+        "first words one bit apart": (same ^ flips, second, third),
         "second and third words one bit apart": (first, same ^ flips, same ^ flips),
         "equal first and second word, third words one bit apart": (same, same, same ^ flips),
         "words of 0 and 2**32 - 1": (ends[0], ends[1], ends[2]),
         "small first words, equal second": (np.arange(NUM_KEYS, dtype=np.uint32) * 2, same, third),
+        TWO_EQUAL: (same ^ flips, same, same),
         MOVED: (same, same + (same | 1) * np.arange(NUM_KEYS, dtype=np.uint32), same),
     } | _children()
 

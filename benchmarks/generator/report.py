@@ -52,7 +52,8 @@ Chi-squared of the 65536 values of each of the 17 windows, as z: standard normal
 _RELATED = """## Related keys, over every xor and every shift
 
 Masks at rate 0.5 of {size} elements, by every pair of 8 keys. In the first rows the prepared words themselves are
-chosen, as no key can choose them: one pair of keys in 2**32 has a given word in common.
+chosen, as no key can choose them: one pair of keys in 2**32 has a given word in common, and one in 2**62 two of
+them, where something shows.
 """
 
 _QUALITY = """## Many more kinds of keys, over a few shifts and xors

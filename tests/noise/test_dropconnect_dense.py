@@ -176,7 +176,7 @@ def test_no_key_is_the_product_and_wrong_arguments_are_named():
     with pytest.raises(ValueError, match=r"dropconnect_moments: rate must be in \[0, 1\]; got 2"):
         noise.dropconnect_moments(x, kernel, 2)
     with pytest.raises(TypeError, match="x must be real for normal draws; got dtype complex64"):
-        noise.dropconnect_dense(KEY, x.astype(complex), kernel, 0.5, masks="gaussian")
+        noise.dropconnect_dense(KEY, x.astype(complex), kernel.astype(complex), 0.5, masks="gaussian")
 
 
 def test_an_empty_batch_is_kept():

@@ -248,7 +248,7 @@ def test_several_named_axes_and_devices_work():
 
 
 def test_an_axis_that_is_not_bound_is_named():
-    with pytest.raises(NameError, match="shards"):
+    with pytest.raises(ValueError, match=r"^batch_norm: axis_name must name axes of the vmap or shard_map .*'shards'"):
         norm.batch_norm(learned(), state(), data(), axis_name="shards")
 
 
@@ -429,7 +429,9 @@ def test_the_formula_of_keras_holds():
 
 def test_a_bad_ddof_raises():
     for ddof in (2, -1, True, 0.5):
-        with pytest.raises(ValueError, match="batch_norm: ddof must be 0 or 1; got"):
+        with pytest.raises(
+            (TypeError, ValueError), match="^batch_norm: ddof must be (0 or 1|at least 0|a Python int);"
+        ):
             norm.batch_norm(learned(), state(), data(), ddof=ddof)
 
 
