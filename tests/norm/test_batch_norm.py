@@ -430,7 +430,7 @@ def test_the_formula_of_keras_holds():
 def test_a_bad_ddof_raises():
     for ddof in (2, -1, True, 0.5):
         with pytest.raises(
-            (TypeError, ValueError), match="^batch_norm: ddof must be (0 or 1|at least 0|a Python int);"
+            (TypeError, ValueError), match=r"^batch_norm: ddof must be (0 or 1|at least 0|a Python int);"
         ):
             norm.batch_norm(learned(), state(), data(), ddof=ddof)
 
