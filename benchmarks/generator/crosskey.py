@@ -10,10 +10,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from jreg import random
 
+from . import differences
 from .mixers import Mixer
 from .streams import Words, key_words, numbered_keys
 
@@ -21,7 +21,6 @@ NUM_KEYS = 24
 SIZE = 2**18
 SHIFTS = (0, 1, 2, 3, 8, 64, 1000, 2**16)
 XORS = (1, 3, 2**8, 2**16, 2**17)
-_SIGNIFICANCE = 0.01
 _NUM_WORDS = 2**24
 
 Data = tuple[np.ndarray, ...]
@@ -35,7 +34,7 @@ class Finding(NamedTuple):
     @property
     def bound(self) -> float:
         """|z| that the largest of `count` statistics exceeds by chance in 1 % of reports."""
-        return float(stats.norm.isf(_SIGNIFICANCE / (2 * self.count)))
+        return differences.bound(self.count)
 
 
 def families() -> dict[str, Data]:

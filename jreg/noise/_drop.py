@@ -1,12 +1,11 @@
 """The one kernel under every function that drops: mask, rescale, select."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Inexact
 
-from .._core import dtypes, marks, masks
+from .._core import dtypes, keys, marks, masks
 from .._core.types import Bits, Key
 from ._redraw import redrawn
 
@@ -47,8 +46,7 @@ def loaded_early(key: Key, x: Array) -> Array:
     """
     if jnp.iscomplexobj(x):
         return x
-    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    odd = (jax.random.key_data(key) if typed else key).ravel()[0] | np.uint32(1)
+    odd = keys.data_of(key).ravel()[0] | np.uint32(1)
     zero = lax.bitcast_convert_type(odd * odd & np.uint32(4), jnp.float32)
     return x.astype(dtypes.widened(x.dtype)) - zero.astype(dtypes.widened(x.dtype))
 

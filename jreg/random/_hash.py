@@ -33,7 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt32
 
-from .._core import checks, marks
+from .._core import checks, keys, marks
 from .._core.types import Key
 from ._block import Block, Offset, Whole, block_of, groups_of_axes, positions
 
@@ -94,10 +94,8 @@ def _prepared(key: Key) -> Words:
 
 def _data(key: Key) -> UInt32[Array, "..."]:
     """The words of a key, which counts as its use where JAX looks for keys used twice."""
-    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        return key
-    data, config = jax.random.key_data(key), cast(Any, jax.config)
-    if not config.jax_debug_key_reuse:
+    data, config = keys.data_of(key), cast(Any, jax.config)
+    if not (config.jax_debug_key_reuse and keys.is_typed(key)):
         return data
     # JAX's checker overlooks `key_data`. It sees this draw of nothing, which is added so that no pass removes it.
     return data + jnp.sum(jax.random.bits(key, (0,), "uint32"), dtype="uint32")
