@@ -164,6 +164,7 @@ def is_reused(function, *keys) -> bool:
 @pytest.mark.parametrize("name", CALLS)
 def test_no_key_is_used_twice(name):
     assert not is_reused(CALLS[name], KEY)
+    assert not is_reused(jax.vmap(CALLS[name]), jax.random.split(KEY, 2))
 
 
 def test_every_public_function_with_a_key_is_called_above():

@@ -1,7 +1,12 @@
 """The words that a PRNG key is made of."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, UInt32
 
 from .types import Key
@@ -14,3 +19,20 @@ def data_of(key: Key) -> UInt32[Array, "..."]:
 
 def is_typed(key: Key) -> bool:
     return jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+
+
+def as_words(keys: Key | None) -> tuple[Any, Callable[[Any], Any]]:
+    """The words of typed keys, and what makes keys of words again; other keys stay as they are.
+
+    For loops and branches: `vmap` transposes what a scan slices and selects what a branch reads, and JAX's checker of
+    keys takes a transposed or selected key for a used one.
+    """
+    if keys is None or not is_typed(keys):
+        return keys, lambda words: words
+    return jax.random.key_data(keys), partial(jax.random.wrap_key_data, impl=jax.random.key_impl(keys))
+
+
+def scan(body: Callable[[Any, tuple[Key, Any]], tuple[Any, Any]], carry: Any, keys: Key, xs: Any) -> tuple[Any, Any]:
+    """`lax.scan(body, carry, (keys, xs))`, which slices the words of the keys."""
+    words, to_key = as_words(keys)
+    return lax.scan(lambda carry, sliced: body(carry, (to_key(sliced[0]), sliced[1])), carry, (words, xs))

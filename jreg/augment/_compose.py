@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._core import checks
+from .._core import checks, keys
 from .._core.placement import placed_along
 from .._core.spoil import spoiled
 from .._core.types import Key, Number, Transform, Tree
@@ -84,7 +84,8 @@ def maybe(fn: Transform, prob: Number) -> Transform:
         chance = checks.rate("maybe", prob, "prob")
         gate_key, fn_key = split(key)
         is_applied = keep_mask(gate_key, (), 1.0 - chance)
-        y = lax.cond(is_applied, lambda: _same_type("maybe", fn(fn_key, x), x), lambda: x)
+        words, to_key = keys.as_words(fn_key)
+        y = lax.cond(is_applied, lambda: _same_type("maybe", fn(to_key(words), x), x), lambda: x)
         return jax.tree.map(lambda leaf: spoiled(jnp.asarray(leaf), chance), y)
 
     return _Composed("maybe", (fn, prob), apply)
@@ -115,7 +116,8 @@ def one_of(*fns: Transform) -> Transform:
         choice_key, fn_key = split(key)
         index = hash_bits(choice_key, ()) % len(fns)
         expected = jax.eval_shape(fns[0], fn_key, x)
-        branches = [lambda fn=fn: _same_type("one_of", fn(fn_key, x), expected) for fn in fns]
+        words, to_key = keys.as_words(fn_key)
+        branches = [lambda fn=fn: _same_type("one_of", fn(to_key(words), x), expected) for fn in fns]
         return lax.switch(index.astype(jnp.int32), branches)
 
     return _Composed("one_of", fns, apply)
@@ -136,8 +138,8 @@ def per_example(fn: Transform) -> Transform:
         sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(x)}
         if len(sizes) != 1 or sizes == {()}:
             raise ValueError(f"per_example: x must have one batch size on the first axis of its leaves; got {sizes}")
-        keys = split_array(key, sizes.pop()[0])
-        placed = keys if keys is None else placed_along(keys, jax.tree.leaves(x)[0])
+        each_key = split_array(key, sizes.pop()[0])
+        placed = each_key if each_key is None else placed_along(each_key, jax.tree.leaves(x)[0])
         return jax.vmap(fn, in_axes=(None if key is None else 0, 0))(placed, x)
 
     return _Composed("per_example", (fn,), apply)

@@ -10,7 +10,7 @@ from jax import lax
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes, marks, placement
+from .._core import checks, dtypes, keys, marks, placement
 from .._core.types import Key, Number
 from ..random import keep_mask, normal, split_array
 from ._drop import inverse_share, scale
@@ -106,7 +106,7 @@ def dropconnect_moments(
 def _masked_products(key: Key, x: Array, kernel: Array, rate: Array, *, num_masks: int) -> Array:
     """Split x into `num_masks` consecutive groups and multiply each by its own masked kernel, one after the other."""
     rate = lax.stop_gradient(rate)
-    keys = split_array(key, num_masks)
+    group_keys = split_array(key, num_masks)
     num_rows = math.prod(x.shape[:-1]) // max(num_masks, 1)
     groups = marks.reads("dropconnect_dense", x).reshape(num_masks, num_rows, x.shape[-1])
 
@@ -117,9 +117,9 @@ def _masked_products(key: Key, x: Array, kernel: Array, rate: Array, *, num_mask
         return scale(group @ jnp.where(kept, kernel, jnp.zeros_like(kernel)), inverse_share(rate))
 
     if num_masks == 1:
-        y = product(keys[0], groups[0], kernel)
+        y = product(group_keys[0], groups[0], kernel)
     else:
-        y = lax.map(lambda group: product(*group, kernel), (keys, groups))
+        _, y = keys.scan(lambda _, group: (None, product(*group, kernel)), None, group_keys, groups)
     return marks.returns("dropconnect_dense", y.reshape(*x.shape[:-1], kernel.shape[-1]))
 
 

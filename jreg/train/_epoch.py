@@ -1,12 +1,12 @@
 """One pass over data on the device, in a given order, with what is left over dropped, kept or padded."""
 
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float, Int
 
+from .._core import keys
 from .._core.placement import rows_of, settled
 from .._core.types import Key, Tree
 from ..random import split_array
@@ -30,10 +30,10 @@ def pass_over(
     num_full, num_left = divmod(order.size, batch_size)
     if last_batch == "pad" and num_left:
         num_full, num_left = num_full + 1, 0
-    keys = split_array(key, num_full + (last_batch == "keep" and num_left > 0))
+    step_keys = split_array(key, num_full + (last_batch == "keep" and num_left > 0))
 
-    def run(state: TrainState, inputs: tuple[Key, Array, Array]) -> tuple[TrainState, tuple[Metrics, Array]]:
-        step_key, rows, weights = inputs
+    def run(state: TrainState, inputs: tuple[Key, Any]) -> tuple[TrainState, tuple[Metrics, Array]]:
+        step_key, (rows, weights) = inputs
         batch = jax.tree.map(lambda leaf: rows_of(leaf, rows), data)
         state, metrics = step(state, step_key, (batch, weights) if last_batch == "pad" else batch, hyper)
         metrics = {name: jnp.asarray(value).astype(jnp.float32) for name, value in metrics.items()}
@@ -43,12 +43,12 @@ def pass_over(
     positions = jnp.arange(num_full * batch_size)
     weights = (positions < order.size).astype(jnp.float32).reshape(num_full, batch_size)
     rows = order[positions % order.size].reshape(num_full, batch_size)
-    inputs = keys[:num_full], rows, weights
+    inputs = step_keys[:num_full], (rows, weights)
     if num_full:
         state = settled(lambda state: run(state, jax.tree.map(lambda leaf: leaf[0], inputs))[0], state, data, hyper)
-    state, found = lax.scan(run, state, inputs)
+    state, found = keys.scan(run, state, *inputs)
     if last_batch == "keep" and num_left:
-        state, last = run(state, (keys[-1], order[-num_left:], jnp.ones(num_left, jnp.float32)))
+        state, last = run(state, (step_keys[-1], (order[-num_left:], jnp.ones(num_left, jnp.float32))))
         found = jax.tree.map(lambda many, one: jnp.append(many, one), found, last)
     metrics, weights = found
     return state, {name: _mean(values, weights) for name, values in metrics.items()}

@@ -5,10 +5,10 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array
 
+from .._core import keys
 from .._core.placement import settled
 from .._core.types import Key, Tree
 from ..random import split_array
@@ -62,7 +62,7 @@ def accumulated(gradient: Gradient, num_parts: int) -> Gradient:
         _, terms = jax.eval_shape(weighed, model_state, first)
         zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), terms)
         start = settled(lambda carry: add_part(carry, first)[0], (model_state, zeros), params, batch, hyper)
-        (model_state, (*sums, given)), _ = lax.scan(add_part, start, inputs)
+        (model_state, (*sums, given)), _ = keys.scan(add_part, start, *inputs)
         total = given.get("weight", jnp.asarray(num_parts, jnp.float32))
         grads, metrics = jax.tree.map(lambda summed: summed / total.astype(summed.dtype), sums)
         return grads, model_state, {**metrics, **given}
