@@ -18,7 +18,7 @@ WINDOWS = {28: KEYS, 30: KEYS[:4]}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.generator", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=PARTS, help="what to measure; default: all")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure; default: all")
     parser.add_argument("--battery", action="store_true", help="run dieharder instead (apt-get install dieharder)")
     parser.add_argument("--streams", nargs="+", choices=STREAMS, default=STREAMS, help="which streams dieharder reads")
     parser.add_argument("--tests", nargs="+", type=int, default=(), help="dieharder's test numbers; default: all")
