@@ -106,8 +106,8 @@ NOISE_CALLS = (
     of(noise, "zoneout, tree", KEY, {"a": X, "b": CUBE}, {"a": 2.0 * X, "b": 2.0 * CUBE}, 0.5),
     of(noise, "zoneout, no key", None, X, 2.0 * X, 0.5),
     *(
-        of(noise, f"dropconnect_dense, {masks}", KEY, X, normals(3, 2), 0.5, options={"masks": masks}, whole=(2,))
-        for masks in ("example", "shared", "gaussian")
+        of(noise, f"dropconnect_dense, {per}", KEY, X, normals(3, 2), 0.5, options={"per": per}, whole=(2,))
+        for per in ("example", "batch", "gaussian")
     ),
     of(
         noise,
@@ -116,7 +116,7 @@ NOISE_CALLS = (
         X,
         normals(3, 2),
         0.5,
-        options={"masks": 2},
+        options={"per": 2},
         whole=(2,),
         without={"one row": "the groups must divide the batch"},
     ),
@@ -272,7 +272,7 @@ TARGET_CALLS = (
     of(targets, "smoothed_cross_entropy, ids", X, IDS, 0.1, options={"class_weights": np.ones(3, np.float32)}),
 )
 DIRECT = {"l2_sp": (PARAMS, jax.tree.map(np.zeros_like, PARAMS)), "elastic_net": (PARAMS, 0.3)}
-PENALTY_OPTIONS = {"group_lasso": {"axis": 0}, "spectral": {"num_iterations": 20}}
+PENALTY_OPTIONS = {"group_lasso": {"axis": 0}, "spectral": {"num_steps": 20}}
 PENALTY_CALLS = (
     *(
         of(penalty, name, *DIRECT.get(name, (PARAMS,)), options=PENALTY_OPTIONS.get(name, {}), without=WEIGHTS)

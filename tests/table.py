@@ -88,11 +88,11 @@ NOISE = (
     Noise("dropout, shared axes", partial(noise.dropout, shared_axes=(1, -2)), shared_axes=(1, 2), ndims=(2, 4)),
     Noise("dropout, bits of jax", partial(noise.dropout, bits=partial(jax.random.bits, dtype="uint32"))),
     Noise("spatial_dropout", noise.spatial_dropout, shared_axes=(1, 2), ndims=(3, 4)),
-    Noise("dropconnect", partial(noise.dropconnect, where=None)),
+    Noise("dropconnect", partial(noise.dropconnect, mask=None)),
     Noise("stochastic_depth", noise.stochastic_depth, (512, 3), shared_axes=(1,), ndims=(1, 2, 3, 4)),
     Noise(
         "stochastic_depth, batch",
-        partial(noise.stochastic_depth, mode="batch"),
+        partial(noise.stochastic_depth, per="batch"),
         (4, 3),
         shared_axes=(0, 1),
         mark="stochastic_depth",
@@ -127,7 +127,7 @@ NOISE = (
         ndims=(1, 2, 3, 4),
     ),
     Noise("variational_dropout", noise.variational_dropout, shared_axes=(1,), ndims=(2, 3, 4)),
-    Noise("weight_noise", partial(noise.weight_noise, where=None), **STD),
+    Noise("weight_noise", partial(noise.weight_noise, mask=None), **STD),
     Noise("zoneout", zoneout_from_zero, member=lambda x, rate: x * (1.0 - rate)),
     Noise("dropblock", partial(noise.dropblock, block_size=1), ndims=(3, 4), communicates=True),
     Noise(
@@ -139,7 +139,7 @@ NOISE = (
         communicates=True,
     ),
     Noise("dropconnect_dense", dense, (16, 4), communicates=True, **DENSE),
-    Noise("dropconnect_dense, shared", partial(dense, masks="shared"), (16, 4), **DENSE),
+    Noise("dropconnect_dense, shared", partial(dense, per="batch"), (16, 4), **DENSE),
     Noise(
         "residual",
         partial(noise.residual, doubled),

@@ -26,7 +26,7 @@ def family(plan: Plan) -> Iterator[Suite]:
         "x * c": copied,
         "variational_dropout": lambda key, x: noise.variational_dropout(key, x, rate),
         "stochastic_depth": lambda key, x: noise.stochastic_depth(key, x, rate),
-        "stochastic_depth, mode='batch'": lambda key, x: noise.stochastic_depth(key, x, rate, mode="batch"),
+        "stochastic_depth, per='batch'": lambda key, x: noise.stochastic_depth(key, x, rate, per="batch"),
         "alpha_dropout": lambda key, x: noise.alpha_dropout(key, x, rate),
         "gaussian_dropout": lambda key, x: noise.gaussian_dropout(key, x, rate),
         "gaussian_noise": lambda key, x: noise.gaussian_noise(key, x, rate),
@@ -107,25 +107,25 @@ def dropconnect(plan: Plan) -> Iterator[Suite]:
     size = plan.size
     x, kernel = jax.random.normal(jax.random.key(0), (64, size)), jax.random.normal(jax.random.key(1), (size, size))
 
-    def masked(masks: Any) -> Function:
-        return lambda key, kernel: noise.dropconnect_dense(key, x, kernel, RATE, masks=masks)
+    def masked(per: Any) -> Function:
+        return lambda key, kernel: noise.dropconnect_dense(key, x, kernel, RATE, per=per)
 
     def bernoulli(key: jax.Array, kernel: jax.Array) -> jax.Array:
         return jnp.where(jax.random.bernoulli(key, 1 - RATE, kernel.shape), kernel / (1 - RATE), 0)
 
     functions = {
         "x @ kernel": lambda key, kernel: x @ kernel,
-        "dropconnect": lambda key, kernel: x @ noise.dropconnect(key, kernel, RATE, where=None),
-        "masks='shared'": masked("shared"),
-        "masks=8": masked(8),
-        "masks='gaussian'": masked("gaussian"),
-        "masks='example'": masked("example"),
+        "dropconnect": lambda key, kernel: x @ noise.dropconnect(key, kernel, RATE, mask=None),
+        "per='batch'": masked("batch"),
+        "per=8": masked(8),
+        "per='gaussian'": masked("gaussian"),
+        "per='example'": masked("example"),
         "jax.random.bernoulli, shared": lambda key, kernel: x @ bernoulli(key, kernel),
         "jax.random.bernoulli, per example": lambda key, kernel: jax.vmap(
             lambda key, row: row @ bernoulli(key, kernel)
         )(jax.random.split(key, len(x)), x),
     }
-    budgets = {"dropconnect": 1.15, "masks='shared'": 1.15}
+    budgets = {"dropconnect": 1.15, "per='batch'": 1.15}
     for what, wrap in (("forward", forward), ("forward and backward", with_backward)):
         calls = {
             name: partial(jax.jit(wrap(function)), jax.random.key(0), kernel) for name, function in functions.items()

@@ -73,10 +73,7 @@ def number(
 ) -> Float[Array, "..."]:
     """Return `value` as a strongly typed float array; where a traced one is not valid, as NaN."""
     valid_number(function, argument, value, low, high, ends=ends)
-    if not is_traced(value):
-        return jnp.asarray(np.asarray(value, dtype=np.float64), dtype=float)
-    wide = value.astype(float)
-    return lax.select(_is_within(wide, low, high, ends), wide, jnp.full_like(wide, jnp.nan))
+    return _as_array(value, low, high, ends)
 
 
 def scalar(
@@ -84,7 +81,7 @@ def scalar(
 ) -> Float[Array, ""]:
     """Return one number as `number` does; an array of them is refused."""
     valid_scalar(function, argument, value, low, high, ends=ends)
-    return number(function, argument, value, low, high, ends=ends)
+    return _as_array(value, low, high, ends)
 
 
 def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "..."]:
@@ -207,6 +204,13 @@ def is_known(rate: Any, value: float) -> bool:
     """Whether a rate is one number, known now, of one value."""
     is_number = isinstance(rate, Real) or (isinstance(rate, jax.Array | np.ndarray) and rate.ndim == 0)
     return is_number and not is_traced(rate) and float(rate) == value
+
+
+def _as_array(value: Any, low: float, high: float, ends: str) -> Float[Array, "..."]:
+    if not is_traced(value):
+        return jnp.asarray(np.asarray(value, dtype=np.float64), dtype=float)
+    wide = value.astype(float)
+    return lax.select(_is_within(wide, low, high, ends), wide, jnp.full_like(wide, jnp.nan))
 
 
 def _is_within(value: Any, low: float, high: float, ends: str) -> Any:

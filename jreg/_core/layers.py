@@ -1,12 +1,15 @@
 """What the layers for linen and for nnx share: flax's freedoms, which jreg's functions do not take."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from . import checks
+from .types import Tree
 
 
 def distinct_axes(function: str, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
@@ -19,3 +22,20 @@ def promoted(first: np.dtype, second: np.dtype) -> np.dtype:
     """The dtype that holds both, under strict promotion too."""
     with jax.numpy_dtype_promotion("standard"):
         return jnp.promote_types(first, second)
+
+
+def complex_if(x: Array, mean: Array) -> Array:
+    """A running mean that is complex where x is."""
+    return mean.astype(promoted(mean.dtype, jnp.dtype(jnp.complex64))) if jnp.iscomplexobj(x) else mean
+
+
+def where_of(mask: Any, x: Array) -> Array | None:
+    """A mask of flax's layers, which broadcasts from the right, in the shape of x."""
+    return None if mask is None else jnp.broadcast_to(jnp.asarray(mask, bool), x.shape)
+
+
+def output_of(output: Tree, proposed: Tree, state: Tree) -> Tree:
+    """A cell's output, in which each array that is also part of the proposed state is replaced by that of `state`."""
+    pairs = zip(jax.tree.leaves(proposed), jax.tree.leaves(state), strict=True)
+    replaced = {id(before): after for before, after in pairs}
+    return jax.tree.map(lambda leaf: replaced.get(id(leaf), leaf), output)

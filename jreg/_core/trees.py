@@ -1,11 +1,9 @@
-"""Which leaves of a pytree a regularizer touches.
+"""Pytrees: the leaves that a mask takes, and checks of structure, shapes and leaves.
 
-A selection is a function of the tree, a pytree (or prefix) of bools, or None for all. A selection that takes nothing
-raises: a regularizer that silently does nothing is the worst bug of all.
+A mask is a function of the tree, a pytree (or prefix) of bools, or None for all. A mask that takes nothing raises: a
+regularizer that silently does nothing is the worst bug of all.
 """
 
-import re
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,58 +13,7 @@ import numpy as np
 
 from . import checks, dtypes
 from .checks import is_traced
-from .types import Tree, Where
-
-NAMES_OF_NO_KERNEL = frozenset({"b", "beta", "bias", "gamma", "offset", "scale"})
-NAMES_OF_KERNELS = frozenset({"kernel", "w", "weight"})
-WRAPPER_NAMES = frozenset({"raw_value", "value"})
-
-
-def kernels(params: Tree) -> Tree:
-    """Select the weights that a penalty is meant for: no bias, no scale of a norm.
-
-    Taken are arrays of floats with two or more axes longer than one, and any with two axes that is called `kernel`,
-    `weight` or `w`, such as the kernel of a single output; not taken is what its name (or, for a `weight`, the name of
-    the module that holds it) tells to be a bias or part of a norm. A bare array is always taken. Works on dicts and on
-    the trees of flax, equinox and haiku.
-
-    Returns:
-      a pytree of bools in the structure of `params`.
-
-    >>> import jax.numpy as jnp
-    >>> from jreg import optim
-    >>> optim.kernels({"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}})
-    {'dense': {'bias': False, 'kernel': True}}
-    """
-    if isinstance(params, jax.Array) and jnp.issubdtype(params.dtype, jnp.integer):
-        raise TypeError(
-            "kernels: params must hold weights; got a step count. "
-            'optax.inject_hyperparams calls every function that it is given: pass static_args="mask"'
-        )
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: not path or _is_kernel(path, leaf), params)
-
-
-def matching(pattern: str) -> Callable[[Tree], Tree]:
-    """Select the leaves whose path, joined by slashes, holds a match of a regular expression.
-
-    Raises:
-      ValueError: a pattern that is no regular expression.
-
-    >>> import jax.numpy as jnp
-    >>> from jreg import optim
-    >>> optim.matching("head/.*kernel")({"head": {"kernel": jnp.ones(2)}, "body": {"kernel": jnp.ones(2)}})
-    {'body': {'kernel': False}, 'head': {'kernel': True}}
-    """
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, TypeError, ValueError) as error:
-        reason = f" ({error})" if isinstance(pattern, str) else ""
-        raise ValueError(f"matching: pattern must be a regular expression; got {pattern!r}{reason}") from error
-
-    def matches(params: Tree) -> Tree:
-        return jax.tree_util.tree_map_with_path(lambda path, _: compiled.search(path_name(path)) is not None, params)
-
-    return matches
+from .types import Mask, Tree
 
 
 def path_name(path: Any) -> str:
@@ -74,27 +21,33 @@ def path_name(path: Any) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def selection(function: str, where: Where, tree: Tree, argument: str = "where", *, elementwise: bool = False) -> Tree:
-    """Resolve `where` to a pytree of Python bools in the structure of `tree`, after checking every leaf of `tree`.
+def selection(function: str, mask: Mask, tree: Tree, *, elementwise: bool = False) -> Tree:
+    """Resolve `mask` to a pytree of Python bools in the structure of `tree`, after checking every leaf of `tree`.
 
-    Leaves of integers and bools are never taken.
+    Leaves of integers and bools are never taken. If `elementwise`, the mask may also hold traced bools and arrays of
+    bools, one for each element of a leaf.
     """
     checked = jax.tree_util.tree_map_with_path(lambda path, leaf: _is_regularizable(function, path, leaf), tree)
-    chosen = _resolve(function, where, tree, argument, elementwise)
+    chosen = resolved(function, mask, tree, elementwise=elementwise)
     taken = jax.tree.map(lambda wanted, possible: wanted if possible else False, chosen, checked)
-    _refuse_nothing(function, tree, taken, argument)
+    _refuse_nothing(function, tree, taken)
     return taken
 
 
-def element_selection(function: str, mask: Where, tree: Tree) -> Tree:
-    """Like `selection`, where a mask may also hold traced bools and arrays of bools, one per element of a leaf."""
-    return selection(function, mask, tree, "mask", elementwise=True)
-
-
-def selected(function: str, where: Where, tree: Tree) -> list[Any]:
-    """The leaves of `tree` that `where` takes."""
-    taken = jax.tree.leaves(selection(function, where, tree))
+def selected(function: str, mask: Mask, tree: Tree) -> list[Any]:
+    """The leaves of `tree` that `mask` takes."""
+    taken = jax.tree.leaves(selection(function, mask, tree))
     return [leaf for leaf, is_taken in zip(jax.tree.leaves(tree), taken, strict=True) if is_taken]
+
+
+def resolved(function: str, mask: Mask, tree: Tree, *, elementwise: bool = False) -> Tree:
+    """What a mask says of each leaf of a tree: a Python bool or, if `elementwise`, an array of bools."""
+    if mask is None:
+        return jax.tree.map(lambda _: True, tree)
+    chosen = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: _chosen(function, path, leaf, elementwise), mask(tree) if is_function(mask) else mask
+    )
+    return prefixed(function, "mask", chosen, tree)
 
 
 def same_structure(function: str, argument: str, tree: Tree, reference: Tree, model: str = "params") -> None:
@@ -141,35 +94,24 @@ def is_function(value: Any) -> bool:
     return callable(value) and jax.tree.structure(value) == jax.tree.structure(0)
 
 
-def _resolve(function: str, where: Where, tree: Tree, argument: str, elementwise: bool) -> Tree:
-    if where is None:
-        return jax.tree.map(lambda _: True, tree)
-    chosen = jax.tree_util.tree_map_with_path(
-        lambda path, leaf: _chosen(function, argument, path, leaf, elementwise),
-        where(tree) if is_function(where) else where,
-    )
-    return prefixed(function, argument, chosen, tree)
-
-
-def _chosen(function: str, argument: str, path: Any, leaf: Any, elementwise: bool) -> Any:
-    """A Python bool where the choice is known and for a whole leaf, else an array of bools."""
+def _chosen(function: str, path: Any, leaf: Any, elementwise: bool) -> Any:
     is_array = isinstance(leaf, jax.Array | np.ndarray) and leaf.dtype == bool
     if isinstance(leaf, bool | np.bool_) or (is_array and leaf.ndim == 0 and not is_traced(leaf)):
         return bool(leaf)
     if is_array and elementwise:
         return leaf if is_traced(leaf) else np.asarray(leaf)
-    raise TypeError(f"{function}: {argument} must hold bools; at {path_name(path) or 'its root'} it has {leaf!r}")
+    raise TypeError(f"{function}: mask must hold bools; at {path_name(path) or 'its root'} it has {leaf!r}")
 
 
-def _refuse_nothing(function: str, tree: Tree, taken: Tree, argument: str) -> None:
+def _refuse_nothing(function: str, tree: Tree, taken: Tree) -> None:
     def takes(choice: Any) -> bool:
         return is_traced(choice) or bool(np.any(choice))
 
     if jax.tree.leaves(tree) and not any(map(takes, jax.tree.leaves(taken))):
         paths = ", ".join(path_name(path) or "(a bare leaf)" for path, _ in jax.tree_util.tree_leaves_with_path(tree))
         raise ValueError(
-            f"{function}: {argument} must select at least one leaf of floats; it selects none of: {paths}. "
-            f"Pass {argument}=None for all, or a function of the tree"
+            f"{function}: mask must select at least one leaf of floats; it selects none of: {paths}. "
+            "Pass mask=None for all, or a function of the tree"
         )
 
 
@@ -211,13 +153,3 @@ def refuse_foreign(function: str, argument: str, path: Any, leaf: Any) -> None:
         raise TypeError(
             f"{function}: {argument} must hold arrays that JAX can compute with; at {place} it has {obstacle}"
         )
-
-
-def _is_kernel(path: Any, leaf: Any) -> bool:
-    names = [name for name in path_name(path).split("/") if name not in WRAPPER_NAMES]
-    name, holder = ["", "", *names][-1], ["", "", *names][-2]
-    is_norm_weight = name == "weight" and re.search("norm|^ln", holder.lower()) is not None
-    is_float = jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.inexact)
-    is_named = name in NAMES_OF_KERNELS and len(getattr(leaf, "shape", ())) >= 2
-    is_wide = is_named or (is_float and sum(size > 1 for size in leaf.shape) >= 2)
-    return is_float and is_wide and not is_norm_weight and name not in NAMES_OF_NO_KERNEL

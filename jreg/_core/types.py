@@ -22,10 +22,10 @@ Strength: TypeAlias = Number | optax.Schedule | PyTree[Any]
 Bits: TypeAlias = Callable[..., UInt32[Array, "..."]]
 """`bits(key, shape)` gives uniform uint32 words, as `hash_bits` and `jax.random.bits` do."""
 
-Where: TypeAlias = Callable[[PyTree], PyTree[bool]] | PyTree[bool] | None
+Mask: TypeAlias = Callable[[PyTree], PyTree[bool]] | PyTree[bool] | None
 """Which leaves: a function of the tree, a tree (or prefix) of bools, or None for all.
 
-The masks of `optim` may also hold traced bools, and arrays of bools that choose among a leaf's elements.
+Those of `optim` may also hold traced bools, and arrays of bools that choose among a leaf's elements.
 """
 
 Device: TypeAlias = Any

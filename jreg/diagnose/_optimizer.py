@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._core import checks, trees
+from .._core import checks, leaves, trees
 from .._core.types import Tree
 from ._response import UNIT, Answer, Kind, ask, kind_of, shrink_of
 
@@ -106,7 +106,7 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
     # Most optimizers need implicit promotion, which the caller may have forbidden in code of their own.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         answers = _answers(optimizer, shapes, num_steps)
-    is_kernel = jax.tree.leaves(trees.kernels(shapes))
+    is_kernel = jax.tree.leaves(leaves.kernels(shapes))
     found = zip(jax.tree_util.tree_leaves_with_path(shapes), answers, is_kernel, strict=True)
     listed = [(_audit(path, leaf, answer), kernel) for (path, leaf), answer, kernel in found if _is_float(leaf)]
     return Audit(tuple(leaf for leaf, _ in listed), tuple(_warnings(listed, num_steps)))

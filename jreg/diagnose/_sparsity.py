@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._core import trees
+from .._core import leaves, trees
 from .._core.types import Tree, Where
 
 
@@ -17,7 +17,7 @@ class Sparsity(NamedTuple):
     fraction: Float[Array, ""]
 
 
-def sparsity(params: Tree, *, where: Where = trees.kernels) -> Sparsity:
+def sparsity(params: Tree, *, where: Where = leaves.kernels) -> Sparsity:
     """Count the weights that are exactly zero, in the kernels by default.
 
     Only exact zeros count: small weights are not sparse, they are small.

@@ -8,10 +8,9 @@ import numpy as np
 from flax.linen.dtypes import canonicalize_dtype
 from jaxtyping import Array, Bool
 
+from .. import norm
 from .._core import dtypes
-from .._core.layers import distinct_axes, promoted
-from ..norm import BatchNormStats
-from ..norm._layer import infer, train
+from .._core.layers import complex_if, distinct_axes, promoted, where_of
 
 
 class BatchNorm(nn.BatchNorm):
@@ -23,13 +22,16 @@ class BatchNorm(nn.BatchNorm):
       - The statistics carry no gradient.
       - `momentum` may be traced; one outside [0, 1] raises, or gives NaN if traced.
       - `epsilon` below 0 raises, or gives NaN if traced.
-      - An axis that is out of range raises.
+      - An axis that is out of range raises, and so does a running variance below 0, or gives NaN if traced.
       - An empty batch raises in training, where flax's statistics become NaN.
 
     One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
     running variance falls. `jreg.norm.batch_norm` refuses this.
 
-    `ghost_size` counts the examples per ghost batch, as in `jreg.norm.batch_norm`.
+    Args:
+      ghost_size: examples per ghost batch, as in `jreg.norm.batch_norm`.
+      use_running_average, axis, momentum, epsilon, dtype, param_dtype, use_bias, use_scale, bias_init, scale_init,
+        axis_name, axis_index_groups, use_fast_variance, force_float32_reductions: as in flax.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen
@@ -47,7 +49,8 @@ class BatchNorm(nn.BatchNorm):
         self, x: Array, use_running_average: bool | None = None, *, mask: Bool[Array, "..."] | None = None
     ) -> Array:
         use_running_average = nn.merge_param("use_running_average", self.use_running_average, use_running_average)
-        shape = tuple(x.shape[axis] for axis in distinct_axes("BatchNorm", "axis", self.axis, x.ndim))
+        axes = distinct_axes("BatchNorm", "axis", self.axis, x.ndim)
+        shape = tuple(x.shape[axis] for axis in axes)
         stored = jnp.float32 if self.force_float32_reductions else self.param_dtype
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, stored)
         var = self.variable("batch_stats", "var", jnp.ones, shape, stored)
@@ -55,27 +58,29 @@ class BatchNorm(nn.BatchNorm):
         bias = self.param("bias", self.bias_init, shape, self.param_dtype) if self.use_bias else None
         dtype = canonicalize_dtype(x, scale, bias, dtype=self.dtype)
         wide = x.astype(dtypes.widened(jnp.dtype(dtype)))
+        params = norm.BatchNormParams(scale, bias)
         is_first = self.is_initializing()
         if use_running_average or (is_first and not x.size):
-            stats = BatchNormStats(mean.value, var.value)
-            return infer(scale, bias, stats, wide, self.axis, eps=self.epsilon).astype(dtype)
+            stats = norm.BatchNormStats(complex_if(wide, mean.value), var.value)
+            return norm.batch_norm_inference(params, stats, wide, axis=axes, eps=self.epsilon).astype(dtype)
         reduced = _reduction_dtype(x.dtype if self.dtype is None else self.dtype, self.force_float32_reductions)
-        stats = BatchNormStats(
-            mean.value.astype(promoted(mean.value.dtype, reduced)),
+        stats = norm.BatchNormStats(
+            complex_if(wide, mean.value.astype(promoted(mean.value.dtype, reduced))),
             var.value.astype(promoted(var.value.dtype, dtypes.real(reduced))),
         )
-        y, moved = train(
-            scale,
-            bias,
+        axis_name = None if is_first else self.axis_name
+        y, moved = norm.batch_norm(
+            params,
             stats,
             wide,
-            self.axis,
-            mask,
             decay=self.momentum,
             eps=self.epsilon,
-            axis_name=None if is_first else self.axis_name,
-            axis_index_groups=self.axis_index_groups,
+            axis=axes,
+            axis_name=axis_name,
+            axis_index_groups=self.axis_index_groups if axis_name else None,
             ghost_size=None if is_first else self.ghost_size,
+            where=where_of(mask, wide),
+            min_values=1,
         )
         if not is_first:
             mean.value, var.value = (new.astype(old.dtype) for new, old in zip(moved, stats, strict=True))

@@ -15,14 +15,25 @@ from ._key import key_for
 
 
 class DropConnectDense(nn.Module):
-    """flax's `Dense`, with its parameters, and DropConnect on the kernel: `jreg.noise.dropconnect_dense`.
+    """flax's `Dense` with DropConnect on its kernel: `jreg.noise.dropconnect_dense`.
 
-    `masks` is "example", "shared", "gaussian" or a number of groups.
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping a weight, in [0, 1].
+      per: one mask for each "example" or for the "batch", "gaussian", or the number of groups.
+      features, use_bias, dtype, param_dtype, kernel_init, bias_init: as in flax's `Dense`.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer, x = linen.DropConnectDense(5, 0.5, deterministic=False), jnp.ones((2, 3))
+    >>> layer.apply(layer.init(jax.random.key(0), x), x, rngs={"dropout": jax.random.key(1)}).shape
+    (2, 5)
     """
 
     features: int
     rate: Any
-    masks: Any = "example"
+    per: Any = "example"
     use_bias: bool = True
     dtype: Any = None
     param_dtype: Any = jnp.float32
@@ -37,5 +48,5 @@ class DropConnectDense(nn.Module):
         bias = self.param("bias", self.bias_init, (self.features,), self.param_dtype) if self.use_bias else None
         inputs, kernel, bias = promote_dtype(inputs, kernel, bias, dtype=self.dtype)
         key = None if self.is_initializing() else key_for(self, self.rate, deterministic, rng)
-        y = noise.dropconnect_dense(key, inputs, kernel, self.rate, masks=self.masks)
+        y = noise.dropconnect_dense(key, inputs, kernel, self.rate, per=self.per)
         return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))

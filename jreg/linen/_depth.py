@@ -12,22 +12,48 @@ from ._key import Noise, key_for
 
 
 class StochasticDepth(Noise, kw_only=True):
-    """Drop a residual branch, `x + depth(block(x))`: `jreg.noise.stochastic_depth`."""
+    """Drop a residual branch, `x + depth(block(x))`: `jreg.noise.stochastic_depth`.
 
-    mode: Literal["row", "batch"] = "row"
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      per: draw for each "example", or once for the whole "batch".
+      rescale: where the factor 1 - rate goes, "train" or "inference".
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer = linen.StochasticDepth(0.2, deterministic=False)
+    >>> layer.apply({}, jnp.ones((4, 3)), rngs={"dropout": jax.random.key(0)}).shape
+    (4, 3)
+    """
+
+    per: Literal["example", "batch"] = "example"
     rescale: Literal["train", "inference"] = "train"
 
     @nn.compact
     def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
         key = key_for(self, self.rate, deterministic, rng)
-        return noise.stochastic_depth(key, inputs, self.rate, mode=self.mode, rescale=self.rescale)
+        return noise.stochastic_depth(key, inputs, self.rate, per=self.per, rescale=self.rescale)
 
 
 class Residual(nn.Module):
-    """`x + block(x)`, with the branch dropped as in `jreg.noise.residual`; `skip` says what is drawn and what it costs.
+    """`x + block(x)`, with the branch dropped as in `jreg.noise.residual`.
 
-    The block draws from the collections as anywhere, and what it stores, such as the statistics of batch norm, stays as
-    it was where "cond" skips it.
+    `deterministic` and `rng_collection` are as in flax's `Dropout`. The block draws from
+    its own collections. What it stores, such as the statistics of batch norm, stays as it was where "cond"
+    skips it.
+
+    Args:
+      block: a module from x to the branch, in x's shape and dtype.
+      rate: probability of dropping, in [0, 1].
+      skip: what is drawn and what it costs: "mask", "subset" or "cond".
+
+    >>> import jax, jax.numpy as jnp, flax.linen as nn
+    >>> from jreg import linen
+    >>> layer, x = linen.Residual(nn.Dense(3), 0.2, deterministic=False), jnp.ones((4, 3))
+    >>> layer.apply(layer.init(jax.random.key(0), x), x, rngs={"dropout": jax.random.key(1)}).shape
+    (4, 3)
     """
 
     block: nn.Module
@@ -45,7 +71,7 @@ class Residual(nn.Module):
         if self.skip != "cond" or key is None:
             return noise.residual(lambda _, x: block(x), key, inputs, self.rate, skip=self.skip)
         # 0, or 1 / (1 - rate). nn.cond carries what the block stores, which a plain lax.cond may not change.
-        factor = noise.stochastic_depth(key, jnp.ones((), inputs.dtype), self.rate, mode="batch")
+        factor = noise.stochastic_depth(key, jnp.ones((), inputs.dtype), self.rate, per="batch")
         return inputs + nn.cond(
             factor != 0.0, lambda layer, x: factor * layer.block(x), lambda layer, x: jnp.zeros_like(x), self, inputs
         )

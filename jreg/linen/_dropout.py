@@ -19,8 +19,14 @@ class Dropout(nn.Dropout):
     Differences from flax:
       - The masks are others, and they cost no memory.
       - The rate may be traced. A traced one asks for a key at any rate, and one outside [0, 1] gives NaN.
-      - In training a rate outside [0, 1] raises. When deterministic it is not used, nor looked at.
-      - In training the input must be an array of floats; flax fails on others too, in the words of its operations.
+      - In training a rate outside [0, 1] raises. When deterministic it is neither used nor checked.
+      - In training the input must be an array of floats; flax fails on others too, with the messages of its operations.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      broadcast_dims: axes along which the mask is constant.
+      deterministic: if True, there is no noise; given here or at the call.
+      rng_collection: the collection that gives the key.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen
@@ -42,7 +48,20 @@ class Dropout(nn.Dropout):
 
 
 class SpatialDropout(Noise, kw_only=True):
-    """Drop whole feature maps: `jreg.noise.spatial_dropout`."""
+    """Drop whole feature maps: `jreg.noise.spatial_dropout`.
+
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      spatial_axes: the axes of a feature map; None for all between the first and the last.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer = linen.SpatialDropout(0.5, deterministic=False)
+    >>> layer.apply({}, jnp.ones((2, 4, 4, 3)), rngs={"dropout": jax.random.key(0)}).shape
+    (2, 4, 4, 3)
+    """
 
     spatial_axes: int | Sequence[int] | None = None
 
@@ -53,7 +72,19 @@ class SpatialDropout(Noise, kw_only=True):
 
 
 class AlphaDropout(Noise):
-    """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`."""
+    """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`.
+
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1).
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer = linen.AlphaDropout(0.1, deterministic=False)
+    >>> layer.apply({}, jnp.ones((2, 3)), rngs={"dropout": jax.random.key(0)}).shape
+    (2, 3)
+    """
 
     @nn.compact
     def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
@@ -61,7 +92,22 @@ class AlphaDropout(Noise):
 
 
 class DropBlock(Noise, kw_only=True):
-    """Drop contiguous blocks of feature maps: `jreg.noise.dropblock`."""
+    """Drop contiguous blocks of feature maps: `jreg.noise.dropblock`.
+
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      rate: share of the map that is dropped, in [0, 1].
+      block_size: side of a block, or one number for each spatial axis.
+      spatial_axes: the axes of a feature map.
+      shared_channels: whether all channels lose the same blocks.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer = linen.DropBlock(0.1, block_size=3, deterministic=False)
+    >>> layer.apply({}, jnp.ones((2, 8, 8, 3)), rngs={"dropout": jax.random.key(0)}).shape
+    (2, 8, 8, 3)
+    """
 
     block_size: int | Sequence[int]
     spatial_axes: int | Sequence[int] = (1, 2)

@@ -11,7 +11,19 @@ from ._key import Noise, key_for
 
 
 class GaussianDropout(Noise):
-    """Multiply by Gaussian noise of dropout's variance: `jreg.noise.gaussian_dropout`."""
+    """Multiply by Gaussian noise of dropout's variance: `jreg.noise.gaussian_dropout`.
+
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      rate: of the dropout with this variance, in [0, 1).
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer = linen.GaussianDropout(0.5, deterministic=False)
+    >>> layer.apply({}, jnp.ones((2, 3)), rngs={"dropout": jax.random.key(0)}).shape
+    (2, 3)
+    """
 
     @nn.compact
     def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
@@ -19,7 +31,19 @@ class GaussianDropout(Noise):
 
 
 class GaussianNoise(nn.Module):
-    """Add Gaussian noise of standard deviation `std`: `jreg.noise.gaussian_noise`."""
+    """Add Gaussian noise: `jreg.noise.gaussian_noise`.
+
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      std: standard deviation, at least 0.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer = linen.GaussianNoise(0.1, deterministic=False)
+    >>> layer.apply({}, jnp.ones((2, 3)), rngs={"dropout": jax.random.key(0)}).shape
+    (2, 3)
+    """
 
     std: Any
     deterministic: bool | None = None

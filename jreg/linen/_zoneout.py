@@ -5,19 +5,32 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array
 
+from .. import noise
+from .._core.layers import output_of
 from .._core.types import Key, Tree
-from ..noise._cells import zone_step
 from ._key import key_for
 
 
 class Zoneout(nn.RNNCellBase):
     """A cell with `jreg.noise.zoneout` on its state, to give to `nn.RNN` in the place of the cell.
 
-    `rate` is a number, or for a state that is a tuple a tuple of numbers: the paper takes (0.5, 0.05) for an LSTM. An
-    output that is the same array as part of the new state is given as it is after zoneout. `nn.remat` or `nn.jit`
-    around the cell alone makes it another array, which stays as it is: put them around this layer.
+    `deterministic` and `rng_collection` are as in flax's `Dropout`. An output that is the same array as part of the
+    new state is given as it is after zoneout. `nn.remat` or `nn.jit` around the cell alone makes it another array,
+    which stays as it is: put them around this layer.
 
     Let `nn.RNN` split the collection, `split_rngs={"params": False, "dropout": True}`, for a draw per step.
+
+    Args:
+      cell: the recurrent cell.
+      rate: probability of keeping the previous value, in [0, 1]; for a state that is a tuple, a tuple of these: the
+        paper takes (0.5, 0.05) for an LSTM.
+
+    >>> import jax, jax.numpy as jnp, flax.linen as nn
+    >>> from jreg import linen
+    >>> cell = linen.Zoneout(nn.LSTMCell(4), (0.5, 0.05), deterministic=False)
+    >>> layer, x = nn.RNN(cell, split_rngs={"params": False, "dropout": True}), jnp.ones((2, 7, 3))
+    >>> layer.apply(layer.init(jax.random.key(0), x), x, rngs={"dropout": jax.random.key(1)}).shape
+    (2, 7, 4)
     """
 
     cell: nn.RNNCellBase
@@ -32,7 +45,8 @@ class Zoneout(nn.RNNCellBase):
         cell: Any = self.cell
         proposed, output = cell(carry, inputs)
         key = None if self.is_initializing() else key_for(self, self.rate, deterministic, rng)
-        return zone_step(key, carry, proposed, output, self.rate)
+        state = noise.zoneout(key, carry, proposed, self.rate)
+        return state, output_of(output, proposed, state)
 
     @nn.nowrap
     def initialize_carry(self, rng: Key, input_shape: tuple[int, ...]) -> Tree:

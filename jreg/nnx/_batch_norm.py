@@ -7,9 +7,9 @@ from flax import nnx
 from flax.nnx.nn.dtypes import canonicalize_dtype
 from jaxtyping import Array, Bool
 
+from .. import norm
 from .._core import dtypes
-from ..norm import BatchNormStats
-from ..norm._layer import infer, train
+from .._core.layers import complex_if, distinct_axes, where_of
 from ._key import mode, number
 from ._signature import Signed
 
@@ -23,14 +23,17 @@ class BatchNorm(Signed, nnx.BatchNorm):
       - The statistics carry no gradient. They move in float32 or wider; cast to fewer bits, they become float32 again.
       - `momentum` may be an array or an `nnx.Variable`; one outside [0, 1] raises, or gives NaN if traced.
       - `epsilon` below 0 raises, or gives NaN if traced.
-      - An axis that is out of range raises.
+      - An axis that is out of range raises, and so does a running variance below 0, or gives NaN if traced.
       - An empty batch raises in training, where flax's statistics become NaN.
 
     One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
     running variance falls. `jreg.norm.batch_norm` refuses this.
 
     Args:
-      ghost_size: examples per ghost batch, as in `jreg.norm.batch_norm`; all else as in flax.
+      ghost_size: examples per ghost batch, as in `jreg.norm.batch_norm`.
+      num_features, use_running_average, axis, momentum, epsilon, dtype, param_dtype, use_bias, use_scale, bias_init,
+        scale_init, axis_name, axis_index_groups, use_fast_variance, promote_dtype, rngs, bias_metadata,
+        scale_metadata: as in flax.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -49,24 +52,26 @@ class BatchNorm(Signed, nnx.BatchNorm):
     ) -> Array:
         use_running_average = mode(self, "use_running_average", use_running_average)
         scale, bias = (None if value is None else value[...] for value in (self.scale, self.bias))
-        stats = BatchNormStats(self.mean[...], self.var[...])
-        x, _, _, scale, bias = self.promote_dtype((x, *stats, scale, bias), dtype=self.dtype)
+        mean, variance = self.mean[...], self.var[...]
+        x, _, _, scale, bias = self.promote_dtype((x, mean, variance, scale, bias), dtype=self.dtype)
         dtype = canonicalize_dtype(x, scale, bias, dtype=self.dtype)
         wide = x.astype(dtypes.widened(jnp.dtype(dtype)))
+        params, stats = norm.BatchNormParams(scale, bias), norm.BatchNormStats(complex_if(wide, mean), variance)
+        axes, eps = distinct_axes("BatchNorm", "axis", self.axis, x.ndim), number(self.epsilon)
         if use_running_average:
-            return infer(scale, bias, stats, wide, self.axis, eps=number(self.epsilon)).astype(dtype)
-        y, stats = train(
-            scale,
-            bias,
+            return norm.batch_norm_inference(params, stats, wide, eps=eps, axis=axes).astype(dtype)
+        y, stats = norm.batch_norm(
+            params,
             stats,
             wide,
-            self.axis,
-            mask,
             decay=number(self.momentum),
-            eps=number(self.epsilon),
+            eps=eps,
+            axis=axes,
             axis_name=self.axis_name,
-            axis_index_groups=self.axis_index_groups,
+            axis_index_groups=self.axis_index_groups if self.axis_name else None,
             ghost_size=self.ghost_size,
+            where=where_of(mask, wide),
+            min_values=1,
         )
         _store(self.mean, stats.mean)
         _store(self.var, stats.variance)

@@ -1,6 +1,6 @@
 """A dense layer whose weights are dropped."""
 
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 from flax import nnx
@@ -16,8 +16,18 @@ from ._key import Noise, key_for, number
 class DropConnectLinear(nnx.Linear, Noise):
     """flax's `Linear` with DropConnect on its kernel: `jreg.noise.dropconnect_dense`.
 
-    `masks` is "example", "shared", "gaussian" or a number of groups. `rngs` gives the initial weights, and the layer's
-    own stream of masks.
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. `rngs` gives the initial weights too.
+
+    Args:
+      rate: probability of dropping a weight, in [0, 1].
+      per: one mask for each "example" or for the "batch", "gaussian", or the number of groups.
+      in_features, out_features, use_bias, dtype, param_dtype, kernel_init, bias_init: as in flax's `Linear`.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> nnx.DropConnectLinear(3, 5, 0.5, rngs=flax_nnx.Rngs(0))(jnp.ones((2, 3))).shape
+    (2, 5)
     """
 
     def __init__(
@@ -26,7 +36,7 @@ class DropConnectLinear(nnx.Linear, Noise):
         out_features: int,
         rate: Any,
         *,
-        masks: str | int = "example",
+        per: Literal["example", "batch", "gaussian"] | int = "example",
         use_bias: bool = True,
         dtype: Any = None,
         param_dtype: Any = jnp.float32,
@@ -49,12 +59,12 @@ class DropConnectLinear(nnx.Linear, Noise):
         )
         Noise.__init__(self, deterministic=deterministic, rng_collection=rng_collection, rngs=rngs)
         self.rate = rate
-        self.masks: Any = masks
+        self.per: Any = per
 
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
         rate = number(self.rate)
         key = key_for(self, rate, deterministic, rngs)
         bias = None if self.bias is None else self.bias[...]
         inputs, kernel, bias = self.promote_dtype((inputs, self.kernel[...], bias), dtype=self.dtype)
-        y = noise.dropconnect_dense(key, inputs, kernel, rate, masks=self.masks)
+        y = noise.dropconnect_dense(key, inputs, kernel, rate, per=self.per)
         return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))

@@ -13,32 +13,59 @@ from ._key import Noise, key_for, number
 
 
 class StochasticDepth(Noise):
-    """Drop a residual branch, `x + depth(block(x))`: `jreg.noise.stochastic_depth`."""
+    """Drop a residual branch, `x + depth(block(x))`: `jreg.noise.stochastic_depth`.
+
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      per: draw for each "example", or once for the whole "batch".
+      rescale: where the factor 1 - rate goes, "train" or "inference".
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> layer = nnx.StochasticDepth(0.2, rngs=flax_nnx.Rngs(0))
+    >>> layer(jnp.ones((4, 3))).shape
+    (4, 3)
+    """
 
     def __init__(
         self,
         rate: Any,
         *,
-        mode: Literal["row", "batch"] = "row",
+        per: Literal["example", "batch"] = "example",
         rescale: Literal["train", "inference"] = "train",
         **options: Any,
     ):
         super().__init__(**options)
         self.rate = rate
-        self.mode: Any = mode
+        self.per: Any = per
         self.rescale: Any = rescale
 
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
         rate = number(self.rate)
         key = key_for(self, rate, deterministic, rngs)
-        return noise.stochastic_depth(key, inputs, rate, mode=self.mode, rescale=self.rescale)
+        return noise.stochastic_depth(key, inputs, rate, per=self.per, rescale=self.rescale)
 
 
 class Residual(Noise):
-    """`x + block(x)`, with the branch dropped as in `jreg.noise.residual`; `skip` says what is drawn and what it costs.
+    """`x + block(x)`, with the branch dropped as in `jreg.noise.residual`.
 
-    The block draws from its own streams. What it stores, statistics of batch norm or counts of streams, stays as it was
-    where "cond" skips it.
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. The block draws from
+    its own streams. What it stores, such as the statistics of batch norm, stays as it was where "cond" skips it.
+
+    Args:
+      block: a module from x to the branch, in x's shape and dtype.
+      rate: probability of dropping, in [0, 1].
+      skip: what is drawn and what it costs: "mask", "subset" or "cond".
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> rngs = flax_nnx.Rngs(0)
+    >>> nnx.Residual(flax_nnx.Linear(3, 3, rngs=rngs), 0.2, rngs=rngs)(jnp.ones((4, 3))).shape
+    (4, 3)
     """
 
     def __init__(
@@ -60,7 +87,7 @@ class Residual(Noise):
         if self.skip != "cond" or key is None:
             return noise.residual(lambda _, x: self.block(x), key, inputs, rate, skip=self.skip)
         # 0, or 1 / (1 - rate). nnx.cond carries what the block stores, which a plain lax.cond may not change.
-        factor = noise.stochastic_depth(key, jnp.ones((), inputs.dtype), rate, mode="batch")
+        factor = noise.stochastic_depth(key, jnp.ones((), inputs.dtype), rate, per="batch")
         return inputs + nnx.cond(
             factor != 0.0,
             lambda layer, x: factor * layer.block(x),

@@ -23,8 +23,15 @@ class Dropout(Signed, nnx.Dropout):
       - The masks are others, and they cost no memory.
       - The rate may be an array or an `nnx.Variable` when the layer is made, and is then data: change it without
         recompilation. A traced one asks for a key at any rate, and one outside [0, 1] gives NaN.
-      - In training a rate outside [0, 1] raises. When deterministic it is not used, nor looked at.
-      - In training the input must be an array of floats; flax fails on others too, in the words of its operations.
+      - In training a rate outside [0, 1] raises. When deterministic it is neither used nor checked.
+      - In training the input must be an array of floats; flax fails on others too, with the messages of its operations.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      broadcast_dims: axes along which the mask is constant.
+      deterministic: if True, there is no noise; given here, at the call, or by `nnx.view`.
+      rng_collection: the stream of `rngs` that the layer forks.
+      rngs: gives the layer its stream of keys; or give them at the call.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -46,7 +53,21 @@ class Dropout(Signed, nnx.Dropout):
 
 
 class SpatialDropout(Noise):
-    """Drop whole feature maps: `jreg.noise.spatial_dropout`."""
+    """Drop whole feature maps: `jreg.noise.spatial_dropout`.
+
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      spatial_axes: the axes of a feature map; None for all between the first and the last.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> layer = nnx.SpatialDropout(0.5, rngs=flax_nnx.Rngs(0))
+    >>> layer(jnp.ones((2, 4, 4, 3))).shape
+    (2, 4, 4, 3)
+    """
 
     def __init__(self, rate: Any, *, spatial_axes: int | Sequence[int] | None = None, **options: Any):
         super().__init__(**options)
@@ -60,7 +81,20 @@ class SpatialDropout(Noise):
 
 
 class AlphaDropout(Noise):
-    """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`."""
+    """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`.
+
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1).
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> layer = nnx.AlphaDropout(0.1, rngs=flax_nnx.Rngs(0))
+    >>> layer(jnp.ones((2, 3))).shape
+    (2, 3)
+    """
 
     def __init__(self, rate: Any, **options: Any):
         super().__init__(**options)
@@ -72,7 +106,23 @@ class AlphaDropout(Noise):
 
 
 class DropBlock(Noise):
-    """Drop contiguous blocks of feature maps: `jreg.noise.dropblock`."""
+    """Drop contiguous blocks of feature maps: `jreg.noise.dropblock`.
+
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
+
+    Args:
+      rate: share of the map that is dropped, in [0, 1].
+      block_size: side of a block, or one number for each spatial axis.
+      spatial_axes: the axes of a feature map.
+      shared_channels: whether all channels lose the same blocks.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> layer = nnx.DropBlock(0.1, block_size=3, rngs=flax_nnx.Rngs(0))
+    >>> layer(jnp.ones((2, 8, 8, 3))).shape
+    (2, 8, 8, 3)
+    """
 
     def __init__(
         self,

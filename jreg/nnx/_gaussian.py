@@ -10,7 +10,20 @@ from ._key import Noise, key_for, number
 
 
 class GaussianDropout(Noise):
-    """Multiply by Gaussian noise of dropout's variance: `jreg.noise.gaussian_dropout`."""
+    """Multiply by Gaussian noise of dropout's variance: `jreg.noise.gaussian_dropout`.
+
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
+
+    Args:
+      rate: of the dropout with this variance, in [0, 1).
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> layer = nnx.GaussianDropout(0.5, rngs=flax_nnx.Rngs(0))
+    >>> layer(jnp.ones((2, 3))).shape
+    (2, 3)
+    """
 
     def __init__(self, rate: Any, **options: Any):
         super().__init__(**options)
@@ -22,7 +35,20 @@ class GaussianDropout(Noise):
 
 
 class GaussianNoise(Noise):
-    """Add Gaussian noise of standard deviation `std`: `jreg.noise.gaussian_noise`."""
+    """Add Gaussian noise: `jreg.noise.gaussian_noise`.
+
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
+
+    Args:
+      std: standard deviation, at least 0.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> layer = nnx.GaussianNoise(0.1, rngs=flax_nnx.Rngs(0))
+    >>> layer(jnp.ones((2, 3))).shape
+    (2, 3)
+    """
 
     def __init__(self, std: Any, **options: Any):
         super().__init__(**options)

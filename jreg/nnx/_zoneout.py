@@ -5,8 +5,9 @@ from typing import Any
 from flax import nnx
 from jaxtyping import Array
 
+from .. import noise
+from .._core.layers import output_of
 from .._core.types import Tree
-from ..noise._cells import zone_step
 from ._dropout import Rngs
 from ._key import Noise, key_for, number
 
@@ -14,9 +15,22 @@ from ._key import Noise, key_for, number
 class Zoneout(Noise, nnx.RNNCellBase):
     """A cell with `jreg.noise.zoneout` on its state, to give to `nnx.RNN` in the place of the cell.
 
-    `rate` is a number, or for a state that is a tuple a tuple of numbers: the paper takes (0.5, 0.05) for an LSTM. An
-    output that is the same array as part of the new state is given as it is after zoneout. `nnx.remat` or `nnx.jit`
-    around the cell alone makes it another array, which stays as it is: put them around this layer.
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. An output that is the same array
+    as part of the new state is given as it is after zoneout. `nnx.remat` or `nnx.jit` around the cell alone makes it
+    another array, which stays as it is: put them around this layer.
+
+    Args:
+      cell: the recurrent cell.
+      rate: probability of keeping the previous value, in [0, 1]; for a state that is a tuple, a tuple of these: the
+        paper takes (0.5, 0.05) for an LSTM.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> rngs = flax_nnx.Rngs(0)
+    >>> cell = nnx.Zoneout(flax_nnx.LSTMCell(3, 4, rngs=rngs), (0.5, 0.05), rngs=rngs)
+    >>> flax_nnx.RNN(cell, rngs=rngs)(jnp.ones((2, 7, 3))).shape
+    (2, 7, 4)
     """
 
     def __init__(self, cell: nnx.RNNCellBase, rate: Any, **options: Any):
@@ -29,7 +43,8 @@ class Zoneout(Noise, nnx.RNNCellBase):
     ) -> tuple[Tree, Tree]:
         rate = tuple(map(number, self.rate)) if isinstance(self.rate, tuple) else number(self.rate)
         proposed, output = self.cell(carry, inputs)
-        return zone_step(key_for(self, rate, deterministic, rngs), carry, proposed, output, rate)
+        state = noise.zoneout(key_for(self, rate, deterministic, rngs), carry, proposed, rate)
+        return state, output_of(output, proposed, state)
 
     def initialize_carry(self, *args: Any, **kwargs: Any) -> Tree:
         """The cell's own."""

@@ -44,8 +44,7 @@ def concrete_dropout(
     """
     x = checks.inexact("concrete_dropout", "x", x)
     rate = checks.broadcastable("concrete_dropout", "rate", checks.rate("concrete_dropout", rate), x.shape)
-    width = checks.number("concrete_dropout", "temperature", temperature, 0.0, ends="(]")
-    width = checks.broadcastable("concrete_dropout", "temperature", width, ())
+    width = checks.scalar("concrete_dropout", "temperature", temperature, 0.0, ends="(]")
     if key is None:
         return x
     key = checks.key("concrete_dropout", key)
@@ -77,13 +76,11 @@ def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, n
 
     Gal, Hron, Kendall, Concrete Dropout, NIPS 2017, equation 3.
     """
-    function = "concrete_regularizer"
-    rate = checks.number(function, "rate", rate, 0.0, 1.0, ends="[)")
-    rate = checks.broadcastable(function, "rate", rate, ())
-    length_scale = checks.number(function, "length_scale", length_scale, 0.0)
-    length_scale = checks.broadcastable(function, "length_scale", length_scale, ())
-    num_features = checks.integer(function, "num_features", num_features)
-    squares = sum(_sum_of_squares(checks.inexact(function, "weights", leaf)) for leaf in jax.tree.leaves(weights))
+    name = "concrete_regularizer"
+    rate = checks.scalar(name, "rate", rate, 0.0, 1.0, ends="[)")
+    length_scale = checks.scalar(name, "length_scale", length_scale, 0.0)
+    num_features = checks.integer(name, "num_features", num_features)
+    squares = sum(_sum_of_squares(checks.inexact(name, "weights", leaf)) for leaf in jax.tree.leaves(weights))
     rate, length_scale = (number.astype(jnp.result_type(squares, 0.0)) for number in (rate, length_scale))
     return 0.5 * length_scale**2 * squares / (1.0 - rate) - float(num_features) * _entropy(rate)
 

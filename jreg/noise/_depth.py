@@ -16,7 +16,7 @@ def stochastic_depth(
     branch: Inexact[Array, "*shape"],
     rate: Number,
     *,
-    mode: Literal["row", "batch"] = "row",
+    per: Literal["example", "batch"] = "example",
     rescale: Literal["train", "inference"] = "train",
 ) -> Inexact[Array, "*shape"]:
     """Drop a residual branch with probability `rate`: write `x + stochastic_depth(key, f(x), rate)`.
@@ -28,11 +28,11 @@ def stochastic_depth(
       key: one key, or None for inference.
       branch: the output of the residual function, before it is added; the batch is its first axis.
       rate: probability of dropping, in [0, 1]. Its gradient is zero. `depth_rates` gives one per layer.
-      mode: "row" draws for each example, "batch" once for the whole batch, as in the first paper.
+      per: draw for each "example", or once for the whole "batch", as in the first paper.
       rescale: where the factor 1 - rate goes.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or no batch axis in "row" mode.
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or no batch axis to draw along.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -44,13 +44,13 @@ def stochastic_depth(
     """
     branch = checks.inexact("stochastic_depth", "branch", branch)
     rate = checks.scalar("stochastic_depth", "rate", rate, 0.0, 1.0)
-    checks.choice("stochastic_depth", "mode", mode, ("row", "batch"))
+    checks.choice("stochastic_depth", "per", per, ("example", "batch"))
     checks.choice("stochastic_depth", "rescale", rescale, ("train", "inference"))
-    if mode == "row" and branch.ndim == 0:
-        raise ValueError("stochastic_depth: branch must have a batch axis in mode 'row'; got a scalar")
+    if per == "example" and branch.ndim == 0:
+        raise ValueError("stochastic_depth: branch must have a batch axis with per='example'; got a scalar")
     if key is None:
         return branch if rescale == "train" else _survive(branch, rate)
-    rows = branch.shape[:1] if mode == "row" else (1,) * min(branch.ndim, 1)
+    rows = branch.shape[:1] if per == "example" else (1,) * min(branch.ndim, 1)
     return drop(
         checks.key("stochastic_depth", key),
         branch,
@@ -75,6 +75,11 @@ def depth_rates(
         timm           final_rate * l / (L - 1),       l = 0..L-1    from 0 to final_rate; [0] for one layer
         efficientnet   final_rate * l / L,             l = 0..L-1    never reaches final_rate
 
+    Args:
+      final_rate: the rate of the last layer, in [0, 1].
+      num_layers: the number of layers, L.
+      rule: which of the three.
+
     Raises:
       ValueError: a concrete `final_rate` outside [0, 1] (a traced one gives NaN), or fewer than one layer.
 
@@ -84,8 +89,7 @@ def depth_rates(
 
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
     """
-    final = checks.rate("depth_rates", final_rate, "final_rate")
-    final = checks.broadcastable("depth_rates", "final_rate", final, ())
+    final = checks.scalar("depth_rates", "final_rate", final_rate, 0.0, 1.0)
     num_layers = checks.integer("depth_rates", "num_layers", num_layers)
     checks.choice("depth_rates", "rule", rule, ("huang", "timm", "efficientnet"))
     layers = jnp.arange(num_layers, dtype=final.dtype)

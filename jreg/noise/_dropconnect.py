@@ -4,13 +4,13 @@ from typing import Any
 
 import jax
 
-from .._core import checks, trees
-from .._core.types import Key, Number, Tree, Where
+from .._core import checks, leaves, trees
+from .._core.types import Key, Mask, Number, Tree
 from ..random import hash_bits, split_like
 from ._drop import drop
 
 
-def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = trees.kernels) -> Tree:
+def dropconnect(key: Key | None, weights: Tree, rate: Number, *, mask: Mask = leaves.kernels) -> Tree:
     """Zero each selected weight with probability `rate` and divide the others by 1 - rate.
 
         w' = m * w / (1 - rate),   m ~ Bernoulli(1 - rate)
@@ -22,12 +22,12 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = 
       key: one key, or None for no noise. Every leaf draws under its own child.
       weights: an array or a pytree of arrays.
       rate: probability of dropping, in [0, 1]. Its gradient is zero.
-      where: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
+      mask: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
         kernels, so neither biases nor scales of norms.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or `where` selects nothing.
-      TypeError: a leaf that is no array, named by its path.
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or `mask` selects nothing.
+      TypeError: a leaf that is not an array, named by its path.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -38,9 +38,8 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, where: Where = 
 
     Wan et al., Regularization of Neural Networks using DropConnect, ICML 2013.
     """
-    rate = checks.rate("dropconnect", rate)
-    rate = checks.broadcastable("dropconnect", "rate", rate, ())
-    taken = trees.selection("dropconnect", where, weights)
+    rate = checks.scalar("dropconnect", "rate", rate, 0.0, 1.0)
+    taken = trees.selection("dropconnect", mask, weights)
     jax.tree_util.tree_map_with_path(_array_if_taken, weights, taken)
     if key is None:
         return weights

@@ -22,7 +22,7 @@ def dropconnect_dense(
     kernel: Inexact[Array, "features_in features_out"],
     rate: Number,
     *,
-    masks: Literal["example", "shared", "gaussian"] | int = "example",
+    per: Literal["example", "batch", "gaussian"] | int = "example",
 ) -> Inexact[Array, "*batch features_out"]:
     """Multiply by a kernel whose single weights are zeroed with probability `rate`, anew for every example.
 
@@ -31,15 +31,17 @@ def dropconnect_dense(
     An example is an entry of x's first axis: all positions of a sequence see one mask, and an x without a batch is one
     example. Masks are drawn one at a time and again in the backward pass, so memory holds one masked kernel whatever B
     is; the draws, B per pass, are what this costs. Cheaper are an int G, for G masks on consecutive groups of B / G
-    examples; "shared", for G = 1 at the cost of the product alone; and "gaussian", normal y with the moments of the
+    examples; "batch", for G = 1 at the cost of the product alone; and "gaussian", normal y with the moments of the
     per-example masks, independent between outputs, for two products. `dropconnect_dense(None, ...)` is x @ kernel.
 
     Add the bias afterwards. The paper drops biases too: append a 1 to x and a row to the kernel.
 
     Args:
       key: one key, or None for no noise.
+      x: the batch is its first axis.
+      kernel: the weights, without a bias.
       rate: probability of dropping a weight, in [0, 1]. Its gradient is zero.
-      masks: "example", "shared", "gaussian" or the number of groups.
+      per: one mask for each "example" or for the "batch", "gaussian", or the number of groups.
 
     Raises:
       ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), shapes that do not multiply, or a number of
@@ -54,11 +56,11 @@ def dropconnect_dense(
     Wan et al., Regularization of Neural Networks using DropConnect, ICML 2013.
     """
     x, kernel, rate = _checked("dropconnect_dense", x, kernel, rate)
-    num_masks = _num_masks(masks, x.shape[0] if x.ndim > 1 else 1)
+    num_masks = _num_masks(per, x.shape[0] if x.ndim > 1 else 1)
     if key is None:
         return x @ kernel
     key = checks.key("dropconnect_dense", key)
-    if masks == "gaussian":
+    if per == "gaussian":
         return _gaussian_product(key, *_real("dropconnect_dense", x, kernel), rate)
     products = partial(_masked_products, num_masks=num_masks)
     return placement.as_on_auto_axes(products, _spec(x, kernel), key, x, kernel, rate)
@@ -90,7 +92,7 @@ def dropconnect_moments(
     >>> [moment.tolist() for moment in noise.dropconnect_moments(x, kernel, 0.5)]
     [[[0.0]], [[2.0]]]
     >>> keys = random.split_array(jax.random.key(0), 2000)
-    >>> draws = jax.vmap(lambda key: noise.dropconnect_dense(key, x, kernel, 0.5, masks="gaussian"))(keys)
+    >>> draws = jax.vmap(lambda key: noise.dropconnect_dense(key, x, kernel, 0.5, per="gaussian"))(keys)
     >>> bool(jnp.abs(jax.nn.relu(draws).mean(0) - 0.5642).max() < 0.05)
     True
 
@@ -163,11 +165,11 @@ def _real(function: str, x: Array, kernel: Array) -> tuple[Array, Array]:
     return x, kernel
 
 
-def _num_masks(masks: str | int, batch: int) -> int:
-    if isinstance(masks, str):
-        checks.choice("dropconnect_dense", "masks", masks, ("example", "shared", "gaussian"))
-        return batch if masks == "example" else 1
-    num_masks = checks.integer("dropconnect_dense", "masks", masks)
+def _num_masks(per: str | int, batch: int) -> int:
+    if isinstance(per, str):
+        checks.choice("dropconnect_dense", "per", per, ("example", "batch", "gaussian"))
+        return batch if per == "example" else 1
+    num_masks = checks.integer("dropconnect_dense", "per", per)
     if batch % num_masks:
-        raise ValueError(f"dropconnect_dense: masks must divide the batch of {batch}; got {masks}")
+        raise ValueError(f"dropconnect_dense: per must divide the batch of {batch}; got {per}")
     return num_masks

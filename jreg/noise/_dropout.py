@@ -37,7 +37,7 @@ def dropout(
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one gives NaN.
-      TypeError: x holds integers or a dtype without a 0, or `key` is no key.
+      TypeError: x holds integers or a dtype without a 0, or `key` is not a key.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise

@@ -20,6 +20,7 @@ step gives one mask at every step, because a mask depends on key, shape and rate
 `zoneout` is the opposite: it draws at each step, so give it a key per step (`random.split_array`).
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 import jax
@@ -29,7 +30,7 @@ from jaxtyping import Array, Inexact
 
 from .._core import checks, dtypes, marks, masks, placement, trees
 from .._core.types import Key, Numbers, Tree
-from ..random import hash_bits, keep_mask, split_like
+from ..random import hash_bits, keep_mask, split, split_like
 from ._dropout import drop_slices
 
 
@@ -62,20 +63,21 @@ def variational_dropout(
     return drop_slices("variational_dropout", key, x, rate, (time_axis,), hash_bits, "time_axis")
 
 
-def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers) -> Tree:
+def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers | tuple[Numbers, ...]) -> Tree:
     """Keep each element of a recurrent state at its previous value with probability `rate`.
 
         y = z * previous + (1 - z) * proposed,   z ~ Bernoulli(rate)
 
     Without a key it is the expectation, rate * previous + (1 - rate) * proposed. The paper takes rate 0.5 for the cell
-    of an LSTM and 0.05 for its output: one call for each, with a key each.
+    of an LSTM and 0.05 for its output: `zoneout(key, (c, h), (new_c, new_h), (0.5, 0.05))`.
 
     Args:
       key: one key, or None for the expectation. Every leaf draws under its own child; a bare array, under the key.
       previous: the state before the step, an array or a pytree of arrays.
       proposed: the state that the cell computed, with the structure, shapes and dtypes of `previous`.
       rate: probability of keeping the previous value, in [0, 1]; a scalar, or an array that has as many axes as every
-        leaf. Its gradient is zero with a key.
+        leaf; or a tuple of these, one for each part of a state that is a tuple, which then draws each part under a key
+        of its own. Its gradient is zero with a key.
 
     Raises:
       ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or the states differ in structure or shape.
@@ -91,14 +93,24 @@ def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers) -> T
 
     Krueger et al., Zoneout: Regularizing RNNs by Randomly Preserving Hidden Activations, ICLR 2017.
     """
-    rate = checks.rate("zoneout", rate)
     trees.same_structure("zoneout", "proposed", proposed, previous, model="previous")
+    if isinstance(rate, tuple):
+        if not isinstance(previous, tuple) or len(rate) != len(previous):
+            raise ValueError(f"zoneout: rate must be one number or one for each part of the state; got {rate!r}")
+        keys = split(None if key is None else checks.key("zoneout", key), len(rate))
+        return _like(previous, map(zoneout, keys, previous, proposed, rate))
+    rate = checks.rate("zoneout", rate)
     jax.tree.map(partial(_check_leaves, rate), previous, proposed)
     if key is None:
         return jax.tree.map(partial(_expect, rate), previous, proposed)
     key = checks.key("zoneout", key)
     keys = key if jax.tree.structure(previous) == jax.tree.structure(0) else split_like(key, previous)
     return jax.tree.map(partial(_zone, rate), keys, previous, proposed)
+
+
+def _like(state: tuple, parts: Iterable[Tree]) -> Tree:
+    """The parts of a new state, in the tuple or the named tuple of the old one."""
+    return jax.tree.unflatten(jax.tree.structure(state, is_leaf=lambda node: node is not state), parts)
 
 
 def _check_leaves(rate: Array, previous: Array, proposed: Array) -> None:

@@ -2,13 +2,13 @@
 
 import jax
 
-from .._core import checks, trees
-from .._core.types import Key, Number, Tree, Where
+from .._core import checks, leaves, trees
+from .._core.types import Key, Mask, Number, Tree
 from ..random import split_like
 from ._gaussian import add_normal
 
 
-def weight_noise(key: Key | None, weights: Tree, std: Number, *, where: Where = trees.kernels) -> Tree:
+def weight_noise(key: Key | None, weights: Tree, std: Number, *, mask: Mask = leaves.kernels) -> Tree:
     """Add Gaussian noise to each selected weight: train for flat minima.
 
         w' = w + std * n,   n ~ N(0, 1)
@@ -20,12 +20,12 @@ def weight_noise(key: Key | None, weights: Tree, std: Number, *, where: Where = 
       key: one key, or None for no noise. Every leaf draws under its own child.
       weights: an array or a pytree of arrays.
       std: standard deviation in the units of the weights, at least 0.
-      where: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
+      mask: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
         kernels, so neither biases nor scales of norms.
 
     Raises:
-      ValueError: a concrete `std` below 0 or infinite (a traced one gives NaN), or `where` selects nothing.
-      TypeError: a leaf that is no array, named by its path.
+      ValueError: a concrete `std` below 0 or infinite (a traced one gives NaN), or `mask` selects nothing.
+      TypeError: a leaf that is not an array, named by its path.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -37,7 +37,7 @@ def weight_noise(key: Key | None, weights: Tree, std: Number, *, where: Where = 
     Graves, Practical Variational Inference for Neural Networks, NIPS 2011.
     """
     std = checks.scalar("weight_noise", "std", std, 0.0, ends="[)")
-    taken = trees.selection("weight_noise", where, weights)
+    taken = trees.selection("weight_noise", mask, weights)
     if key is None:
         return weights
     keys = split_like(checks.key("weight_noise", key), weights)

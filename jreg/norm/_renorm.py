@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._core import checks, marks
 from .._core.types import Number
-from ._batch_norm import BatchNormParams, BatchNormStats, checked_batch, checked_running
+from ._inputs import BatchNormParams, BatchNormStats, checked, checked_least, checked_running, checked_where
 from ._normalize import moved, row, whole_batch
 from ._shards import checked_shards
 
@@ -34,6 +34,7 @@ def batch_renorm(
     `batch_norm`. The paper starts there and lets both rise, to 3 and 5: `optax.linear_schedule` gives traced numbers.
 
     Args:
+      params, stats: as in `batch_norm`.
       x: at least two values per feature; y keeps its dtype.
       r_max: at least 1.
       d_max: at least 0.
@@ -53,13 +54,15 @@ def batch_renorm(
     """
     name, shards = "batch_renorm", checked_shards("batch_renorm", axis_name)
     x = checks.floating(name, "x", x)
-    wide, stats, eps, where = checked_batch(name, params, stats, x, where, eps, shards)
+    batch = checked(name, params, stats, x, eps)
+    least, where = checked_least(name, 2, batch, shards), checked_where(name, where, batch)
     decay, ddof = checked_running(name, decay, ddof)
+    wide = batch.wide
     limits = checks.scalar(name, "r_max", r_max, 1.0), checks.scalar(name, "d_max", d_max, 0.0)
-    r_max, d_max, eps = (value.astype(wide.dtype) for value in (*limits, eps))
-    centred, variance, batch = whole_batch(wide, 1, where, shards, least=2)
-    scale, offset, mean, running = (row(value.astype(wide.dtype), x.ndim) for value in (*params, *stats))
+    r_max, d_max, eps = (value.astype(wide.dtype) for value in (*limits, batch.eps))
+    centred, variance, moments = whole_batch(wide, 1, where, shards, least)
+    scale, offset, mean, running = (row(value.astype(wide.dtype), x.ndim) for value in (*batch.params, *batch.stats))
     r = lax.stop_gradient(jnp.clip(jnp.sqrt((variance + eps) / (running + eps)), 1.0 / r_max, r_max))
-    d = lax.stop_gradient(jnp.clip((batch.mean - mean) * lax.rsqrt(running + eps), -d_max, d_max))
+    d = lax.stop_gradient(jnp.clip((moments.mean - mean) * lax.rsqrt(running + eps), -d_max, d_max))
     y = centred * (scale * r * lax.rsqrt(variance + eps)) + (scale * d + offset)
-    return marks.returns(name, y.astype(x.dtype)), moved(stats, batch, decay, ddof)
+    return marks.returns(name, y.astype(x.dtype)), moved(batch.stats, moments, decay, ddof)

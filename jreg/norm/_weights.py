@@ -18,6 +18,10 @@ from ..random import normal
 def init_spectral_vector(key: Key, num_features: int) -> Float[Array, " features"]:
     """A random unit vector for `spectral_normalize` to start from.
 
+    Args:
+      key: one key.
+      num_features: the length of the kernel's last axis.
+
     >>> import jax
     >>> from jreg import norm
     >>> norm.init_spectral_vector(jax.random.key(0), 3).shape
@@ -97,7 +101,7 @@ def weight_normalize(
 
         w = scale * kernel / |kernel|,   a norm per feature
 
-    Both are trained. The length of the kernel has no effect, so decay it not: regularize `scale`, or w itself.
+    Both are trained. The length of the kernel has no effect, so do not decay it: regularize `scale`, or w itself.
 
     Args:
       kernel: w keeps its dtype. A feature whose weights are all zero stays zero, with a finite gradient.

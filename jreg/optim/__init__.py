@@ -4,8 +4,8 @@ Where each belongs: `add_*` before the optimizer (they change the gradient); `wi
 order, `decay_towards`, `prox_*`, `constrain_*` and `average_params` (they act on the weights that it would reach).
 """
 
-from .._core.trees import kernels as kernels
-from .._core.trees import matching as matching
+from .._core.leaves import kernels as kernels
+from .._core.leaves import matching as matching
 from ._average import average_params as average_params
 from ._average import averaged_params as averaged_params
 from ._constraints import constrain as constrain

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from .._core import checks, trees
 from .._core.types import Number, Tree
-from ._leafwise import required
+from ._leafwise import increment, required
 from ._precision import widened_copy
 
 
@@ -70,7 +70,7 @@ def average_params(decay: Number | optax.Schedule) -> optax.GradientTransformati
         with jax.numpy_dtype_promotion("standard"):
             reached = widened_copy(optax.apply_updates(cast(Any, params), updates))
         average = jax.tree.map(lambda old, new: _moved(old, new, total), state.average, reached)
-        return updates, AverageState(jnp.asarray(optax.safe_increment(state.count)), total, average)
+        return updates, AverageState(increment(state.count), total, average)
 
     return optax.GradientTransformation(init, update)
 
@@ -80,6 +80,9 @@ def averaged_params(opt_state: Any) -> Tree:
 
     Before the first update it is the initial weights. It is float32 or wider: cast 16-bit models back with
     `optax.tree.cast_like`.
+
+    Args:
+      opt_state: the state of the optimizer.
 
     Raises:
       ValueError: no such state, or more than one.

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from .._core import checks, dtypes, norms, trees
-from .._core.types import Strength, Tree, Where
-from ._leafwise import change_selected, leafwise, required
+from .._core import checks, dtypes, leaves, norms, trees
+from .._core.types import Mask, Strength, Tree
+from ._leafwise import change_taken, leafwise, required
 
 
-def constrain(projection: Callable[[Tree], Tree], *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+def constrain(projection: Callable[[Tree], Tree], *, mask: Mask = leaves.kernels) -> optax.GradientTransformation:
     """Replace the weights that the step would reach, w + u, by `projection(w + u)`.
 
     Put it last in the chain.
@@ -47,25 +47,24 @@ def constrain(projection: Callable[[Tree], Tree], *, mask: Where = trees.kernels
     checks.called("constrain", "projection", projection, "of a tree of weights")
 
     def init(params: Tree) -> optax.EmptyState:
-        trees.element_selection("constrain", mask, params)
+        trees.selection("constrain", mask, params, elementwise=True)
         return optax.EmptyState()
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, optax.EmptyState]:
         params = required("constrain", params)
         trees.same_structure("constrain", "updates", updates, params)
-        taken = trees.element_selection("constrain", mask, params)
+        taken = trees.selection("constrain", mask, params, elementwise=True)
         stepped = jax.tree.map(_stepped, taken, updates, params)
         projected = projection(stepped)
         trees.same_structure("constrain", "what projection returns", projected, stepped, model="what it is given")
         targets = jax.tree.map(lambda update, new: update if new is None else new, updates, projected)
-        changed = change_selected("constrain", _towards, updates, params, mask, targets, replaces=True)
-        return changed, state
+        return change_taken("constrain", _towards, taken, updates, params, targets, replaces=True), state
 
     return optax.GradientTransformation(init, update)
 
 
 def constrain_max_norm(
-    limit: Strength, *, axis: int | tuple[int, ...] = 0, mask: Where = trees.kernels
+    limit: Strength, *, axis: int | tuple[int, ...] = 0, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
     """Scale down what has a norm above the limit, unit by unit: w * min(1, limit / |w|_2).
 
@@ -105,7 +104,7 @@ def constrain_max_norm(
 
 
 def constrain_unit_norm(
-    *, axis: int | tuple[int, ...] = 0, mask: Where = trees.kernels
+    *, axis: int | tuple[int, ...] = 0, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
     """Scale every unit's weights to norm 1: w / |w|_2; a unit of zeros stays as it is.
 

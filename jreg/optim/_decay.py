@@ -1,23 +1,16 @@
 """Decoupled weight decay, as a wrapper: it cannot be put in the wrong place of a chain."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from .._core import checks, trees
-from .._core.types import Strength, Tree, Where
-from ._leafwise import CountState, change_selected, check_strengths, init_count, next_count, required, strengths_at
-
-
-class DecayState(NamedTuple):
-    """The wrapped optimizer's state, and the number of updates made."""
-
-    inner: Any
-    count: CountState
+from .._core import checks, leaves, trees
+from .._core.types import Mask, Strength, Tree
+from ._leafwise import leafwise
 
 
 def with_decoupled_decay(
@@ -25,7 +18,7 @@ def with_decoupled_decay(
     weight_decay: Strength,
     *,
     learning_rate: Strength | None = None,
-    mask: Where = trees.kernels,
+    mask: Mask = leaves.kernels,
     cautious: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
     """Shrink the weights beside the step of `inner`, untouched by its preconditioner.
@@ -62,33 +55,20 @@ def with_decoupled_decay(
     """
     name = "with_decoupled_decay"
     cautious = checks.flag(name, "cautious", cautious)
-    strengths = _factors(learning_rate, weight_decay=weight_decay)
-    check_strengths(name, **strengths)
-    _refuse_whole_shares(name, learning_rate, weight_decay)
-    inner = optax.with_extra_args_support(checks.transformation(name, "inner", inner))
+    inner = checks.transformation(name, "inner", inner)
 
     def shrink(update: Array, w: Array, *shares: Array) -> Array:
         share = math.prod(shares)
         decayed = update - jnp.where(jnp.real(share) < 1.0, share, jnp.nan) * w
         return jnp.where(jnp.real(update * jnp.conj(w)) <= 0.0, decayed, update) if cautious else decayed
 
-    def init(params: Tree) -> DecayState:
-        trees.element_selection(name, mask, params)
-        return DecayState(inner.init(params), init_count())
-
-    def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, DecayState]:
-        params = required(name, params)
-        trees.same_structure(name, "updates", updates, params)
-        updates, inner_state = inner.update(updates, state.inner, params, **extra)
-        now = strengths_at(name, state.count, params, **strengths)
-        updates = change_selected(name, shrink, updates, params, mask, *now)
-        return updates, DecayState(inner_state, next_count(state.count))
-
-    return optax.GradientTransformationExtraArgs(init, update)
+    decay = leafwise(name, shrink, mask, **_factors(learning_rate, weight_decay=weight_decay))
+    _refuse_whole_shares(name, learning_rate, weight_decay)
+    return optax.with_extra_args_support(optax.chain(inner, decay))
 
 
 def decay_towards(
-    reference: Tree, strength: Strength, *, learning_rate: Strength | None = None, mask: Where = trees.kernels
+    reference: Tree, strength: Strength, *, learning_rate: Strength | None = None, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
     """Pull the weights towards a reference, such as the pretrained ones: w <- w + step - strength * (w - reference).
 
@@ -119,26 +99,17 @@ def decay_towards(
     Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with Convolutional Networks, ICML 2018.
     """
     name = "decay_towards"
-    strengths = _factors(learning_rate, strength=strength)
-    check_strengths(name, **strengths)
 
     def pull(update: Array, w: Array, origin: Array, *shares: Array) -> Array:
         return update - math.prod(shares) * (w - origin)
 
-    def init(params: Tree) -> CountState:
-        trees.element_selection(name, mask, params)
-        trees.same_structure(name, "reference", _visible(reference, params), params)
-        return init_count()
+    def origins(params: Tree) -> Tree:
+        visible = _visible(reference, params)
+        trees.same_structure(name, "reference", visible, params)
+        return visible
 
-    def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, CountState]:
-        params = required(name, params)
-        origins = _visible(reference, params)
-        trees.same_structure(name, "reference", origins, params)
-        now = strengths_at(name, state, params, **strengths)
-        changed = change_selected(name, pull, updates, params, mask, origins, *now, replaces=True)
-        return changed, next_count(state)
-
-    return optax.GradientTransformation(init, update)
+    factors = _factors(learning_rate, strength=strength)
+    return leafwise(name, pull, mask, beside=origins, replaces=True, **factors)
 
 
 def _visible(reference: Tree, params: Tree) -> Tree:

@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from .._core import checks, dtypes, trees
-from .._core.types import Strength, Tree, Where
+from .._core.types import Mask, Strength, Tree
 
 
 class CountState(NamedTuple):
@@ -19,85 +19,62 @@ class CountState(NamedTuple):
     count: Int[Array, ""]
 
 
-def init_count() -> CountState:
-    return CountState(jnp.zeros((), jnp.int32))
-
-
-def next_count(state: CountState) -> CountState:
-    return CountState(jnp.asarray(optax.safe_increment(state.count)))
-
-
-def check_strengths(function: str, **strengths: Strength) -> None:
-    """Raise at once for a bad number; a schedule is checked where it is called."""
-    for argument, strength in strengths.items():
-        for value in [strength] if strength is None else jax.tree.leaves(strength):
-            if not trees.is_function(value):
-                checks.valid_scalar(function, argument, value, low=0.0, ends="[)")
-
-
-def strengths_at(function: str, state: CountState, params: Tree, **strengths: Strength) -> list[Tree]:
-    """The strengths of this update, each as a tree with one scalar for every leaf of `params`."""
-
-    def at_count(argument: str, value: Any) -> Float[Array, ""]:
-        value = value(state.count) if trees.is_function(value) else value
-        return checks.scalar(function, argument, value, low=0.0, ends="[)")
-
-    return [
-        trees.prefixed(function, argument, jax.tree.map(partial(at_count, argument), strength), params)
-        for argument, strength in strengths.items()
-    ]
+def increment(count: Int[Array, ""]) -> Int[Array, ""]:
+    return jnp.asarray(optax.safe_increment(count))
 
 
 def leafwise(
     function: str,
     change: Callable[..., Array],
-    mask: Where,
+    mask: Mask,
     *,
     axis: Any = None,
+    beside: Callable[[Tree], Tree] | None = None,
     replaces: bool = False,
     **strengths: Strength,
 ) -> optax.GradientTransformation:
     """Make a transformation of `change(update, param, *strengths) -> update`, computed in float32 or wider.
 
-    Leaves outside `mask`, and leaves that are None, stay as they are. The others must have `axis`, if it is given. For
-    `replaces` see `change_selected`.
+    Leaves outside `mask`, and leaves that are None, stay as they are. The others must have `axis`, if it is given.
+    `beside(params)` gives one more tree, which `change` reads before the strengths. For `replaces` see `change_taken`.
     """
-    check_strengths(function, **strengths)
+    _check_strengths(function, **strengths)
 
-    def init(params: Tree) -> CountState:
-        check_axes(params)
-        return init_count()
-
-    def check_axes(params: Tree) -> None:
-        taken = trees.element_selection(function, mask, params)
+    def prepare(params: Tree) -> tuple[Tree, list[Tree]]:
+        taken = trees.selection(function, mask, params, elementwise=True)
         if axis is not None:
             trees.check_axes(function, axis, taken, params)
+        return taken, [] if beside is None else [beside(params)]
+
+    def init(params: Tree) -> CountState:
+        prepare(params)
+        return CountState(jnp.zeros((), jnp.int32))
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, CountState]:
         params = required(function, params)
-        check_axes(params)
-        now = strengths_at(function, state, params, **strengths)
-        return change_selected(function, change, updates, params, mask, *now, replaces=replaces), next_count(state)
+        trees.same_structure(function, "updates", updates, params)
+        taken, others = prepare(params)
+        others += _strengths_at(function, state.count, params, **strengths)
+        changed = change_taken(function, change, taken, updates, params, *others, replaces=replaces)
+        return changed, CountState(increment(state.count))
 
     return optax.GradientTransformation(init, update)
 
 
-def change_selected(
+def change_taken(
     function: str,
     change: Callable[..., Array],
+    taken: Tree,
     updates: Tree,
     params: Tree,
-    mask: Where,
     *others: Tree,
     replaces: bool = False,
 ) -> Tree:
-    """Apply `change(update, param, *others)` to the leaves and elements that `mask` takes, leaf by leaf.
+    """Apply `change(update, param, *others)` to the leaves and elements that are `taken`, leaf by leaf.
 
     What `replaces` a weight aims at a value, and a step in 16 bits may miss it by all it is: in bfloat16 300 - 299.5 is
     0. Such updates stay float32 or wider, so that only the new weight is rounded.
     """
-    trees.same_structure(function, "updates", updates, params)
-    taken = trees.element_selection(function, mask, params)
 
     def change_leaf(update: Any, param: Any, is_taken: Any, *others: Any) -> Any:
         if is_taken is False:
@@ -119,3 +96,24 @@ def required(function: str, params: Tree | None) -> Any:
     if params is None:
         raise ValueError(f"{function}: params must be given to update, as in update(grads, state, params); got None")
     return params
+
+
+def _check_strengths(function: str, **strengths: Strength) -> None:
+    """Raise at once for a bad number; a schedule is checked where it is called."""
+    for argument, strength in strengths.items():
+        for value in [strength] if strength is None else jax.tree.leaves(strength):
+            if not trees.is_function(value):
+                checks.valid_scalar(function, argument, value, low=0.0, ends="[)")
+
+
+def _strengths_at(function: str, count: Array, params: Tree, **strengths: Strength) -> list[Tree]:
+    """The strengths of this update, each as a tree with one scalar for every leaf of `params`."""
+
+    def at_count(argument: str, value: Any) -> Float[Array, ""]:
+        value = value(count) if trees.is_function(value) else value
+        return checks.scalar(function, argument, value, low=0.0, ends="[)")
+
+    return [
+        trees.prefixed(function, argument, jax.tree.map(partial(at_count, argument), strength), params)
+        for argument, strength in strengths.items()
+    ]

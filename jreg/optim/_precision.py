@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Inexact
+from jaxtyping import Array, Inexact, Int
 
 from .._core import checks, dtypes, trees
 from .._core.placement import placed_like
 from .._core.types import Key, Tree
 from ..random import fold_in, keep_mask, split
-from ._leafwise import CountState, init_count, next_count, required
+from ._leafwise import increment, required
 
 
 class Float32CopyState(NamedTuple):
@@ -30,7 +30,7 @@ class StochasticRoundingState(NamedTuple):
     """The wrapped optimizer's state, and the number of updates made."""
 
     inner: Any
-    count: CountState
+    count: Int[Array, ""]
 
 
 def with_float32_copy(inner: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
@@ -81,6 +81,7 @@ def with_stochastic_rounding(
     out in float32, as there. The derivative of a rounding is taken to be 1, as it is on average.
 
     Args:
+      inner: the whole optimizer.
       key: one key, for this alone: update i draws from `fold_in(key, i)`. None rounds to the nearest.
 
     Raises:
@@ -102,7 +103,7 @@ def with_stochastic_rounding(
     key = None if key is None else checks.key(name, key)
 
     def init(params: Tree) -> StochasticRoundingState:
-        return StochasticRoundingState(inner.init(widened_copy(params)), init_count())
+        return StochasticRoundingState(inner.init(widened_copy(params)), jnp.zeros((), jnp.int32))
 
     def update(
         updates: Tree, state: Any, params: Tree | None = None, **extra: Any
@@ -112,9 +113,9 @@ def with_stochastic_rounding(
         before = widened_copy(params)
         wide, inner_state = inner.update(widened_copy(updates), state.inner, before, **extra)
         targets, structure = jax.tree.flatten(optax.apply_updates(before, wide))
-        keys = split(fold_in(key, state.count.count), len(targets))
+        keys = split(fold_in(key, state.count), len(targets))
         rounded = jax.tree.unflatten(structure, map(_rounded, keys, targets, jax.tree.leaves(params)))
-        return _steps_between(params, rounded), StochasticRoundingState(inner_state, next_count(state.count))
+        return _steps_between(params, rounded), StochasticRoundingState(inner_state, increment(state.count))
 
     return optax.GradientTransformationExtraArgs(init, update)
 

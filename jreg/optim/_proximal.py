@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from .._core import checks, trees
-from .._core.types import Strength, Where
+from .._core import checks, leaves
+from .._core.types import Mask, Strength
 from ._leafwise import leafwise
-from ._thresholds import block_soft_threshold, elastic_net_threshold, soft_threshold
+from ._thresholds import block_soft, soft, soft_elastic
 
 
 def proximal(
@@ -23,7 +23,7 @@ def proximal(
     strength: Strength,
     learning_rate: Strength,
     *,
-    mask: Where = trees.kernels,
+    mask: Mask = leaves.kernels,
 ) -> optax.GradientTransformation:
     """Replace the weights that the step would reach, w + u, by `operator(w + u, learning_rate * strength)`.
 
@@ -55,7 +55,7 @@ def proximal(
 
 
 def prox_l1(
-    strength: Strength, learning_rate: Strength, *, mask: Where = trees.kernels
+    strength: Strength, learning_rate: Strength, *, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
     """The proximal step of `strength * penalty.l1(params)`: exact zeros, with SGD, momentum, Adam and any other.
 
@@ -83,11 +83,11 @@ def prox_l1(
 
     Daubechies, Defrise and De Mol, An Iterative Thresholding Algorithm for Linear Inverse Problems, CPAM 2004.
     """
-    return _proximal("prox_l1", soft_threshold, mask, learning_rate, strength=strength)
+    return _proximal("prox_l1", soft, mask, learning_rate, strength=strength)
 
 
 def prox_elastic_net(
-    l1: Strength, l2: Strength, learning_rate: Strength, *, mask: Where = trees.kernels
+    l1: Strength, l2: Strength, learning_rate: Strength, *, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
     """The proximal step of l1 * |w| + l2 / 2 * w^2: a soft threshold, then a division by 1 + learning_rate * l2.
 
@@ -114,11 +114,11 @@ def prox_elastic_net(
 
     Zou and Hastie, Regularization and Variable Selection via the Elastic Net, JRSS B 2005.
     """
-    return _proximal("prox_elastic_net", elastic_net_threshold, mask, learning_rate, l1=l1, l2=l2)
+    return _proximal("prox_elastic_net", soft_elastic, mask, learning_rate, l1=l1, l2=l2)
 
 
 def prox_group_lasso(
-    strength: Strength, learning_rate: Strength, *, axis: int | tuple[int, ...], mask: Where = trees.kernels
+    strength: Strength, learning_rate: Strength, *, axis: int | tuple[int, ...], mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
     """The proximal step of `strength * penalty.group_lasso(params, axis=axis)`: whole groups become exactly zero.
 
@@ -152,7 +152,7 @@ def prox_group_lasso(
 
     def operator(w: Array, threshold: Array) -> Array:
         group_size = math.prod(w.shape[at] for at in axes)
-        return block_soft_threshold(w, threshold * math.sqrt(group_size), axis=axes)
+        return block_soft(w, threshold * math.sqrt(group_size), axes)
 
     return _proximal("prox_group_lasso", operator, mask, learning_rate, axis, strength=strength)
 
@@ -160,7 +160,7 @@ def prox_group_lasso(
 def _proximal(
     function: str,
     operator: Callable[..., Array],
-    mask: Where,
+    mask: Mask,
     learning_rate: Strength,
     axis: Any = None,
     **strengths: Strength,

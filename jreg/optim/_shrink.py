@@ -3,12 +3,12 @@
 import jax.numpy as jnp
 import optax
 
-from .._core import trees
-from .._core.types import Strength, Where
+from .._core import leaves
+from .._core.types import Mask, Strength
 from ._leafwise import leafwise
 
 
-def add_l1(strength: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+def add_l1(strength: Strength, *, mask: Mask = leaves.kernels) -> optax.GradientTransformation:
     """Add the gradient of `strength * penalty.l1(params)` to the updates: g + strength * sign(w).
 
     Put it before the optimizer. It nudges weights towards zero and past it, so they end near zero: for exact zeros put
@@ -36,7 +36,7 @@ def add_l1(strength: Strength, *, mask: Where = trees.kernels) -> optax.Gradient
     return leafwise("add_l1", lambda update, w, s: update + s * jnp.sign(w), mask, strength=strength)
 
 
-def add_l2(strength: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+def add_l2(strength: Strength, *, mask: Mask = leaves.kernels) -> optax.GradientTransformation:
     """Add the gradient of `strength * penalty.l2(params)` to the updates: g + strength * w.
 
     Put it before the optimizer. With plain SGD that is weight decay. With Adam it is not: the penalty's gradient is
@@ -65,7 +65,7 @@ def add_l2(strength: Strength, *, mask: Where = trees.kernels) -> optax.Gradient
     return leafwise("add_l2", lambda update, w, s: update + s * w, mask, strength=strength)
 
 
-def add_elastic_net(l1: Strength, l2: Strength, *, mask: Where = trees.kernels) -> optax.GradientTransformation:
+def add_elastic_net(l1: Strength, l2: Strength, *, mask: Mask = leaves.kernels) -> optax.GradientTransformation:
     """Add the gradients of both penalties to the updates: g + l1 * sign(w) + l2 * w.
 
     Put it before the optimizer. It is `add_l1(l1)` and `add_l2(l2)` in one; scikit-learn's (alpha, l1_ratio) is

@@ -24,11 +24,7 @@ def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[A
 
     Parikh and Boyd, Proximal Algorithms, 2014.
     """
-    x, limit = _checked("soft_threshold", x, threshold)
-    if jnp.iscomplexobj(x):
-        return _shrunk(x, norms.safe_norm(x, ()), limit)
-    limit = jnp.broadcast_to(limit, x.shape)
-    return x - lax.clamp(-limit, x, limit)
+    return soft(*_checked("soft_threshold", x, threshold))
 
 
 def block_soft_threshold(
@@ -60,9 +56,7 @@ def block_soft_threshold(
     groups = tuple(1 if at in axes else size for at, size in enumerate(x.shape))
     _, limit = _checked(name, jnp.empty(groups, x.dtype), threshold)
     wide = x.astype(dtypes.widened(x.dtype))
-    return _shrunk(wide, norms.safe_norm(wide, axes, keepdims=True), limit.astype(dtypes.real(wide.dtype))).astype(
-        x.dtype
-    )
+    return block_soft(wide, limit.astype(dtypes.real(wide.dtype)), axes).astype(x.dtype)
 
 
 def elastic_net_threshold(
@@ -86,12 +80,29 @@ def elastic_net_threshold(
     name = "elastic_net_threshold"
     x, first = _checked(name, x, l1_threshold, "l1_threshold")
     _, second = _checked(name, x, l2_threshold, "l2_threshold")
-    return soft_threshold(x, first) / (1.0 + second).astype(x.dtype)
+    return soft_elastic(x, first, second)
 
 
-def _checked(name: str, x: Array, threshold: Numbers, argument: str = "threshold") -> tuple[Array, Float[Array, "..."]]:
-    x = checks.inexact(name, "x", x)
-    limit = checks.broadcastable(name, argument, checks.number(name, argument, threshold, low=0.0), x.shape)
+def soft(x: Array, limit: Array) -> Array:
+    if jnp.iscomplexobj(x):
+        return _shrunk(x, norms.safe_norm(x, ()), limit)
+    limit = jnp.broadcast_to(limit, x.shape)
+    return x - lax.clamp(-limit, x, limit)
+
+
+def block_soft(x: Array, limit: Array, axes: tuple[int, ...]) -> Array:
+    return _shrunk(x, norms.safe_norm(x, axes, keepdims=True), limit)
+
+
+def soft_elastic(x: Array, first: Array, second: Array) -> Array:
+    return soft(x, first) / (1.0 + second).astype(x.dtype)
+
+
+def _checked(
+    function: str, x: Array, threshold: Numbers, argument: str = "threshold"
+) -> tuple[Array, Float[Array, "..."]]:
+    x = checks.inexact(function, "x", x)
+    limit = checks.broadcastable(function, argument, checks.number(function, argument, threshold, low=0.0), x.shape)
     return x, limit.astype(dtypes.real(x.dtype))
 
 

@@ -6,12 +6,12 @@ from math import prod
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import checks, norms, trees
-from .._core.types import Tree, Where
+from .._core import checks, leaves, norms, trees
+from .._core.types import Mask, Tree
 from ._sums import total
 
 
-def group_lasso(tree: Tree, *, axis: int | Sequence[int], where: Where = trees.kernels) -> Float[Array, ""]:
+def group_lasso(tree: Tree, *, axis: int | Sequence[int], mask: Mask = leaves.kernels) -> Float[Array, ""]:
     """Sum of the 2-norms of groups, each times the root of its size: sum_g sqrt(n_g) ||w_g||_2.
 
     The root makes groups of different sizes equally costly. Its gradient at a group of zeros is zero, so such a group
@@ -22,12 +22,12 @@ def group_lasso(tree: Tree, *, axis: int | Sequence[int], where: Where = trees.k
       tree: an array or a pytree of arrays; an empty one gives 0.
       axis: the axes inside a group, in every selected leaf; the others tell the groups apart. In a kernel (in, out), 0
         groups what enters a unit and 1 what leaves an input; in a kernel (height, width, in, out), (0, 1, 2) groups a
-        filter. Add one call per rank, each with its `where`.
-      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+        filter. Add one call per rank, each with its `mask`.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
-      TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing, or a leaf has no such axis, named by its path.
+      TypeError: a leaf that is not an array, named by its path.
+      ValueError: `mask` selects nothing, or a leaf has no such axis, named by its path.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -38,7 +38,7 @@ def group_lasso(tree: Tree, *, axis: int | Sequence[int], where: Where = trees.k
     Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
     """
     axes = checks.integers("group_lasso", "axis", axis)
-    taken = trees.selection("group_lasso", where, tree)
+    taken = trees.selection("group_lasso", mask, tree)
     trees.check_axes("group_lasso", axis, taken, tree)
 
     def measure(w: Array) -> Array:

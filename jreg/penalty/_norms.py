@@ -7,23 +7,23 @@ wider.
 
 from jaxtyping import Array, Float
 
-from .._core import checks, trees
-from .._core.types import Number, Tree, Where
+from .._core import checks, leaves
+from .._core.types import Mask, Number, Tree
 from ._sums import absolute, half_square, total
 
 
-def l1(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
+def l1(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
     """Sum of the absolute values (moduli, where complex): sum_i |w_i|.
 
     The gradient at zero is zero, not the 1 of `jax.grad(jnp.abs)`, so zeros stay zeros.
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
-      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
-      TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing.
+      TypeError: a leaf that is not an array, named by its path.
+      ValueError: `mask` selects nothing.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -32,10 +32,10 @@ def l1(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
 
     Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 1996.
     """
-    return total("l1", absolute, tree, where)
+    return total("l1", absolute, tree, mask)
 
 
-def l2(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
+def l2(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
     """Half the sum of squares: 1/2 sum_i |w_i|^2, whose gradient is w.
 
     With plain SGD, `strength * l2` is weight decay of the same strength. Keras's L2 and the convention without 1/2 are
@@ -43,11 +43,11 @@ def l2(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
-      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
-      TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing.
+      TypeError: a leaf that is not an array, named by its path.
+      ValueError: `mask` selects nothing.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -56,20 +56,20 @@ def l2(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
 
     Hoerl and Kennard, Ridge Regression: Biased Estimation for Nonorthogonal Problems, Technometrics 1970.
     """
-    return total("l2", half_square, tree, where)
+    return total("l2", half_square, tree, mask)
 
 
-def elastic_net(tree: Tree, l1_ratio: Number, *, where: Where = trees.kernels) -> Float[Array, ""]:
+def elastic_net(tree: Tree, l1_ratio: Number, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
     """The blend l1_ratio * l1 + (1 - l1_ratio) * l2, with scikit-learn's meaning of `l1_ratio`.
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
       l1_ratio: in [0, 1]; 1 is `l1`, 0 is `l2`.
-      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
-      TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing, or a concrete `l1_ratio` outside [0, 1]. A traced one gives NaN.
+      TypeError: a leaf that is not an array, named by its path.
+      ValueError: `mask` selects nothing, or a concrete `l1_ratio` outside [0, 1]. A traced one gives NaN.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -83,7 +83,7 @@ def elastic_net(tree: Tree, l1_ratio: Number, *, where: Where = trees.kernels) -
     def blend(w: Array) -> Array:
         return _scaled(ratio, absolute(w)) + _scaled(1.0 - ratio, half_square(w))
 
-    return total("elastic_net", blend, tree, where)
+    return total("elastic_net", blend, tree, mask)
 
 
 def _scaled(factor: Array, value: Array) -> Array:

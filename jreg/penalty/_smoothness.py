@@ -65,11 +65,11 @@ def jacobian(
       fn: from a batch to the outputs of each example, such as logits.
       key: one key, or None for the exact value.
       x: the batch, an array or a pytree of arrays of floats, each with the batch first.
-      num_probes: n, at least 1, or -1 for the exact value. All passes run at once: memory grows with their number.
+      num_probes: n, at least 1. All passes run at once: memory grows with their number.
 
     Raises:
-      TypeError: x holds other than floats, or `key` is no key.
-      ValueError: `num_probes` is 0 or below -1, or `fn` does not return a batch of outputs.
+      TypeError: x holds other than floats, or `key` is not a key.
+      ValueError: `num_probes` is below 1, or `fn` does not return a batch of outputs.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -78,16 +78,13 @@ def jacobian(
 
     Hoffman, Roberts and Yaida, Robust Learning with Jacobian Regularization, 2019.
     """
-    if checks.integer("jacobian", "num_probes", num_probes, low=-1) == 0:
-        raise ValueError("jacobian: num_probes must be at least 1, or -1 for the exact value; got 0")
+    num_probes = checks.integer("jacobian", "num_probes", num_probes)
     outputs, pullback = _vjp("jacobian", fn, x)
     batch, size = len(outputs), prod(outputs.shape[1:])
-    if key is not None:
-        key = checks.key("jacobian", key)
-    if key is None or num_probes == -1:
+    if key is None:
         probes, weight = jnp.eye(size)[:, None, :], 1.0
     else:
-        probes, weight = _on_sphere(key, (num_probes, batch, size)), size / num_probes
+        probes, weight = _on_sphere(checks.key("jacobian", key), (num_probes, batch, size)), size / num_probes
 
     def along(probe: Array) -> Array:
         full = jnp.broadcast_to(probe, (batch, size)).reshape(outputs.shape).astype(outputs.dtype)

@@ -15,15 +15,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, norms, trees
+from .._core import checks, leaves, norms, trees
 from .._core.placement import gathered, varying_like
-from .._core.types import Tree, Where
+from .._core.types import Mask, Tree
 from ._sums import half_square, total, wide
 
 _multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
-def orthogonality(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
+def orthogonality(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
     """Squared distance of the Gram matrix from the identity: ||W^H W - I||_F^2, for wide kernels ||W W^H - I||_F^2.
 
     Of the two Gram matrices it takes the smaller, the one that can be the identity. There is no factor 1/2, as in the
@@ -32,11 +32,11 @@ def orthogonality(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, "
 
     Args:
       tree: a kernel or a pytree of them, each of two axes or more; an empty one gives 0.
-      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
-      TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing, or a leaf with fewer than two axes, named by its path.
+      TypeError: a leaf that is not an array, named by its path.
+      ValueError: `mask` selects nothing, or a leaf with fewer than two axes, named by its path.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -50,10 +50,10 @@ def orthogonality(tree: Tree, *, where: Where = trees.kernels) -> Float[Array, "
         gram = _gram(w)
         return 2.0 * half_square(gram - jnp.eye(len(gram), dtype=gram.dtype))
 
-    return total("orthogonality", measure, tree, where, min_ndim=2)
+    return total("orthogonality", measure, tree, mask, min_ndim=2)
 
 
-def spectral(tree: Tree, *, num_iterations: int = 300, where: Where = trees.kernels) -> Float[Array, ""]:
+def spectral(tree: Tree, *, num_steps: int = 300, mask: Mask = leaves.kernels) -> Float[Array, ""]:
     """Half the sum of squared spectral norms: 1/2 sum_k sigma(W_k)^2, sigma the largest singular value.
 
     The singular vector v comes from a power iteration that is not differentiated: with v held constant the gradient of
@@ -62,13 +62,13 @@ def spectral(tree: Tree, *, num_iterations: int = 300, where: Where = trees.kern
 
     Args:
       tree: a kernel or a pytree of them, each of two axes or more; an empty one gives 0.
-      num_iterations: steps of the power iteration, at least 1. Random matrices of side 2048 and less need 300 for a
+      num_steps: steps of the power iteration, at least 1. Random matrices of side 2048 and less need 300 for a
         sigma within 1e-3; kernels whose largest singular value stands out need tens.
-      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
-      TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing, or a leaf with fewer than two axes, named by its path.
+      TypeError: a leaf that is not an array, named by its path.
+      ValueError: `mask` selects nothing, or a leaf with fewer than two axes, named by its path.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -77,28 +77,28 @@ def spectral(tree: Tree, *, num_iterations: int = 300, where: Where = trees.kern
 
     Yoshida and Miyato, Spectral Norm Regularization for Improving the Generalizability of Deep Learning, 2017.
     """
-    num_iterations = checks.integer("spectral", "num_iterations", num_iterations, bits=31)
+    num_steps = checks.integer("spectral", "num_steps", num_steps, bits=31)
 
     def measure(w: Array) -> Array:
         w = _tall(w)
-        return half_square(_multiply(w, _top_vector(lax.stop_gradient(w), num_iterations)))
+        return half_square(_multiply(w, _top_vector(lax.stop_gradient(w), num_steps)))
 
-    return total("spectral", measure, tree, where, min_ndim=2)
+    return total("spectral", measure, tree, mask, min_ndim=2)
 
 
-def l2_sp(tree: Tree, reference: Tree, *, where: Where = trees.kernels) -> Float[Array, ""]:
+def l2_sp(tree: Tree, reference: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
     """Half the squared distance to a reference, such as the pretrained weights: 1/2 sum_i |w_i - r_i|^2.
 
-    The gradient is w - r. New layers, which have no reference, are left to `l2` with a `where` of their own.
+    The gradient is w - r. New layers, which have no reference, are left to `l2` with a `mask` of their own.
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
       reference: the same structure and shapes. It has a gradient too: hold it constant or outside of what is trained.
-      where: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
 
     Raises:
-      TypeError: a leaf that is no array, named by its path.
-      ValueError: `where` selects nothing, or `reference` has another structure or another shape, named by its path.
+      TypeError: a leaf that is not an array, named by its path.
+      ValueError: `mask` selects nothing, or `reference` has another structure or another shape, named by its path.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty
@@ -107,7 +107,7 @@ def l2_sp(tree: Tree, reference: Tree, *, where: Where = trees.kernels) -> Float
 
     Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with Convolutional Networks, ICML 2018.
     """
-    taken = trees.selection("l2_sp", where, tree)
+    taken = trees.selection("l2_sp", mask, tree)
     trees.same_structure("l2_sp", "reference", reference, tree, "tree")
     return total("l2_sp", half_square, jax.tree.map(_difference, tree, reference), taken)
 
@@ -131,7 +131,7 @@ def _gram(w: Inexact[Array, "..."]) -> Inexact[Array, "short short"]:
     return _multiply(jnp.conj(matrix.T), matrix)
 
 
-def _top_vector(w: Inexact[Array, "long short"], num_iterations: int) -> Inexact[Array, "short"]:
+def _top_vector(w: Inexact[Array, "long short"], num_steps: int) -> Inexact[Array, "short"]:
     """The right singular vector of the largest singular value, zero where w is."""
     gram = _gram(w)
     gram = _divide(gram, jnp.max(jnp.abs(gram), initial=0.0))
@@ -139,7 +139,7 @@ def _top_vector(w: Inexact[Array, "long short"], num_iterations: int) -> Inexact
     # start is to every kernel with centred columns.
     start = jnp.asarray(np.cos(np.arange(len(gram)) ** 2.0), dtype=w.dtype)
     start = varying_like(start, gram)
-    return lax.fori_loop(0, num_iterations, lambda _, v: _unit(_multiply(gram, v)), start)
+    return lax.fori_loop(0, num_steps, lambda _, v: _unit(_multiply(gram, v)), start)
 
 
 def _unit(v: Inexact[Array, "short"]) -> Inexact[Array, "short"]:

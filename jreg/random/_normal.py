@@ -23,6 +23,7 @@ def signed_uniform(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]
 
     Args:
       key: one key. None is refused: the draws are the noise itself.
+      shape: of what is drawn.
 
     >>> import jax
     >>> from jreg import random

@@ -9,7 +9,7 @@ from .._core.ids import class_ids
 from .._core.placement import looked_up
 from .._core.types import Number
 from ._ids import pick
-from ._rows import array, classes_last, counted, logit_rows, scalar_rate, shielded, times, weighted_mean
+from ._rows import array, classes_last, counted, logit_rows, shielded, times, weighted_mean
 
 
 def smoothed_cross_entropy(
@@ -55,7 +55,7 @@ def smoothed_cross_entropy(
     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016.
     """
     name = "smoothed_cross_entropy"
-    smoothing = scalar_rate(name, "smoothing", smoothing)
+    smoothing = checks.scalar(name, "smoothing", smoothing, 0.0, 1.0)
     z = logit_rows(name, "logits", logits, axis)
     labels = array(name, "labels", labels)
     is_ids = jnp.issubdtype(labels.dtype, jnp.integer)

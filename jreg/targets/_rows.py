@@ -7,7 +7,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._core import checks, dtypes
-from .._core.types import Number
 
 
 def logit_rows(function: str, argument: str, logits: Array, axis: int) -> Float[Array, "*batch classes"]:
@@ -25,11 +24,6 @@ def classes_last(function: str, argument: str, values: Array, axis: int) -> Arra
         where = "the last axis" if axis == -1 else f"axis {axis}"
         raise ValueError(f"{function}: {argument} must have two classes or more on {where}; got shape {values.shape}")
     return values
-
-
-def scalar_rate(function: str, argument: str, value: Number) -> Float[Array, ""]:
-    """Return one number in [0, 1]; NaN where a traced one is not."""
-    return checks.scalar(function, argument, value, 0.0, 1.0)
 
 
 def array(function: str, argument: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ from .._core import checks, marks
 from .._core.ids import class_ids
 from .._core.types import Number
 from ._ids import one_hot
-from ._rows import array, classes_last, scalar_rate
+from ._rows import array, classes_last
 
 
 def smooth_labels(
@@ -39,7 +39,7 @@ def smooth_labels(
     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016.
     """
     name = "smooth_labels"
-    smoothing = scalar_rate(name, "smoothing", smoothing)
+    smoothing = checks.scalar(name, "smoothing", smoothing, 0.0, 1.0)
     labels = array(name, "labels", labels)
     if jnp.issubdtype(labels.dtype, jnp.integer):
         if num_classes is None:
@@ -81,7 +81,7 @@ def smooth_binary_labels(
     Mueller, Kornblith, Hinton, When Does Label Smoothing Help?, NeurIPS 2019.
     """
     name = "smooth_binary_labels"
-    smoothing = scalar_rate(name, "smoothing", smoothing)
+    smoothing = checks.scalar(name, "smoothing", smoothing, 0.0, 1.0)
     is_bool = jnp.issubdtype(getattr(labels, "dtype", object), jnp.bool_)
     labels = array(name, "labels", jnp.asarray(labels, jnp.int32) if is_bool else labels)
     dtype = labels.dtype if jnp.issubdtype(labels.dtype, jnp.floating) else jnp.float32

@@ -60,7 +60,7 @@ def test_a_tree_without_leaves_is_not_sparse():
 
 
 def test_a_selection_of_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"^sparsity: where must select at least one leaf of floats"):
+    with pytest.raises(ValueError, match=r"^sparsity: mask must select at least one leaf of floats"):
         diagnose.sparsity({"bias": jnp.zeros(3)})
 
 

@@ -23,7 +23,7 @@ def test_its_parameters_are_those_of_dense_and_noise_is_that_of_the_function():
 
 
 def test_masks_bias_and_dtype_are_options():
-    layer = linen.DropConnectDense(5, 1.0, masks="shared", use_bias=False, dtype=jnp.bfloat16, deterministic=False)
+    layer = linen.DropConnectDense(5, 1.0, per="batch", use_bias=False, dtype=jnp.bfloat16, deterministic=False)
     y, variables = layer.init_with_output({"params": KEY, "dropout": KEY}, X)
     assert set(variables["params"]) == {"kernel"}
     assert y.dtype == jnp.bfloat16

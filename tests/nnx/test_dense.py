@@ -18,11 +18,11 @@ def test_without_noise_it_is_flax_linear_with_the_same_weights():
 
 
 def test_with_noise_it_is_the_function_and_the_bias_is_kept():
-    for masks in ("example", 2):
-        layer = nnx.DropConnectLinear(3, 5, 0.5, masks=masks, rngs=flax_nnx.Rngs(0))
+    for per in ("example", 2):
+        layer = nnx.DropConnectLinear(3, 5, 0.5, per=per, rngs=flax_nnx.Rngs(0))
         layer.bias[...] = jnp.ones(5)
         key = jax.random.key(7)
-        expected = 1.0 + noise.dropconnect_dense(key, X, layer.kernel[...], 0.5, masks=masks)
+        expected = 1.0 + noise.dropconnect_dense(key, X, layer.kernel[...], 0.5, per=per)
         np.testing.assert_allclose(layer(X, rngs=key), expected, rtol=1e-6)
     assert nnx.DropConnectLinear(3, 5, 1.0, use_bias=False, rngs=flax_nnx.Rngs(0))(X).sum() == 0.0
 

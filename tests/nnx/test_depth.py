@@ -42,7 +42,7 @@ def test_the_gradient_passes_through_a_block_that_may_be_skipped():
 
 
 def test_depth_takes_the_modes_of_its_function():
-    y = nnx.StochasticDepth(0.5, mode="batch", rescale="inference", rngs=flax_nnx.Rngs(0))(X)
+    y = nnx.StochasticDepth(0.5, per="batch", rescale="inference", rngs=flax_nnx.Rngs(0))(X)
     assert np.array_equal(y, X) or np.array_equal(y, jnp.zeros_like(X))
     layer = nnx.StochasticDepth(0.5, rescale="inference", deterministic=True)
     np.testing.assert_allclose(layer(X), 0.5 * X)

@@ -19,7 +19,7 @@ def test_rows_survive_or_vanish_as_a_whole(rescale, survivor):
 @pytest.mark.parametrize(("rescale", "survivor"), [("train", 4.0), ("inference", 1.0)])
 def test_in_batch_mode_all_rows_share_one_decision(rescale, survivor):
     def drop(key):
-        return noise.stochastic_depth(key, jnp.ones((4, 3)), 0.75, mode="batch", rescale=rescale)
+        return noise.stochastic_depth(key, jnp.ones((4, 3)), 0.75, per="batch", rescale=rescale)
 
     ys = np.asarray(jax.vmap(drop)(jax.random.split(KEY, 512)))
     assert set(map(tuple, np.unique(ys.reshape(512, -1), axis=0).tolist())) == {(0.0,) * 12, (survivor,) * 12}
@@ -27,12 +27,12 @@ def test_in_batch_mode_all_rows_share_one_decision(rescale, survivor):
 
 
 @pytest.mark.parametrize("rescale", ["train", "inference"])
-@pytest.mark.parametrize("mode", ["row", "batch"])
-def test_training_and_inference_agree_in_the_mean_wherever_the_factor_is(mode, rescale):
+@pytest.mark.parametrize("per", ["example", "batch"])
+def test_training_and_inference_agree_in_the_mean_wherever_the_factor_is(per, rescale):
     """mosaicml/composer#372: the factor of inference was dead code."""
     keys, branch = jax.random.split(KEY, 4096), jnp.array([[1.0, -2.0]])
-    samples = jax.vmap(lambda key: noise.stochastic_depth(key, branch, 0.3, mode=mode, rescale=rescale))(keys)
-    inference = noise.stochastic_depth(None, branch, 0.3, mode=mode, rescale=rescale)
+    samples = jax.vmap(lambda key: noise.stochastic_depth(key, branch, 0.3, per=per, rescale=rescale))(keys)
+    inference = noise.stochastic_depth(None, branch, 0.3, per=per, rescale=rescale)
     np.testing.assert_allclose(inference, branch if rescale == "train" else 0.7 * branch, rtol=1e-6)
     assert (jnp.abs(samples.mean(0) - inference) < 5 * samples.std(0) / 64).all()
 
@@ -121,8 +121,8 @@ def test_numbers_of_layers_that_are_no_count_are_refused(num_layers, error):
 
 @pytest.mark.parametrize("key", [KEY, None], ids=["key", "none"])
 def test_modes_that_do_not_exist_are_refused(key):
-    with pytest.raises(ValueError, match=r"^stochastic_depth: mode must be one of 'row', 'batch'; got 'rows'"):
-        noise.stochastic_depth(key, jnp.ones((2, 2)), 0.5, mode="rows")
+    with pytest.raises(ValueError, match=r"^stochastic_depth: per must be one of 'example', 'batch'; got 'rows'"):
+        noise.stochastic_depth(key, jnp.ones((2, 2)), 0.5, per="rows")
     with pytest.raises(ValueError, match=r"^stochastic_depth: rescale must be one of 'train', 'inference'; got True"):
         noise.stochastic_depth(key, jnp.ones((2, 2)), 0.5, rescale=True)
     with pytest.raises(ValueError, match=r"^depth_rates: rule must be one of .*; got 'linear'"):

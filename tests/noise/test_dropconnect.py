@@ -54,13 +54,13 @@ def test_every_leaf_has_its_own_mask():
 
 
 def test_the_mask_of_a_leaf_does_not_depend_on_which_others_are_selected():
-    everything = noise.dropconnect(KEY, PARAMS, 0.5, where=None)
-    heads = noise.dropconnect(KEY, PARAMS, 0.5, where=optim.matching("head"))
+    everything = noise.dropconnect(KEY, PARAMS, 0.5, mask=None)
+    heads = noise.dropconnect(KEY, PARAMS, 0.5, mask=optim.matching("head"))
     np.testing.assert_array_equal(everything["head"]["kernel"], heads["head"]["kernel"])
 
 
 @pytest.mark.parametrize(
-    ("where", "expected"),
+    ("mask", "expected"),
     [
         (None, {"body/0/kernel", "body/0/bias", "body/1/kernel", "body/1/bias", "norm/scale", "head/kernel"}),
         (optim.matching("body/.*kernel"), {"body/0/kernel", "body/1/kernel"}),
@@ -73,15 +73,15 @@ def test_the_mask_of_a_leaf_does_not_depend_on_which_others_are_selected():
     ],
     ids=["all", "matching", "a prefix", "a function", "a bool"],
 )
-def test_leaves_are_selected_by_what_where_says(where, expected):
-    assert touched(noise.dropconnect(KEY, PARAMS, 0.5, where=where)) == expected
+def test_leaves_are_selected_by_what_mask_says(mask, expected):
+    assert touched(noise.dropconnect(KEY, PARAMS, 0.5, mask=mask)) == expected
 
 
 @pytest.mark.parametrize("key", [KEY, None], ids=["key", "none"])
 def test_a_selection_of_nothing_is_refused(key):
-    with pytest.raises(ValueError, match=r"^dropconnect: where must select at least one leaf of floats"):
-        noise.dropconnect(key, PARAMS, 0.5, where=optim.matching("decoder"))
-    with pytest.raises(ValueError, match=r"^dropconnect: where must select at least one leaf of floats"):
+    with pytest.raises(ValueError, match=r"^dropconnect: mask must select at least one leaf of floats"):
+        noise.dropconnect(key, PARAMS, 0.5, mask=optim.matching("decoder"))
+    with pytest.raises(ValueError, match=r"^dropconnect: mask must select at least one leaf of floats"):
         noise.dropconnect(key, {"bias": jnp.ones(3)}, 0.5)
 
 
@@ -92,7 +92,7 @@ def test_a_bare_array_is_dropped_and_a_tree_without_leaves_stays_empty():
 
 def test_integer_leaves_are_never_taken():
     params = {"kernel": jnp.ones((8, 8)), "table": jnp.ones((8, 8), jnp.int32), "count": 3, "none": None}
-    noisy = noise.dropconnect(KEY, params, 0.5, where=None)
+    noisy = noise.dropconnect(KEY, params, 0.5, mask=None)
     assert touched(noisy, params) == {"kernel"}
     assert noisy["count"] == 3
     assert noisy["table"].dtype == jnp.int32
@@ -118,7 +118,7 @@ def test_a_python_number_is_refused_with_its_path_when_selected(key):
     params = {"kernel": jnp.ones((2, 2)), "gain": 1.0}
     assert noise.dropconnect(key, params, 0.5)["gain"] == 1.0
     with pytest.raises(TypeError, match=r"^dropconnect: .*at gain"):
-        noise.dropconnect(key, params, 0.5, where=None)
+        noise.dropconnect(key, params, 0.5, mask=None)
 
 
 @pytest.mark.parametrize("key", [KEY, None], ids=["key", "none"])

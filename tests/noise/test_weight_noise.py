@@ -37,11 +37,11 @@ def test_the_given_weights_stay_and_no_key_returns_them():
     assert noise.weight_noise(None, PARAMS, 0.1) is PARAMS
 
 
-def test_where_selects():
-    noisy = noise.weight_noise(KEY, PARAMS, 0.1, where={"dense": False, "head": True, "steps": False})
+def test_mask_selects():
+    noisy = noise.weight_noise(KEY, PARAMS, 0.1, mask={"dense": False, "head": True, "steps": False})
     assert noisy["dense"]["kernel"] is PARAMS["dense"]["kernel"]
     assert (noisy["head"]["kernel"] != 1).any()
-    with pytest.raises(ValueError, match="weight_noise: where must select at least one leaf"):
+    with pytest.raises(ValueError, match="weight_noise: mask must select at least one leaf"):
         noise.weight_noise(KEY, {"bias": jnp.ones(3)}, 0.1)
 
 

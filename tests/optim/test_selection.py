@@ -316,3 +316,71 @@ def test_sparsity_survives_an_optax_chain_over_every_leaf():
     for leaf in (stepped["dense"]["kernel"], stepped["head"][0]):
         np.testing.assert_array_equal(leaf, jnp.zeros_like(leaf))
     assert (stepped["dense"]["bias"] != 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"pos_embed": jnp.ones((1, 16, 8))},
+        {"position_embeddings": {"embedding": jnp.ones((16, 8))}},
+        {"wpe": {"embedding": jnp.ones((16, 8))}},
+        {"encoder": {"pos": jnp.ones((16, 8))}},
+        {"posembed_input": {"pos_embedding": jnp.ones((1, 16, 8))}},
+        {"positional_encoding": jnp.ones((16, 8))},
+    ],
+    ids=lambda params: next(iter(params)),
+)
+def test_embeddings_of_positions_are_not_kernels(params):
+    assert true_paths(optim.kernels(params)) == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["position_wise", "compose", "composition", "wte", "embed", "decompose_emb", "posterior"]
+)
+def test_names_that_look_like_positions_are(name):
+    assert true_paths(optim.kernels({name: {"kernel": jnp.ones((16, 8))}})) == {f"{name}/kernel"}
+
+
+PARAMS = {"embed": {"kernel": jnp.ones((4, 2))}, "head": {"kernel": jnp.ones((2, 3)), "bias": jnp.ones(3)}}
+COMPOSED = {
+    "kernels & ~matching('embed')": (optim.kernels & ~optim.matching("embed"), {"head/kernel"}),
+    "kernels | matching('bias')": (
+        optim.kernels | optim.matching("bias"),
+        {"embed/kernel", "head/kernel", "head/bias"},
+    ),
+    "~kernels": (~optim.kernels, {"head/bias"}),
+    "~(kernels | matching('bias'))": (~(optim.kernels | optim.matching("bias")), set()),
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_masks_compose_and_say_what_they_are(name):
+    mask, expected = COMPOSED[name]
+    assert true_paths(mask(PARAMS)) == expected
+    assert repr(mask) == name
+
+
+@pytest.mark.parametrize(
+    "other", [lambda params: {"embed": False, "head": True}, {"embed": False, "head": True}, optim.matching("head")]
+)
+def test_the_other_side_may_be_any_mask(other):
+    assert true_paths((optim.kernels & other)(PARAMS)) == {"head/kernel"}
+    assert true_paths((other & optim.kernels)(PARAMS)) == {"head/kernel"}
+    assert true_paths((~(other | optim.kernels))(PARAMS)) == set()
+    assert (optim.kernels & None)(PARAMS) == optim.kernels(PARAMS)
+
+
+def test_composed_masks_choose_elements_and_serve_penalties_and_optax():
+    rows = {"embed": {"kernel": np.arange(8).reshape(4, 2) < 2}, "head": False}
+    updates = updated(optim.add_l2(1.0, mask=optim.kernels & rows), jax.tree.map(jnp.zeros_like, PARAMS), PARAMS)
+    np.testing.assert_array_equal(updates["embed"]["kernel"], np.arange(8).reshape(4, 2) < 2)
+    np.testing.assert_array_equal(updates["head"]["kernel"], 0.0)
+    assert penalty.l2(PARAMS, mask=~optim.matching("head")) == 4.0
+    decayed = updated(optax.add_decayed_weights(1.0, mask=~optim.kernels), jax.tree.map(jnp.zeros_like, PARAMS), PARAMS)
+    np.testing.assert_array_equal(decayed["head"]["bias"], 1.0)
+    np.testing.assert_array_equal(decayed["head"]["kernel"], 0.0)
+
+
+def test_a_side_that_is_no_mask_raises():
+    with pytest.raises(TypeError, match="kernels & 1: mask must hold bools; at its root it has 1"):
+        (optim.kernels & 1)(PARAMS)  # pyright: ignore[reportOperatorIssue]

@@ -39,7 +39,7 @@ def test_what_is_added_is_the_gradient_of_the_penalty(add, measure, dtype, mask)
     params = tree(dtype)
     zeros = jax.tree.map(jnp.zeros_like, params)
     for strength in (0.0, 0.3, 7):
-        gradient = jax.grad(lambda p, s=strength: s * measure(p, where=mask))(params)
+        gradient = jax.grad(lambda p, s=strength: s * measure(p, mask=mask))(params)
         assert_equal_trees(updated(add(strength, mask=mask), zeros, params), gradient)
 
 

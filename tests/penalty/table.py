@@ -25,7 +25,7 @@ ELEMENTWISE = {
 MATRIX = {
     "group_lasso": partial(penalty.group_lasso, axis=0),
     "orthogonality": penalty.orthogonality,
-    "spectral": partial(penalty.spectral, num_iterations=100),
+    "spectral": partial(penalty.spectral, num_steps=100),
 }
 PENALTIES = ELEMENTWISE | MATRIX
 SMOOTH = ("l2", "l2_sp", "group_lasso", "orthogonality")

@@ -78,7 +78,7 @@ def test_an_axis_that_a_leaf_does_not_have_is_named_with_its_path():
     with pytest.raises(
         ValueError, match=r"^group_lasso: axis must name axes of a 1-dimensional .*; got 1 at dense/bias$"
     ):
-        penalty.group_lasso(leaves, axis=1, where=None)
+        penalty.group_lasso(leaves, axis=1, mask=None)
     with pytest.raises(
         ValueError, match=r"^group_lasso: axis must name each axis once; got \(0, -2\) at dense/kernel$"
     ):

@@ -50,13 +50,13 @@ def test_gradients_of_what_is_not_selected_are_zero(measure):
 @every_penalty
 def test_leaves_are_selected_by_a_function_a_tree_or_a_pattern_of_their_path(measure):
     expected = measure(tree()["head"][0])
-    for where in (
+    for mask in (
         {"body": False, "head": True},
         {"body": {"kernel": False, "bias": False}, "head": [True, None]},
         optim.matching("head/0"),
         lambda params: {"body": False, "head": [params["head"][0].ndim == 2, None]},
     ):
-        assert measure(tree(), where=where) == expected
+        assert measure(tree(), mask=mask) == expected
     with_body = expected + measure(tree()["body"]["kernel"])
     np.testing.assert_allclose(measure(tree()), with_body, rtol=1e-6)
 
@@ -118,7 +118,7 @@ def test_empty_trees_give_zero(measure, empty):
 
 @every_penalty
 def test_arrays_without_elements_give_zero(measure):
-    assert float(measure({"a": jnp.zeros((0, 3))}, where=None)) == 0.0
+    assert float(measure({"a": jnp.zeros((0, 3))}, mask=None)) == 0.0
 
 
 @every_penalty
@@ -131,7 +131,7 @@ def test_none_leaves_are_skipped(measure):
 def test_integers_and_bools_are_not_penalized(measure):
     w = {"w": jnp.full((2, 2), 3.0)}
     rest = {"steps": jnp.full((2, 2), 7), "mask": jnp.ones((2, 2), bool), "n": 5, "flag": True}
-    assert measure({**w, **rest}, where=None) == measure(w, where=None)
+    assert measure({**w, **rest}, mask=None) == measure(w, mask=None)
 
 
 @every_penalty
@@ -145,9 +145,9 @@ def test_leaves_that_are_no_arrays_are_named(measure, leaf):
 def test_python_and_numpy_floats_are_leaves(measure):
     expected = measure(jnp.array(-1.5))
     assert expected > 0
-    assert measure({"a": -1.5}, where=None) == expected
-    assert measure({"a": np.float32(-1.5)}, where=None) == expected
-    assert measure({"a": np.array([[-1.5]], np.float32)}, where=None) == expected
+    assert measure({"a": -1.5}, mask=None) == expected
+    assert measure({"a": np.float32(-1.5)}, mask=None) == expected
+    assert measure({"a": np.array([[-1.5]], np.float32)}, mask=None) == expected
 
 
 @every_penalty
@@ -157,11 +157,11 @@ def test_what_is_not_finite_stays_visible(measure, bad):
 
 
 @every_penalty
-def test_where_selecting_nothing_raises(measure):
-    with pytest.raises(ValueError, match="where must select at least one leaf"):
+def test_mask_selecting_nothing_raises(measure):
+    with pytest.raises(ValueError, match="mask must select at least one leaf"):
         measure({"bias": jnp.ones(3)})
-    with pytest.raises(ValueError, match="where must select at least one leaf"):
-        measure(tree(), where=False)
+    with pytest.raises(ValueError, match="mask must select at least one leaf"):
+        measure(tree(), mask=False)
 
 
 @every_penalty
@@ -174,6 +174,6 @@ def test_models_can_be_mapped_over_and_strengths_traced(measure):
 @pytest.mark.parametrize("measure", [penalty.orthogonality, penalty.spectral])
 def test_vectors_are_no_kernels(measure):
     with pytest.raises(ValueError, match=r"must hold kernels of 2 axes or more; at a/0 it has shape \(3,\)"):
-        measure({"a": [jnp.ones(3)]}, where=None)
+        measure({"a": [jnp.ones(3)]}, mask=None)
     with pytest.raises(ValueError, match=r"at its root it has shape \(3,\)"):
         measure(jnp.ones(3))

@@ -32,7 +32,7 @@ def test_the_ends_of_elastic_net_are_l1_and_l2():
 
 def test_none_takes_the_biases_too():
     bias = np.asarray(tree()["body"]["bias"])
-    np.testing.assert_allclose(penalty.l1(tree(), where=None) - penalty.l1(tree()), np.abs(bias).sum(), rtol=1e-5)
+    np.testing.assert_allclose(penalty.l1(tree(), mask=None) - penalty.l1(tree()), np.abs(bias).sum(), rtol=1e-5)
 
 
 def test_the_gradients_are_sign_and_weight():

@@ -70,7 +70,7 @@ def test_the_gradient_of_spectral_is_sigma_times_its_singular_vectors():
 
 def test_more_iterations_come_closer_from_below():
     w = np.random.default_rng(3).normal(size=(64, 64)).astype(np.float32)
-    values = [float(penalty.spectral(w, num_iterations=n)) for n in (1, 5, 50, 500)]
+    values = [float(penalty.spectral(w, num_steps=n)) for n in (1, 5, 50, 500)]
     exact = 0.5 * largest(w) ** 2
     assert values == sorted(values)
     assert values[0] < 0.9 * exact
@@ -102,7 +102,7 @@ def test_l2_sp_is_half_the_squared_distance_and_its_gradient_the_difference():
     np.testing.assert_allclose(gradient["body"]["kernel"], gaps[0], rtol=1e-6)
     np.testing.assert_array_equal(gradient["body"]["bias"], jnp.zeros(3))
     everything = 0.5 * np.sum(np.square(w["body"]["bias"] - start["body"]["bias"]))
-    np.testing.assert_allclose(penalty.l2_sp(w, start, where=None) - value, everything, rtol=1e-5)
+    np.testing.assert_allclose(penalty.l2_sp(w, start, mask=None) - value, everything, rtol=1e-5)
 
 
 def test_l2_sp_to_itself_is_zero_and_so_is_its_gradient():
@@ -127,6 +127,6 @@ def test_another_structure_or_shape_is_named_by_its_path():
 
 
 def test_the_number_of_iterations_is_checked():
-    with pytest.raises(ValueError, match="spectral: num_iterations must be at least 1; got 0"):
-        penalty.spectral(TALL, num_iterations=0)
-    assert jax.jit(partial(penalty.spectral, num_iterations=3))(TALL) > 0
+    with pytest.raises(ValueError, match="spectral: num_steps must be at least 1; got 0"):
+        penalty.spectral(TALL, num_steps=0)
+    assert jax.jit(partial(penalty.spectral, num_steps=3))(TALL) > 0
