@@ -57,8 +57,8 @@ ROWS = (
     Row("back_translation", partial(augment.back_translation, there, back), TOKENS),
     Row("swap_noise", augment.swap_noise, SPECTRA, draws_per_row=False),
     Row(
-        "time_stretch",
-        partial(augment.time_stretch, frame_length=16),
+        "random_time_stretch",
+        partial(augment.random_time_stretch, frame_length=16),
         SOUNDS,
         1.3,
         1.0,
@@ -66,25 +66,33 @@ ROWS = (
         "max_rate must be finite and at least 1",
     ),
     Row(
-        "pitch_shift",
-        partial(augment.pitch_shift, frame_length=16),
+        "random_pitch_shift",
+        partial(augment.random_pitch_shift, frame_length=16),
         SOUNDS,
         3.0,
         bad=(-1.0, 121.0, nan),
         domain=r"max_semitones must be in \[0, 120\]",
     ),
     Row(
-        "background_noise",
-        lambda k, x, r: augment.background_noise(k, x, HUM, r),
+        "random_background_noise",
+        lambda k, x, r: augment.random_background_noise(k, x, HUM, r),
         SOUNDS,
         10.0,
         inf,
         (-inf, nan),
         "snr_db must be a number other than NaN",
     ),
-    Row("white_noise", augment.white_noise, SOUNDS, 10.0, inf, (-inf, nan), "snr_db must be a number other than NaN"),
+    Row(
+        "random_white_noise",
+        augment.random_white_noise,
+        SOUNDS,
+        10.0,
+        inf,
+        (-inf, nan),
+        "snr_db must be a number other than NaN",
+    ),
     Row("random_gain", augment.random_gain, SOUNDS, 6.0, bad=(-1.0, inf, nan), domain="must be finite and at least 0"),
-    Row("time_shift", augment.time_shift, SOUNDS),
+    Row("random_time_shift", augment.random_time_shift, SOUNDS),
     Row(
         "spec_augment",
         lambda k, x, r: augment.spec_augment(k, x, r, r, num_time_masks=2),
@@ -93,7 +101,14 @@ ROWS = (
         bad=(-1.0, nan),
         domain="must be at least 0",
     ),
-    Row("time_warp", augment.time_warp, SPECTRA, 4.0, bad=(-1.0, nan), domain="distance must be at least 0"),
+    Row(
+        "random_time_warp",
+        augment.random_time_warp,
+        SPECTRA,
+        4.0,
+        bad=(-1.0, nan),
+        domain="distance must be at least 0",
+    ),
 )
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=str)
@@ -124,7 +139,7 @@ def test_vmap_is_the_loop(row):
     assert not np.array_equal(loop[0], loop[1])
 
 
-@pytest.mark.parametrize("name", ["random_swap", "swap_noise", "random_gain", "time_warp"])
+@pytest.mark.parametrize("name", ["random_swap", "swap_noise", "random_gain", "random_time_warp"])
 def test_eager_calls_and_x64_mode_draw_the_same(name):
     row = next(row for row in ROWS if row.name == name)
     expected = compiled(row)(KEY, row.x, row.number)

@@ -29,7 +29,7 @@ def spec_augment(
 
     Every index of the leading axes draws for itself, channels too: map over the examples where channels must share
     their masks. Widths of 0 mask nothing; `spec_augment(None, ...)` is the spectrogram. For the paper's time warping
-    as well, `chain(partial(time_warp, distance=80), partial(spec_augment, ...))`.
+    as well, `chain(partial(random_time_warp, distance=80), partial(spec_augment, ...))`.
 
     Args:
       key: one key, or None for no noise.
@@ -67,7 +67,7 @@ def spec_augment(
     return spoiled(masked, bins, frames)
 
 
-def time_warp(
+def random_time_warp(
     key: Key | None, spectrogram: Float[Array, "*batch time frequency"], distance: Number
 ) -> Float[Array, "*batch time frequency"]:
     """Move one moment of each spectrogram to another, and stretch what is before and after it to fit.
@@ -75,7 +75,7 @@ def time_warp(
         moved by ~ U(-distance, distance),   from ~ U(distance, time - 1 - distance)
 
     Frames between two are interpolated linearly; the first and the last stay where they are. Distance 0 changes
-    nothing; `time_warp(None, ...)` is the spectrogram.
+    nothing; `random_time_warp(None, ...)` is the spectrogram.
 
     Args:
       key: one key, or None for no noise.
@@ -87,13 +87,13 @@ def time_warp(
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> ramp = jnp.arange(9.0)[:, None]
-    >>> warped = augment.time_warp(jax.random.key(0), ramp, 3)
+    >>> warped = augment.random_time_warp(jax.random.key(0), ramp, 3)
     >>> bool((jnp.diff(warped[:, 0]) > 0).all()), warped[0].tolist(), warped[-1].tolist()
     (True, [0.0], [8.0])
 
     Park et al., SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition, Interspeech 2019.
     """
-    name = "time_warp"
+    name = "random_time_warp"
     spectrogram, distance = _checked(name, spectrogram), checks.scalar(name, "distance", distance, 0.0)
     if key is None or spectrogram.shape[-2] < 2:
         return spectrogram

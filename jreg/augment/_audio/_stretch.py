@@ -15,7 +15,7 @@ from .._draws import symmetric
 from ._vocoder import shifted, stretched
 
 
-def stretch_time(
+def time_stretch(
     audio: Float[Array, "*batch time"], rate: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Play sounds `rate` times as fast at the same pitch, by a phase vocoder.
@@ -35,19 +35,19 @@ def stretch_time(
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> tone = jnp.sin(jnp.arange(4000.0) * 0.3)
-    >>> faster = augment.stretch_time(tone, 2.0, frame_length=512)
+    >>> faster = augment.time_stretch(tone, 2.0, frame_length=512)
     >>> bool(jnp.abs(faster[:1800]).max() > 0.9), bool(jnp.abs(faster[2600:]).max() < 0.01)
     (True, True)
 
     Flanagan and Golden, Phase Vocoder, Bell System Technical Journal 1966.
     """
-    name = "stretch_time"
+    name = "time_stretch"
     audio, frame_length = _checked(name, audio, frame_length)
     rate = checks.number(name, "rate", rate, 0.0, ends="()")
     return _each(stretched, audio, _per_sound(name, "rate", rate, audio), frame_length)
 
 
-def shift_pitch(
+def pitch_shift(
     audio: Float[Array, "*batch time"], semitones: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Raise the pitch by a number of semitones at the same speed, by a phase vocoder.
@@ -67,46 +67,46 @@ def shift_pitch(
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> tone = jnp.sin(2 * jnp.pi * 440 * jnp.arange(4000.0) / 8000)
-    >>> octave = augment.shift_pitch(tone, 12, frame_length=512)
+    >>> octave = augment.pitch_shift(tone, 12, frame_length=512)
     >>> int(jnp.abs(jnp.fft.rfft(octave)).argmax()) * 2
     880
 
     Laroche and Dolson, New Phase-Vocoder Techniques for Pitch-Shifting, WASPAA 1999.
     """
-    name = "shift_pitch"
+    name = "pitch_shift"
     audio, frame_length = _checked(name, audio, frame_length)
     # Beyond ten octaves either way nothing audible is left, and powers of two would overflow.
     octaves = checks.number(name, "semitones", semitones, -120.0, 120.0) / 12.0
     return _each(shifted, audio, _per_sound(name, "semitones", jnp.exp2(octaves), audio), frame_length)
 
 
-def time_stretch(
+def random_time_stretch(
     key: Key | None, audio: Float[Array, "*batch time"], max_rate: Number, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Play each sound faster or slower by a random factor, at the same pitch and length.
 
         rate = max_rate ** u,   u ~ U(-1, 1)
 
-    Faster and slower are equally likely. The length stays as in `stretch_time`. At `max_rate` 1, and for
-    `time_stretch(None, ...)`, the result is `audio`.
+    Faster and slower are equally likely. The length stays as in `time_stretch`. At `max_rate` 1, and for
+    `random_time_stretch(None, ...)`, the result is `audio`.
 
     Args:
       key: one key, or None for no change.
       max_rate: at least 1; 1.25 is usual.
-      frame_length: samples of a frame, a multiple of 4, as in `stretch_time`.
+      frame_length: samples of a frame, a multiple of 4, as in `time_stretch`.
 
     Raises:
       ValueError: a concrete `max_rate` below 1. A traced one gives NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> augment.time_stretch(jax.random.key(0), jnp.ones((2, 400)), 1.25, frame_length=64).shape
+    >>> augment.random_time_stretch(jax.random.key(0), jnp.ones((2, 400)), 1.25, frame_length=64).shape
     (2, 400)
 
     Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound Classification,
     IEEE Signal Processing Letters 2017.
     """
-    name = "time_stretch"
+    name = "random_time_stretch"
     max_rate = checks.scalar(name, "max_rate", max_rate, 1.0, ends="[)")
     audio, frame_length = _checked(name, audio, frame_length)
     if key is None:
@@ -115,32 +115,32 @@ def time_stretch(
     return _each(stretched, audio, rate, frame_length)
 
 
-def pitch_shift(
+def random_pitch_shift(
     key: Key | None, audio: Float[Array, "*batch time"], max_semitones: Number, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Raise or lower the pitch of each sound by a random interval, at the same speed.
 
         semitones ~ U(-max_semitones, max_semitones)
 
-    At 0 semitones, and for `pitch_shift(None, ...)`, the result is `audio`.
+    At 0 semitones, and for `random_pitch_shift(None, ...)`, the result is `audio`.
 
     Args:
       key: one key, or None for no change.
       max_semitones: in [0, 120]; 2 to 4 are usual.
-      frame_length: samples of a frame, a multiple of 4, as in `shift_pitch`.
+      frame_length: samples of a frame, a multiple of 4, as in `pitch_shift`.
 
     Raises:
       ValueError: concrete `max_semitones` outside [0, 120]. Traced ones give NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> augment.pitch_shift(jax.random.key(0), jnp.ones((2, 400)), 2, frame_length=64).shape
+    >>> augment.random_pitch_shift(jax.random.key(0), jnp.ones((2, 400)), 2, frame_length=64).shape
     (2, 400)
 
     Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound Classification,
     IEEE Signal Processing Letters 2017.
     """
-    name = "pitch_shift"
+    name = "random_pitch_shift"
     semitones = checks.scalar(name, "max_semitones", max_semitones, 0.0, 120.0)
     audio, frame_length = _checked(name, audio, frame_length)
     if key is None:

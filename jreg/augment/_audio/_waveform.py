@@ -42,13 +42,13 @@ def mix_at_snr(
     return _mixed(audio, noise, _ratio(name, snr_db, audio))
 
 
-def background_noise(
+def random_background_noise(
     key: Key | None, audio: Float[Array, "*batch time"], noise: Float[Array, "recordings length"], snr_db: Numbers
 ) -> Float[Array, "*batch time"]:
     """Add a random stretch of a random recording to each sound, at a signal-to-noise ratio.
 
     A recording begins again at its end, so it may be shorter than the sounds. What is added is scaled as in
-    `mix_at_snr`. `background_noise(None, ...)` is `audio`.
+    `mix_at_snr`. `random_background_noise(None, ...)` is `audio`.
 
     Args:
       key: one key, or None for no noise.
@@ -61,13 +61,13 @@ def background_noise(
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> hum = jnp.sin(jnp.arange(100.0))[None]
-    >>> noisy = augment.background_noise(jax.random.key(0), jnp.ones((2, 1000)), hum, 20.0)
+    >>> noisy = augment.random_background_noise(jax.random.key(0), jnp.ones((2, 1000)), hum, 20.0)
     >>> f"{10 * jnp.log10(1 / jnp.mean((noisy - 1) ** 2)):.2f} dB"
     '20.00 dB'
 
     Ko et al., A Study on Data Augmentation of Reverberant Speech for Robust Speech Recognition, ICASSP 2017.
     """
-    name = "background_noise"
+    name = "random_background_noise"
     audio, noise = _sounds(name, audio), checks.floating(name, "noise", noise)
     if noise.ndim != 2 or 0 in noise.shape:
         raise ValueError(f"{name}: noise must be (recordings, length), with one at least; got shape {noise.shape}")
@@ -82,11 +82,13 @@ def background_noise(
     return _mixed(audio, noise[which, (start + _time(audio)) % noise.shape[1]], ratio)
 
 
-def white_noise(key: Key | None, audio: Float[Array, "*batch time"], snr_db: Numbers) -> Float[Array, "*batch time"]:
+def random_white_noise(
+    key: Key | None, audio: Float[Array, "*batch time"], snr_db: Numbers
+) -> Float[Array, "*batch time"]:
     """Add white Gaussian noise to each sound, at a signal-to-noise ratio.
 
-    It is scaled as in `mix_at_snr`: the ratio is exact for each sound, not in the mean. `white_noise(None, ...)` is
-    `audio`.
+    It is scaled as in `mix_at_snr`: the ratio is exact for each sound, not in the mean.
+    `random_white_noise(None, ...)` is `audio`.
 
     Args:
       key: one key, or None for no noise.
@@ -97,11 +99,11 @@ def white_noise(key: Key | None, audio: Float[Array, "*batch time"], snr_db: Num
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> noisy = augment.white_noise(jax.random.key(0), jnp.ones(1000), 20.0)
+    >>> noisy = augment.random_white_noise(jax.random.key(0), jnp.ones(1000), 20.0)
     >>> f"{10 * jnp.log10(1 / jnp.mean((noisy - 1) ** 2)):.2f} dB"
     '20.00 dB'
     """
-    name = "white_noise"
+    name = "random_white_noise"
     audio = _sounds(name, audio)
     ratio = _ratio(name, snr_db, audio)
     if key is None:
@@ -140,12 +142,14 @@ def random_gain(
     return (audio.astype(wide) * (10.0 ** (decibels / 20.0)).astype(wide)).astype(audio.dtype)
 
 
-def time_shift(key: Key | None, audio: Float[Array, "*batch time"], max_share: Number) -> Float[Array, "*batch time"]:
+def random_time_shift(
+    key: Key | None, audio: Float[Array, "*batch time"], max_share: Number
+) -> Float[Array, "*batch time"]:
     """Move each sound to an earlier or later time; silence enters where it left.
 
         y(t) = x(t - d),   d ~ U{-w, ..., w},   w = floor(max_share * time)
 
-    At 0, and for `time_shift(None, ...)`, the result is `audio`.
+    At 0, and for `random_time_shift(None, ...)`, the result is `audio`.
 
     Args:
       key: one key, or None for no change.
@@ -156,11 +160,11 @@ def time_shift(key: Key | None, audio: Float[Array, "*batch time"], max_share: N
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> moved = augment.time_shift(jax.random.key(0), jnp.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.4)
+    >>> moved = augment.random_time_shift(jax.random.key(0), jnp.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.4)
     >>> float(moved.sum())
     1.0
     """
-    name = "time_shift"
+    name = "random_time_shift"
     audio, share = _sounds(name, audio), checks.scalar(name, "max_share", max_share, 0.0, 1.0)
     if key is None:
         return audio

@@ -33,7 +33,7 @@ def gaussian_blur(x: X, sigma: Numbers, *, size: int) -> X:
     return recoloured("gaussian_blur", x, lambda image, sigma: _blurred(image, sigma, radius), sigma)
 
 
-def random_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.1, 2.0)) -> X:
+def random_gaussian_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.1, 2.0)) -> X:
     """Blur each image by a Gaussian of standard deviation uniform on `sigma`; the key None blurs none.
 
     Args:
@@ -45,17 +45,17 @@ def random_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.1, 2.0)) 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
     >>> from jreg import augment
-    >>> jax.jit(partial(augment.random_blur, size=5))(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
+    >>> jax.jit(partial(augment.random_gaussian_blur, size=5))(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
     (2, 8, 8, 3)
 
     Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020.
     """
-    radius = _radius("random_blur", size, x)
-    low, high = bounds("random_blur", "sigma", sigma, 0.0)
+    radius = _radius("random_gaussian_blur", size, x)
+    low, high = bounds("random_gaussian_blur", "sigma", sigma, 0.0)
     if key is None:
         return x
-    drawn = uniform(checks.key("random_blur", key), batch_shape(x), low, high)
-    return recoloured("random_blur", x, lambda image, sigma: _blurred(image, sigma, radius), drawn)
+    drawn = uniform(checks.key("random_gaussian_blur", key), batch_shape(x), low, high)
+    return recoloured("random_gaussian_blur", x, lambda image, sigma: _blurred(image, sigma, radius), drawn)
 
 
 def adjust_sharpness(x: X, factor: Numbers) -> X:
@@ -73,7 +73,7 @@ def adjust_sharpness(x: X, factor: Numbers) -> X:
     return recoloured("adjust_sharpness", x, sharpened, factor)
 
 
-def random_noise(key: Key | None, x: X, std: Numbers) -> X:
+def random_gaussian_noise(key: Key | None, x: X, std: Numbers) -> X:
     """Add normal noise to every colour, and clip to [0, 1]; the key None adds none.
 
     Args:
@@ -82,16 +82,16 @@ def random_noise(key: Key | None, x: X, std: Numbers) -> X:
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> y = jax.jit(augment.random_noise)(jax.random.key(0), jnp.full((8, 8, 3), 0.5), 0.1)
+    >>> y = jax.jit(augment.random_gaussian_noise)(jax.random.key(0), jnp.full((8, 8, 3), 0.5), 0.1)
     >>> bool(abs(y.std() - 0.1) < 0.03)
     True
     """
-    shape = parts_of("random_noise", x)["image"].shape
-    std = number_per_image("random_noise", "std", std, x, 0.0)
+    shape = parts_of("random_gaussian_noise", x)["image"].shape
+    std = number_per_image("random_gaussian_noise", "std", std, x, 0.0)
     if key is None:
         return x
-    grain = normal(checks.key("random_noise", key), shape, std[..., None, None, None])
-    return recoloured("random_noise", x, lambda image: image + grain.astype(image.dtype))
+    grain = normal(checks.key("random_gaussian_noise", key), shape, std[..., None, None, None])
+    return recoloured("random_gaussian_noise", x, lambda image: image + grain.astype(image.dtype))
 
 
 def sharpened(image: Array, factor: Array) -> Array:

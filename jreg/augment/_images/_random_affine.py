@@ -10,7 +10,7 @@ from ._affine import about_centre, resampled, rotation, shearing
 from ._parts import X, batch_shape, number_per_image, parts_of
 
 
-def random_rotation(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
+def random_rotate(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
     """Turn each image about its centre by an angle uniform on (-degrees, degrees); the key None turns none.
 
     Args:
@@ -24,10 +24,10 @@ def random_rotation(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> jax.jit(augment.random_rotation)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 15.0).shape
+    >>> jax.jit(augment.random_rotate)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 15.0).shape
     (2, 8, 8, 3)
     """
-    return _drawn("random_rotation", key, x, fill, degrees=degrees)
+    return _drawn("random_rotate", key, x, fill, degrees=degrees)
 
 
 def random_shear(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
@@ -45,7 +45,7 @@ def random_shear(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0)
     return _drawn("random_shear", key, x, fill, shear=degrees)
 
 
-def random_translation(key: Key | None, x: X, share: Numbers, *, fill: Number = 0.0) -> X:
+def random_translate(key: Key | None, x: X, share: Numbers, *, fill: Number = 0.0) -> X:
     """Move each image by up to a share of its height and width, uniformly; the key None moves none.
 
     Args:
@@ -54,10 +54,10 @@ def random_translation(key: Key | None, x: X, share: Numbers, *, fill: Number = 
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> jax.jit(augment.random_translation)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.1).shape
+    >>> jax.jit(augment.random_translate)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.1).shape
     (2, 8, 8, 3)
     """
-    return _drawn("random_translation", key, x, fill, translation=share)
+    return _drawn("random_translate", key, x, fill, translation=share)
 
 
 def random_affine(
@@ -109,7 +109,7 @@ def _drawn(
     height, width = parts_of(function, x)["image"].shape[-3:-1]
     # The names under which the functions of one angle know it.
     shear_name = "degrees" if function == "random_shear" else "shear"
-    share_name = "share" if function == "random_translation" else "translation"
+    share_name = "share" if function == "random_translate" else "translation"
     degrees = number_per_image(function, "degrees", degrees, x, 0.0, ends="[)")
     shear = number_per_image(function, shear_name, shear, x, 0.0, 90.0, ends="[)")[..., None]
     translation = number_per_image(function, share_name, translation, x, 0.0, 1.0)[..., None]

@@ -22,7 +22,7 @@ Pair = tuple[Tree, Tree]
 """Inputs, which are cut, and targets, which are blended."""
 
 
-def cut(
+def paste_box(
     batch: Pair,
     partner: Pair,
     start: Real[Array, "*batch axes"],
@@ -47,19 +47,20 @@ def cut(
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> zeros, ones = (jnp.zeros((1, 2, 5, 1)), jnp.zeros(1)), (jnp.ones((1, 2, 5, 1)), jnp.ones(1))
-    >>> image, target = augment.cut(zeros, ones, jnp.array([0, 1]), jnp.array([1, 3]))
+    >>> image, target = augment.paste_box(zeros, ones, jnp.array([0, 1]), jnp.array([1, 3]))
     >>> image[0, :, :, 0].tolist(), target.round(3).tolist() == [jnp.float32(0.2)]
     ([[0.0, 1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]], True)
     """
-    axes, sizes = _spatial("cut", batch, spatial_axes)
-    trees.same_structure("cut", "partner", partner, batch, "batch")
-    check_floats("cut", batch[1])
-    size = batch_size("cut", batch)
+    axes, sizes = _spatial("paste_box", batch, spatial_axes)
+    trees.same_structure("paste_box", "partner", partner, batch, "batch")
+    check_floats("paste_box", batch[1])
+    size = batch_size("paste_box", batch)
     (start, spoiled_start), (stop, spoiled_stop) = (
-        whole_corners("cut", name, corner, (size,), sizes) for name, corner in {"start": start, "stop": stop}.items()
+        whole_corners("paste_box", name, corner, (size,), sizes)
+        for name, corner in {"start": start, "stop": stop}.items()
     )
     start, stop = jnp.broadcast_arrays(start, stop)
-    made = _cut(batch, partner, start, stop, axes, sizes)
+    made = _boxed(batch, partner, start, stop, axes, sizes)
     return jax.tree.map(lambda leaf: spoiled(leaf, *spoiled_start, *spoiled_stop), made)
 
 
@@ -105,7 +106,7 @@ def cutmix(
         return batch
     weight_key, order_key, box_key = split(checks.key("cutmix", key), 3)
     weight = beta(weight_key, alpha, shape)
-    mixed = _cut(batch, partner_of(order_key, batch), *_box(box_key, weight, sizes), axes, sizes)
+    mixed = _boxed(batch, partner_of(order_key, batch), *_box(box_key, weight, sizes), axes, sizes)
     return jax.tree.map(lambda leaf: spoiled(leaf, alpha), mixed)
 
 
@@ -155,7 +156,7 @@ def mixup_or_cutmix(
     is_cut = ~keep_mask(gate_key, shape, prob)
     weight = beta(weight_key, jnp.where(is_cut, alphas[1], alphas[0]), shape)
     partner = partner_of(order_key, batch)
-    was_cut = _cut(batch, partner, *_box(box_key, weight, sizes), axes, sizes)
+    was_cut = _boxed(batch, partner, *_box(box_key, weight, sizes), axes, sizes)
     was_blended = mix(batch, partner, weight)
 
     def chosen(cut_leaf: Array, blended_leaf: Array) -> Array:
@@ -165,8 +166,10 @@ def mixup_or_cutmix(
     return jax.tree.map(chosen, was_cut, was_blended)
 
 
-def _cut(batch: Pair, partner: Pair, start: Array, stop: Array, axes: tuple[int, ...], sizes: tuple[int, ...]) -> Pair:
-    """`cut` at corners inside the inputs."""
+def _boxed(
+    batch: Pair, partner: Pair, start: Array, stop: Array, axes: tuple[int, ...], sizes: tuple[int, ...]
+) -> Pair:
+    """`paste_box` at corners inside the inputs."""
     inputs, targets = batch
     pasted = jax.tree.map(lambda leaf, other: _pasted(leaf, other, start, stop, axes), inputs, partner[0])
     return pasted, mix(targets, partner[1], _own_share(start, stop, sizes))
