@@ -227,11 +227,11 @@ AUGMENT_CALLS = (
     of(augment, "per_example", augment.maybe(doubled, 0.5), then=applied, data=(KEY, X)),
     of(augment, "paste_box", BATCH, (IMAGES[::-1], LABELS[::-1]), np.array([1, 2]), np.array([5, 6]), whole=(2, 3)),
     of(augment, "cutmix", MIXING_KEY, BATCH, 1.0),
-    of(augment, "cutmix, examples", MIXING_KEY, BATCH, 1.0, options={"weights": "example"}),
+    of(augment, "cutmix, examples", MIXING_KEY, BATCH, 1.0, options={"per": "example"}),
     of(augment, "manifold_mixup", MIXING_KEY, (X, LABELS), 1.0, options={"layers": (doubled, doubled)}),
     of(augment, "mix", BATCH, (IMAGES[::-1], LABELS[::-1]), 0.3),
     of(augment, "mixup", MIXING_KEY, BATCH, 0.4),
-    of(augment, "mixup, examples", MIXING_KEY, BATCH, 0.4, options={"weights": "example"}),
+    of(augment, "mixup, examples", MIXING_KEY, BATCH, 0.4, options={"per": "example"}),
     of(augment, "mixup_or_cutmix", MIXING_KEY, BATCH, 0.8, 1.0, 0.5),
     of(augment, "feature_mixup", MIXING_KEY, X, LABELS, 1.0),
     of(

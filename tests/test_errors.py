@@ -251,7 +251,11 @@ BAD = [
     (lambda: augment.random_swap(0, IDS, 0.1), TypeError, r"random_swap: key must be a PRNG key"),
     (lambda: augment.random_swap(KEYS, IDS, 0.1), ValueError, r"random_swap: key must be a single key"),
     (lambda: augment.token_dropout(KEY, X, 0.1, mask_id=1), TypeError, r"token_dropout: tokens must hold integers"),
-    (lambda: augment.random_deletion(None, IDS, 1.5), ValueError, r"random_deletion: rate must be in \[0, 1\]"),
+    (
+        lambda: augment.random_deletion(None, IDS, 1.5, padding_id=0),
+        ValueError,
+        r"random_deletion: rate must be in \[0, 1\]",
+    ),
     (
         lambda: augment.synonym_replacement(KEY, IDS, IDS, 0.1),
         ValueError,
@@ -259,7 +263,7 @@ BAD = [
     ),
     (lambda: augment.back_translation(3, 4, KEY, IDS, 0.1), TypeError, r"translate must be a function .*; got 3"),
     (
-        lambda: augment.random_time_stretch(KEY, X, 0.5),
+        lambda: augment.random_time_stretch(KEY, X, 0.5, frame_length=4),
         ValueError,
         r"random_time_stretch: max_rate must be finite and at least 1",
     ),
@@ -310,7 +314,7 @@ BAD = [
         r"^token_dropout: special_ids must be a sequence of ints; got None",
     ),
     (
-        lambda: augment.random_deletion(KEY, IDS, 0.1, special_ids="12"),
+        lambda: augment.random_deletion(KEY, IDS, 0.1, padding_id=0, special_ids="12"),
         TypeError,
         r"^random_deletion: special_ids must be a sequence of ints; got '12'",
     ),

@@ -24,7 +24,7 @@ OURS: dict[str, Transform] = {
     "random_crop, padding 4": partial(augment.random_crop, size=(SIDE, SIDE), padding=4),
     "random_resized_crop": partial(augment.random_resized_crop, size=(SIDE, SIDE)),
     "random_rotate": partial(augment.random_rotate, degrees=30.0),
-    "random_translate": partial(augment.random_translate, share=0.2),
+    "random_translate": partial(augment.random_translate, max_share=0.2),
     "random_shear": partial(augment.random_shear, degrees=20.0),
     "random_brightness": partial(augment.random_brightness, strength=0.4),
     "random_contrast": partial(augment.random_contrast, strength=0.4),
@@ -38,8 +38,8 @@ OURS: dict[str, Transform] = {
     "rand_augment": partial(augment.rand_augment, magnitude=0.3),
     "trivial_augment": augment.trivial_augment,
     "augmix": partial(augment.augmix, magnitude=0.3),
-    "mixup": lambda key, x: augment.mixup(key, (x, jnp.eye(len(x))), 0.2, weights="example"),
-    "cutmix": lambda key, x: augment.cutmix(key, (x, jnp.eye(len(x))), 1.0, weights="example"),
+    "mixup": lambda key, x: augment.mixup(key, (x, jnp.eye(len(x))), 0.2, per="example"),
+    "cutmix": lambda key, x: augment.cutmix(key, (x, jnp.eye(len(x))), 1.0, per="example"),
 }
 
 

@@ -26,7 +26,7 @@ def labelled(shape: tuple[int, ...]):
 def test_the_weight_is_the_exact_share_of_pixels(shape, weights):
     """clovaai/CutMix-PyTorch#1, and keras, whose labels were up to 0.198 away from the pixels at 8 x 12."""
     batch = labelled(shape)
-    cutmix = jax.jit(jax.vmap(lambda key: augment.cutmix(key, batch, 1.0, weights=weights)))
+    cutmix = jax.jit(jax.vmap(lambda key: augment.cutmix(key, batch, 1.0, per=per)))
     images, labels = cutmix(jax.random.split(KEY, 200))
     for number in range(shape[0]):
         np.testing.assert_allclose((images == number).mean((2, 3, 4)), labels[..., number], atol=1e-6)
@@ -135,7 +135,7 @@ def test_batches_of_any_size_work_and_alpha_zero_is_the_identity(size):
 switch = jax.jit(
     jax.vmap(
         lambda key, mixup_alpha, cutmix_alpha, prob: augment.mixup_or_cutmix(
-            key, labelled((6, 4, 6, 1)), mixup_alpha, cutmix_alpha, prob, weights="example"
+            key, labelled((6, 4, 6, 1)), mixup_alpha, cutmix_alpha, prob, per="example"
         ),
         in_axes=(0, None, None, None),
     )
@@ -174,5 +174,5 @@ def test_what_is_no_pair_and_class_ids_are_refused():
         augment.cutmix(KEY, (labels, labels), 1.0)
     with pytest.raises(ValueError, match=r"^cutmix: alpha must be at least 0; got -1"):
         augment.cutmix(KEY, (images, labels), -1)
-    with pytest.raises(ValueError, match=r"^cutmix: weights must be one of 'batch', 'example'; got 'pair'"):
-        augment.cutmix(KEY, (images, labels), 1.0, weights="pair")
+    with pytest.raises(ValueError, match=r"^cutmix: per must be one of 'example', 'batch'; got 'pair'"):
+        augment.cutmix(KEY, (images, labels), 1.0, per="pair")

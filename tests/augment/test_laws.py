@@ -64,15 +64,15 @@ def cropped(x):
     return {**x, **whole, "boxes": jnp.zeros_like(x["boxes"])}
 
 
-def switched(weights):
-    return lambda key, x, n: augment.mixup_or_cutmix(key, x, n, n, 0.5, weights=weights)
+def switched(per):
+    return lambda key, x, n: augment.mixup_or_cutmix(key, x, n, n, 0.5, per=per)
 
 
 MIXTURES = (
     Row("mixup", augment.mixup, BATCH),
-    Row("mixup, example", partial(augment.mixup, weights="example"), BATCH),
+    Row("mixup, example", partial(augment.mixup, per="example"), BATCH),
     Row("cutmix", augment.cutmix, BATCH),
-    Row("cutmix, example", partial(augment.cutmix, weights="example"), BATCH),
+    Row("cutmix, example", partial(augment.cutmix, per="example"), BATCH),
     Row("mixup_or_cutmix", switched("batch"), BATCH, domain="mixup_alpha must be at least 0"),
     Row("mixup_or_cutmix, example", switched("example"), BATCH, domain="mixup_alpha must be at least 0"),
     Row(

@@ -134,7 +134,9 @@ def test_faster_and_slower_are_equally_likely():
 def test_bad_sounds_and_frames_are_refused():
     with pytest.raises(ValueError, match=r"^time_stretch: rate must be above 0|rate must be finite and above 0; got 0"):
         augment.time_stretch(tone(), 0)
-    with pytest.raises(ValueError, match=r"^pitch_shift: semitones must be a scalar or one per sound, \(\); got"):
+    with pytest.raises(
+        ValueError, match=r"^pitch_shift: semitones must be a scalar or broadcast against shape \(\) .*; got"
+    ):
         augment.pitch_shift(tone(), np.ones(3))
     with pytest.raises(ValueError, match=r"^random_pitch_shift: frame_length must be a multiple of 4; got 510"):
         augment.random_pitch_shift(KEY, tone(), 2, frame_length=510)

@@ -37,7 +37,7 @@ def test_every_sound_may_have_a_ratio_of_its_own():
     ratios = jnp.array([0.0, 5.0, 10.0, 15.0])
     np.testing.assert_allclose(decibels(SOUNDS, white(KEY, SOUNDS, ratios)), ratios, atol=1e-3)
     with pytest.raises(
-        ValueError, match=r"^random_white_noise: snr_db must be a scalar or one per sound, \(4,\); got shape"
+        ValueError, match=r"^random_white_noise: snr_db must be a scalar or broadcast against shape \(4,\)"
     ):
         augment.random_white_noise(KEY, SOUNDS, ratios[:3])
 

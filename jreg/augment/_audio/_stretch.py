@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 from ..._core import checks, dtypes
 from ..._core.placement import placed_along
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number, Numbers
+from ..._core.types import Key, Numbers
 from .._draws import symmetric
+from .._examples import number_per_example
 from ._vocoder import shifted, stretched
 
 
@@ -20,14 +21,14 @@ def time_stretch(
 ) -> Float[Array, "*batch time"]:
     """Play sounds `rate` times as fast at the same pitch, by a phase vocoder.
 
-    The length stays: what no longer fits is cut off at the end, and silence follows what has become shorter. At rate 1
-    the result is `audio`, bit for bit.
+    The length stays: a longer sound is cut off at the end, a shorter one is followed by silence. At rate 1 the
+    result is `audio`, bit for bit.
 
     Args:
-      rate: above 0; a scalar, or one per sound, (*batch). 2 halves the duration.
-      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
-        three quarters. 2048 suits music at 22 kHz, a
-        quarter of that speech at 8 kHz.
+      audio: sounds.
+      rate: above 0; one for all, or one per sound, (*batch). 2 halves the duration.
+      frame_length: samples of a frame, a multiple of 4, below twice the length of the sounds; frames overlap by three
+        quarters. 2048 suits music at 22 kHz, a quarter of that speech at 8 kHz.
 
     Raises:
       ValueError: a concrete rate that is not above 0. A traced one gives NaN.
@@ -43,8 +44,8 @@ def time_stretch(
     """
     name = "time_stretch"
     audio, frame_length = _checked(name, audio, frame_length)
-    rate = checks.number(name, "rate", rate, 0.0, ends="()")
-    return _each(stretched, audio, _per_sound(name, "rate", rate, audio), frame_length)
+    rate = number_per_example(name, "rate", rate, audio.shape[:-1], 0.0, ends="()")
+    return _each(stretched, audio, rate, frame_length)
 
 
 def pitch_shift(
@@ -56,10 +57,10 @@ def pitch_shift(
     At 0 semitones the result is `audio`, bit for bit.
 
     Args:
-      semitones: a scalar, or one per sound, (*batch); 12 are an octave, and below 0 the pitch falls.
-      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
-        three quarters. 2048 suits music at 22 kHz, a
-        quarter of that speech at 8 kHz.
+      audio: sounds.
+      semitones: one for all, or one per sound, (*batch); 12 are an octave, and below 0 the pitch falls.
+      frame_length: samples of a frame, a multiple of 4, below twice the length of the sounds; frames overlap by three
+        quarters. 2048 suits music at 22 kHz, a quarter of that speech at 8 kHz.
 
     Raises:
       ValueError: concrete semitones that are not finite. Traced ones give NaN.
@@ -76,12 +77,12 @@ def pitch_shift(
     name = "pitch_shift"
     audio, frame_length = _checked(name, audio, frame_length)
     # Beyond ten octaves either way nothing audible is left, and powers of two would overflow.
-    octaves = checks.number(name, "semitones", semitones, -120.0, 120.0) / 12.0
-    return _each(shifted, audio, _per_sound(name, "semitones", jnp.exp2(octaves), audio), frame_length)
+    semitones = number_per_example(name, "semitones", semitones, audio.shape[:-1], -120.0, 120.0)
+    return _each(shifted, audio, jnp.exp2(semitones / 12.0), frame_length)
 
 
 def random_time_stretch(
-    key: Key | None, audio: Float[Array, "*batch time"], max_rate: Number, *, frame_length: int = 2048
+    key: Key | None, audio: Float[Array, "*batch time"], max_rate: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Play each sound faster or slower by a random factor, at the same pitch and length.
 
@@ -92,7 +93,8 @@ def random_time_stretch(
 
     Args:
       key: one key, or None for no change.
-      max_rate: at least 1; 1.25 is usual.
+      audio: sounds.
+      max_rate: at least 1; one for all, or one per sound, (*batch). 1.25 is usual.
       frame_length: samples of a frame, a multiple of 4, as in `time_stretch`.
 
     Raises:
@@ -107,8 +109,8 @@ def random_time_stretch(
     IEEE Signal Processing Letters 2017.
     """
     name = "random_time_stretch"
-    max_rate = checks.scalar(name, "max_rate", max_rate, 1.0, ends="[)")
     audio, frame_length = _checked(name, audio, frame_length)
+    max_rate = number_per_example(name, "max_rate", max_rate, audio.shape[:-1], 1.0, ends="[)")
     if key is None:
         return audio
     rate = jnp.exp(symmetric(checks.key(name, key), audio.shape[:-1], jnp.log(max_rate)))
@@ -116,7 +118,7 @@ def random_time_stretch(
 
 
 def random_pitch_shift(
-    key: Key | None, audio: Float[Array, "*batch time"], max_semitones: Number, *, frame_length: int = 2048
+    key: Key | None, audio: Float[Array, "*batch time"], max_semitones: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Raise or lower the pitch of each sound by a random interval, at the same speed.
 
@@ -126,7 +128,8 @@ def random_pitch_shift(
 
     Args:
       key: one key, or None for no change.
-      max_semitones: in [0, 120]; 2 to 4 are usual.
+      audio: sounds.
+      max_semitones: in [0, 120]; one for all, or one per sound, (*batch). 2 to 4 are usual.
       frame_length: samples of a frame, a multiple of 4, as in `pitch_shift`.
 
     Raises:
@@ -141,8 +144,8 @@ def random_pitch_shift(
     IEEE Signal Processing Letters 2017.
     """
     name = "random_pitch_shift"
-    semitones = checks.scalar(name, "max_semitones", max_semitones, 0.0, 120.0)
     audio, frame_length = _checked(name, audio, frame_length)
+    semitones = number_per_example(name, "max_semitones", max_semitones, audio.shape[:-1], 0.0, 120.0)
     if key is None:
         return audio
     octaves = symmetric(checks.key(name, key), audio.shape[:-1], semitones / 12.0)
@@ -151,21 +154,14 @@ def random_pitch_shift(
 
 @partial(jax.jit, static_argnames=("apply", "frame_length"), inline=True)
 def _each(apply: Callable[..., Array], audio: Array, factors: Array, frame_length: int) -> Array:
-    """Apply the vocoder to every sound with its factor, which changes nothing at 1; NaN gives NaN."""
+    """Apply the vocoder to each sound by its factor, or by the one of all; 1 changes nothing, NaN gives NaN."""
+    factors = jnp.broadcast_to(factors, audio.shape[:-1])
     wide = audio.astype(dtypes.widened(audio.dtype)).reshape(-1, audio.shape[-1])
     usable = jnp.nan_to_num(factors.astype(jnp.float32), nan=1.0).ravel()
     usable = placed_along(usable, wide)
     changed = jax.vmap(lambda sound, factor: apply(sound, factor, frame_length))(wide, usable)
     changed = changed.astype(audio.dtype).reshape(audio.shape)
     return spoiled(jnp.where(factors[..., None] == 1.0, audio, changed), factors)
-
-
-def _per_sound(function: str, argument: str, value: Array, audio: Array) -> Array:
-    if value.ndim and value.shape != audio.shape[:-1]:
-        raise ValueError(
-            f"{function}: {argument} must be a scalar or one per sound, {audio.shape[:-1]}; got shape {value.shape}"
-        )
-    return jnp.broadcast_to(value, audio.shape[:-1])
 
 
 def _checked(function: str, audio: Array, frame_length: int) -> tuple[Array, int]:
