@@ -19,7 +19,7 @@ from flax import nnx as flax_nnx
 
 import jreg
 from jreg import augment, diagnose, linen, nnx, noise, norm, optim, penalty, random, targets, train
-from tests.augment import test_rows
+from tests.augment import table as augment_table
 from tests.optim.table import LEARNING_RATE, updated
 from tests.penalty.table import PENALTIES
 from tests.penalty.table import tree as weights
@@ -136,7 +136,7 @@ NOISE_CALLS = (
 # augment
 
 
-TEXT: Any = test_rows.WORDS
+TEXT: Any = augment_table.WORDS
 
 
 def four(x: Any) -> np.ndarray:
@@ -152,8 +152,8 @@ def negated(key: Any, x: Any) -> Any:
     return -x
 
 
-TOKENS, SOUNDS, SPECTRA = four(test_rows.TOKENS), four(test_rows.SOUNDS), four(test_rows.SPECTRA)
-SYNONYMS, HUM = np.asarray(test_rows.SYNONYMS), np.asarray(test_rows.HUM)
+TOKENS, SOUNDS, SPECTRA = four(augment_table.TOKENS), four(augment_table.SOUNDS), four(augment_table.SPECTRA)
+SYNONYMS, HUM = np.asarray(augment_table.SYNONYMS), np.asarray(augment_table.HUM)
 BATCH = (IMAGES, LABELS)
 MIXING_KEY = jax.random.key(8)
 """Under the other key every row is its own partner."""
@@ -210,7 +210,7 @@ AUGMENT_CALLS = (
         of(augment, row.name, KEY, four(row.x), row.number, options=row.apply.keywords)
         if isinstance(row.apply, partial) and not row.apply.args
         else Call(f"augment.{row.name}", row.apply, (KEY, four(row.x), row.number))
-        for row in test_rows.ROWS
+        for row in augment_table.SEQUENCES
         if row.name not in WITH_TABLES
     ),
     of(augment, "synonym_replacement", KEY, TOKENS, SYNONYMS, 0.5, options=TEXT, whole=(2,)),
