@@ -2,7 +2,7 @@
 
     python -m examples.audio_gallery --out results
 
-The transforms act on waveforms, and spec_augment and time_warp on the spectrogram itself.
+The transforms act on waveforms, and spec_augment and random_time_warp on the spectrogram itself.
 """
 
 import argparse
@@ -33,22 +33,24 @@ class Panel(NamedTuple):
 
 def hum(key: jax.Array, sound: jax.Array) -> jax.Array:
     """A background of white noise at 5 dB."""
-    return augment.background_noise(key, sound, jax.random.normal(jax.random.key(SEED), (1, RATE)), 5.0)
+    return augment.random_background_noise(key, sound, jax.random.normal(jax.random.key(SEED), (1, RATE)), 5.0)
 
 
 PANELS = (
     Panel("melody"),
-    Panel("time_stretch", partial(augment.time_stretch, max_rate=2.0, frame_length=FRAME)),
-    Panel("pitch_shift", partial(augment.pitch_shift, max_semitones=12.0, frame_length=FRAME)),
-    Panel("time_shift", partial(augment.time_shift, max_share=0.5)),
+    Panel("random_time_stretch", partial(augment.random_time_stretch, max_rate=2.0, frame_length=FRAME)),
+    Panel("random_pitch_shift", partial(augment.random_pitch_shift, max_semitones=12.0, frame_length=FRAME)),
+    Panel("random_time_shift", partial(augment.random_time_shift, max_share=0.5)),
     Panel("random_gain", partial(augment.random_gain, max_decibels=20.0)),
-    Panel("white_noise", partial(augment.white_noise, snr_db=10.0)),
-    Panel("background_noise", hum),
+    Panel("random_white_noise", partial(augment.random_white_noise, snr_db=10.0)),
+    Panel("random_background_noise", hum),
     Panel(
         "spec_augment", on_spectrogram=partial(augment.spec_augment, frequency_width=60.0, time_width=40.0, fill=-80.0)
     ),
-    Panel("time_warp", on_spectrogram=partial(augment.time_warp, distance=20.0)),
-    Panel("... the key None", on_sound=lambda _, sound: augment.pitch_shift(None, sound, 12.0, frame_length=FRAME)),
+    Panel("random_time_warp", on_spectrogram=partial(augment.random_time_warp, distance=20.0)),
+    Panel(
+        "... the key None", on_sound=lambda _, sound: augment.random_pitch_shift(None, sound, 12.0, frame_length=FRAME)
+    ),
 )
 
 

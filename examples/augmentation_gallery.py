@@ -39,7 +39,7 @@ def boxed(key: jax.Array | None, photos: jax.Array) -> jax.Array:
     middle = jnp.zeros((SIDE, SIDE), jnp.int32).at[40:90, 30:100].set(1)
     box = jnp.array([[40.0, 30.0, 90.0, 100.0]])
     parts = {"image": photos, "mask": jnp.stack([middle] * 2), "boxes": jnp.stack([box] * 2)}
-    found = augment.random_rotation(key, parts, 30.0)
+    found = augment.random_rotate(key, parts, 30.0)
     image = jnp.where(
         found["mask"][..., None] == 1, 0.6 * found["image"] + jnp.array([[[[0.4, 0.0, 0.0]]]]), found["image"]
     )
@@ -53,25 +53,28 @@ SIZE = (SIDE, SIDE)
 PIPELINE = augment.chain(
     partial(augment.random_resized_crop, size=SIZE, scale=(0.3, 1.0)),
     partial(augment.random_flip, prob=0.5),
-    augment.per_example(augment.maybe(partial(augment.random_blur, size=7), 0.5)),
-    partial(augment.color_jitter, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+    augment.per_example(augment.maybe(partial(augment.random_gaussian_blur, size=7), 0.5)),
+    partial(augment.random_color_jitter, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
     partial(augment.random_erase, prob=0.5, pattern="pixel"),
 )
 PANELS = (
     Panel("photographs", lambda _, photos: photos),
     Panel("random_flip", partial(augment.random_flip, prob=1.0)),
-    Panel("random_crop", partial(augment.random_crop, size=SIZE, padding=24, mode="reflect")),
+    Panel("random_crop", partial(augment.random_crop, size=SIZE, padding=24, padding_mode="reflect")),
     Panel("random_resized_crop", partial(augment.random_resized_crop, size=SIZE, scale=(0.1, 0.5))),
-    Panel("random_rotation", partial(augment.random_rotation, degrees=30.0)),
+    Panel("random_rotate", partial(augment.random_rotate, degrees=30.0)),
     Panel("... with mask and box", boxed),
     Panel("random_shear", partial(augment.random_shear, degrees=25.0)),
-    Panel("random_translation", partial(augment.random_translation, share=0.3)),
+    Panel("random_translate", partial(augment.random_translate, max_share=0.3)),
     Panel("random_affine", partial(augment.random_affine, degrees=20.0, shear=10.0, translation=0.1, scale=(0.7, 1.3))),
     Panel("random_brightness", partial(augment.random_brightness, strength=0.8)),
     Panel("random_contrast", partial(augment.random_contrast, strength=0.9)),
     Panel("random_saturation", partial(augment.random_saturation, strength=1.0)),
     Panel("random_hue", partial(augment.random_hue, strength=0.3)),
-    Panel("color_jitter", partial(augment.color_jitter, brightness=0.4, contrast=0.4, saturation=0.6, hue=0.1)),
+    Panel(
+        "random_color_jitter",
+        partial(augment.random_color_jitter, brightness=0.4, contrast=0.4, saturation=0.6, hue=0.1),
+    ),
     Panel("grayscale", without_key(augment.grayscale)),
     Panel("invert", without_key(augment.invert)),
     Panel("solarize", without_key(partial(augment.solarize, threshold=0.5))),
@@ -79,8 +82,8 @@ PANELS = (
     Panel("autocontrast", without_key(augment.autocontrast)),
     Panel("equalize", without_key(augment.equalize)),
     Panel("adjust_sharpness", without_key(partial(augment.adjust_sharpness, factor=4.0))),
-    Panel("random_blur", partial(augment.random_blur, size=13, sigma=(1.5, 3.0))),
-    Panel("random_noise", partial(augment.random_noise, std=0.15)),
+    Panel("random_gaussian_blur", partial(augment.random_gaussian_blur, size=13, sigma=(1.5, 3.0))),
+    Panel("random_gaussian_noise", partial(augment.random_gaussian_noise, std=0.15)),
     Panel("random_erase", partial(augment.random_erase, prob=1.0)),
     Panel("... channel noise", partial(augment.random_erase, prob=1.0, pattern="channel")),
     Panel("... pixel noise", partial(augment.random_erase, prob=1.0, pattern="pixel")),
@@ -92,7 +95,7 @@ PANELS = (
     Panel("mixup", lambda _, photos: augment.mix(photos, photos[::-1], jnp.array([0.7, 0.5]))),
     Panel(
         "cutmix",
-        lambda key, photos: augment.cut(
+        lambda key, photos: augment.paste_box(
             (photos, jnp.eye(2)),
             (photos[::-1], jnp.eye(2)[::-1]),
             jnp.array([[40, 30], [10, 60]]),

@@ -19,7 +19,7 @@ from flax import nnx as flax_nnx
 
 import jreg
 from jreg import augment, diagnose, linen, nnx, noise, norm, optim, penalty, random, targets, train
-from tests.augment import test_rows
+from tests.augment import table as augment_table
 from tests.optim.table import LEARNING_RATE, updated
 from tests.penalty.table import PENALTIES
 from tests.penalty.table import tree as weights
@@ -136,7 +136,7 @@ NOISE_CALLS = (
 # augment
 
 
-TEXT: Any = test_rows.WORDS
+TEXT: Any = augment_table.WORDS
 
 
 def four(x: Any) -> np.ndarray:
@@ -152,13 +152,13 @@ def negated(key: Any, x: Any) -> Any:
     return -x
 
 
-TOKENS, SOUNDS, SPECTRA = four(test_rows.TOKENS), four(test_rows.SOUNDS), four(test_rows.SPECTRA)
-SYNONYMS, HUM = np.asarray(test_rows.SYNONYMS), np.asarray(test_rows.HUM)
+TOKENS, SOUNDS, SPECTRA = four(augment_table.TOKENS), four(augment_table.SOUNDS), four(augment_table.SPECTRA)
+SYNONYMS, HUM = np.asarray(augment_table.SYNONYMS), np.asarray(augment_table.HUM)
 BATCH = (IMAGES, LABELS)
 MIXING_KEY = jax.random.key(8)
 """Under the other key every row is its own partner."""
 BOXES = np.array([[1, 2, 5, 6]] * 4, np.float32)
-WITH_TABLES = {"synonym_replacement", "random_insertion", "background_noise", "spec_augment"}
+WITH_TABLES = {"synonym_replacement", "random_insertion", "random_background_noise", "spec_augment"}
 image = partial(of, augment)
 IMAGE_CALLS = (
     image("adjust_brightness", IMAGES, 1.2),
@@ -169,7 +169,7 @@ IMAGE_CALLS = (
     image("affine", IMAGES, np.array([[1.0, 0.25, 0.0], [0.0, 1.0, 1.0]], np.float32), whole=(1,)),
     image("augmix", KEY, IMAGES, 0.3, options={"width": 1, "depth": 1}, tolerance=1e-4),
     image("autocontrast", IMAGES),
-    image("color_jitter", KEY, IMAGES, 0.2, 0.2, 0.2, 0.1),
+    image("random_color_jitter", KEY, IMAGES, 0.2, 0.2, 0.2, 0.1),
     image("crop", IMAGES, np.array([1, 2]), options={"size": (4, 4)}, whole=(1,)),
     image("cutout", KEY, IMAGES, options={"size": 4}),
     image("equalize", IMAGES),
@@ -182,7 +182,7 @@ IMAGE_CALLS = (
     image("posterize", IMAGES, 3),
     image("rand_augment", KEY, IMAGES, 0.3, options={"num_ops": 1}, tolerance=1e-4),
     image("random_affine", KEY, IMAGES, options={"degrees": 10.0}, tolerance=1e-4),
-    image("random_blur", KEY, IMAGES, options={"size": 3}),
+    image("random_gaussian_blur", KEY, IMAGES, options={"size": 3}),
     image("random_brightness", KEY, IMAGES, 0.2),
     image("random_contrast", KEY, IMAGES, 0.2),
     image("random_crop", KEY, IMAGES, options={"size": (4, 4), "padding": 1}),
@@ -192,12 +192,12 @@ IMAGE_CALLS = (
     image("random_flip, boxes", KEY, {"image": IMAGES, "boxes": BOXES[:, None]}, 0.5),
     image("random_grayscale", KEY, IMAGES, 0.5),
     image("random_hue", KEY, IMAGES, 0.1),
-    image("random_noise", KEY, IMAGES, 0.1),
+    image("random_gaussian_noise", KEY, IMAGES, 0.1),
     image("random_resized_crop", KEY, IMAGES, options={"size": (4, 4)}, tolerance=1e-4),
-    image("random_rotation", KEY, IMAGES, 10.0, tolerance=1e-4),
+    image("random_rotate", KEY, IMAGES, 10.0, tolerance=1e-4),
     image("random_saturation", KEY, IMAGES, 0.2),
     image("random_shear", KEY, IMAGES, 10.0, tolerance=1e-4),
-    image("random_translation", KEY, IMAGES, 0.2, tolerance=1e-4),
+    image("random_translate", KEY, IMAGES, 0.2, tolerance=1e-4),
     image("resized_crop", IMAGES, BOXES, options={"size": (4, 4)}),
     image("rotate", IMAGES, 10.0, tolerance=1e-4),
     image("shear", IMAGES, 10.0, tolerance=1e-4),
@@ -210,28 +210,28 @@ AUGMENT_CALLS = (
         of(augment, row.name, KEY, four(row.x), row.number, options=row.apply.keywords)
         if isinstance(row.apply, partial) and not row.apply.args
         else Call(f"augment.{row.name}", row.apply, (KEY, four(row.x), row.number))
-        for row in test_rows.ROWS
+        for row in augment_table.SEQUENCES
         if row.name not in WITH_TABLES
     ),
     of(augment, "synonym_replacement", KEY, TOKENS, SYNONYMS, 0.5, options=TEXT, whole=(2,)),
     of(augment, "random_insertion", KEY, TOKENS, SYNONYMS, 0.25, options=TEXT, whole=(2,)),
-    of(augment, "background_noise", KEY, SOUNDS, HUM, 10.0, whole=(2,)),
+    of(augment, "random_background_noise", KEY, SOUNDS, HUM, 10.0, whole=(2,)),
     of(augment, "spec_augment", KEY, SPECTRA, 4.0, 4.0, options={"num_time_masks": 2}),
     of(augment, "mix_at_snr", SOUNDS, SOUNDS[::-1], 10.0),
-    of(augment, "shift_pitch", SOUNDS, 2.0, options={"frame_length": 16}, tolerance=1e-4),
-    of(augment, "stretch_time", SOUNDS, 1.2, options={"frame_length": 16}, tolerance=1e-4),
+    of(augment, "pitch_shift", SOUNDS, 2.0, options={"frame_length": 16}, tolerance=1e-4),
+    of(augment, "time_stretch", SOUNDS, 1.2, options={"frame_length": 16}, tolerance=1e-4),
     *IMAGE_CALLS,
     of(augment, "chain", doubled, doubled, then=applied, data=(KEY, X)),
     of(augment, "maybe", doubled, 0.5, then=applied, data=(KEY, X)),
     of(augment, "one_of", doubled, negated, then=applied, data=(KEY, X)),
     of(augment, "per_example", augment.maybe(doubled, 0.5), then=applied, data=(KEY, X)),
-    of(augment, "cut", BATCH, (IMAGES[::-1], LABELS[::-1]), np.array([1, 2]), np.array([5, 6]), whole=(2, 3)),
+    of(augment, "paste_box", BATCH, (IMAGES[::-1], LABELS[::-1]), np.array([1, 2]), np.array([5, 6]), whole=(2, 3)),
     of(augment, "cutmix", MIXING_KEY, BATCH, 1.0),
-    of(augment, "cutmix, examples", MIXING_KEY, BATCH, 1.0, options={"weights": "example"}),
+    of(augment, "cutmix, examples", MIXING_KEY, BATCH, 1.0, options={"per": "example"}),
     of(augment, "manifold_mixup", MIXING_KEY, (X, LABELS), 1.0, options={"layers": (doubled, doubled)}),
     of(augment, "mix", BATCH, (IMAGES[::-1], LABELS[::-1]), 0.3),
     of(augment, "mixup", MIXING_KEY, BATCH, 0.4),
-    of(augment, "mixup, examples", MIXING_KEY, BATCH, 0.4, options={"weights": "example"}),
+    of(augment, "mixup, examples", MIXING_KEY, BATCH, 0.4, options={"per": "example"}),
     of(augment, "mixup_or_cutmix", MIXING_KEY, BATCH, 0.8, 1.0, 0.5),
     of(augment, "feature_mixup", MIXING_KEY, X, LABELS, 1.0),
     of(

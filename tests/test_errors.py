@@ -251,16 +251,28 @@ BAD = [
     (lambda: augment.random_swap(0, IDS, 0.1), TypeError, r"random_swap: key must be a PRNG key"),
     (lambda: augment.random_swap(KEYS, IDS, 0.1), ValueError, r"random_swap: key must be a single key"),
     (lambda: augment.token_dropout(KEY, X, 0.1, mask_id=1), TypeError, r"token_dropout: tokens must hold integers"),
-    (lambda: augment.random_deletion(None, IDS, 1.5), ValueError, r"random_deletion: rate must be in \[0, 1\]"),
+    (
+        lambda: augment.random_deletion(None, IDS, 1.5, padding_id=0),
+        ValueError,
+        r"random_deletion: rate must be in \[0, 1\]",
+    ),
     (
         lambda: augment.synonym_replacement(KEY, IDS, IDS, 0.1),
         ValueError,
         r"synonym_replacement: synonyms must be \(vocabulary, width\); got shape \(4,\)",
     ),
     (lambda: augment.back_translation(3, 4, KEY, IDS, 0.1), TypeError, r"translate must be a function .*; got 3"),
-    (lambda: augment.time_stretch(KEY, X, 0.5), ValueError, r"time_stretch: max_rate must be finite and at least 1"),
-    (lambda: augment.pitch_shift(KEY, IDS, 1.0), TypeError, r"pitch_shift: audio must be an array of floats"),
-    (lambda: augment.background_noise(KEY, X, X[0], 1.0), ValueError, r"noise must be \(recordings, length\)"),
+    (
+        lambda: augment.random_time_stretch(KEY, X, 0.5, frame_length=4),
+        ValueError,
+        r"random_time_stretch: max_rate must be finite and at least 1",
+    ),
+    (
+        lambda: augment.random_pitch_shift(KEY, IDS, 1.0),
+        TypeError,
+        r"random_pitch_shift: audio must be an array of floats",
+    ),
+    (lambda: augment.random_background_noise(KEY, X, X[0], 1.0), ValueError, r"noise must be \(recordings, length\)"),
     (lambda: augment.spec_augment(KEY, X[0], 1, 1), ValueError, r"spec_augment: spectrogram must be \(\*batch, time"),
     (
         lambda: augment.smote(KEY, X, IDS, num_classes=4, num_per_class=3),
@@ -284,9 +296,9 @@ BAD = [
     (lambda: augment.random_flip(KEY, X, 0.5), ValueError, r"random_flip: images must have shape .*; got \(4, 3\)"),
     (lambda: augment.random_crop(KEY, IMAGE, size=(9, 9)), ValueError, r"random_crop: size must be at most \(8, 8\)"),
     (
-        lambda: augment.random_rotation(KEY, IMAGE, -1),
+        lambda: augment.random_rotate(KEY, IMAGE, -1),
         ValueError,
-        r"random_rotation: degrees must be .*at least 0; got",
+        r"random_rotate: degrees must be .*at least 0; got",
     ),
     (lambda: augment.random_hue(KEY, IMAGE, 0.6), ValueError, r"random_hue: strength must be in \[0, 0.5\]; got 0.6"),
     (lambda: augment.rand_augment(KEY, IMAGE, 9), ValueError, r"rand_augment: magnitude must be in \[0, 1\]; got 9"),
@@ -302,7 +314,7 @@ BAD = [
         r"^token_dropout: special_ids must be a sequence of ints; got None",
     ),
     (
-        lambda: augment.random_deletion(KEY, IDS, 0.1, special_ids="12"),
+        lambda: augment.random_deletion(KEY, IDS, 0.1, padding_id=0, special_ids="12"),
         TypeError,
         r"^random_deletion: special_ids must be a sequence of ints; got '12'",
     ),
@@ -322,19 +334,19 @@ BAD = [
         r"^manifold_mixup: batch must be a pair \(inputs, targets\); got",
     ),
     (
-        lambda: augment.pitch_shift(KEY, X, 1.0),
+        lambda: augment.random_pitch_shift(KEY, X, 1.0),
         ValueError,
-        r"^pitch_shift: audio must be longer than half of frame_length, 1024 samples; got shape \(4, 3\)",
+        r"^random_pitch_shift: audio must be longer than half of frame_length, 1024 samples; got shape \(4, 3\)",
     ),
     (
-        lambda: augment.stretch_time(jnp.ones(8), 1.5, frame_length=16),
+        lambda: augment.time_stretch(jnp.ones(8), 1.5, frame_length=16),
         ValueError,
-        r"^stretch_time: audio must be longer than half of frame_length, 8 samples; got shape \(8,\)",
+        r"^time_stretch: audio must be longer than half of frame_length, 8 samples; got shape \(8,\)",
     ),
     (
-        lambda: augment.random_rotation(KEY, IMAGE, jnp.ones(3)),
+        lambda: augment.random_rotate(KEY, IMAGE, jnp.ones(3)),
         ValueError,
-        r"^random_rotation: degrees must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
+        r"^random_rotate: degrees must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
     ),
     (
         lambda: augment.random_shear(KEY, IMAGE, jnp.ones(3)),
@@ -342,9 +354,9 @@ BAD = [
         r"^random_shear: degrees must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
     ),
     (
-        lambda: augment.color_jitter(KEY, IMAGE, 0.1, jnp.ones(3), 0.1, 0.1),
+        lambda: augment.random_color_jitter(KEY, IMAGE, 0.1, jnp.ones(3), 0.1, 0.1),
         ValueError,
-        r"^color_jitter: contrast must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
+        r"^random_color_jitter: contrast must be a scalar or broadcast against shape \(4,\) .*; got shape \(3,\)",
     ),
     (
         lambda: augment.rand_augment(KEY, IMAGE, jnp.ones(3)),
@@ -372,9 +384,9 @@ BAD = [
     (lambda: augment.random_hue(KEY, IMAGE[..., :1], 0.1), ValueError, r"^random_hue: images must have 3 channels"),
     (lambda: augment.adjust_hue(IMAGE[..., :1], 0.1), ValueError, r"^adjust_hue: images must have 3 channels"),
     (
-        lambda: augment.color_jitter(None, IMAGE[..., :2], 0.1, 0.1, 0.1, 0.1),
+        lambda: augment.random_color_jitter(None, IMAGE[..., :2], 0.1, 0.1, 0.1, 0.1),
         ValueError,
-        r"^color_jitter: images must have 3 channels",
+        r"^random_color_jitter: images must have 3 channels",
     ),
     (
         lambda: augment.rand_augment(KEY, IMAGE[..., :2], 0.1),

@@ -23,23 +23,23 @@ OURS: dict[str, Transform] = {
     "random_flip": partial(augment.random_flip, prob=0.5),
     "random_crop, padding 4": partial(augment.random_crop, size=(SIDE, SIDE), padding=4),
     "random_resized_crop": partial(augment.random_resized_crop, size=(SIDE, SIDE)),
-    "random_rotation": partial(augment.random_rotation, degrees=30.0),
-    "random_translation": partial(augment.random_translation, share=0.2),
+    "random_rotate": partial(augment.random_rotate, degrees=30.0),
+    "random_translate": partial(augment.random_translate, max_share=0.2),
     "random_shear": partial(augment.random_shear, degrees=20.0),
     "random_brightness": partial(augment.random_brightness, strength=0.4),
     "random_contrast": partial(augment.random_contrast, strength=0.4),
     "random_saturation": partial(augment.random_saturation, strength=0.4),
     "random_hue": partial(augment.random_hue, strength=0.1),
-    "color_jitter": partial(augment.color_jitter, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+    "random_color_jitter": partial(augment.random_color_jitter, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
     "random_grayscale": partial(augment.random_grayscale, prob=0.2),
-    "random_blur, 23 pixels": partial(augment.random_blur, size=23),
+    "random_gaussian_blur, 23 pixels": partial(augment.random_gaussian_blur, size=23),
     "random_erase": partial(augment.random_erase, prob=0.5),
     "grid_mask": partial(augment.grid_mask, keep=0.6),
     "rand_augment": partial(augment.rand_augment, magnitude=0.3),
     "trivial_augment": augment.trivial_augment,
     "augmix": partial(augment.augmix, magnitude=0.3),
-    "mixup": lambda key, x: augment.mixup(key, (x, jnp.eye(len(x))), 0.2, weights="example"),
-    "cutmix": lambda key, x: augment.cutmix(key, (x, jnp.eye(len(x))), 1.0, weights="example"),
+    "mixup": lambda key, x: augment.mixup(key, (x, jnp.eye(len(x))), 0.2, per="example"),
+    "cutmix": lambda key, x: augment.cutmix(key, (x, jnp.eye(len(x))), 1.0, per="example"),
 }
 
 
@@ -101,14 +101,14 @@ def dm_pix(pix: Any) -> dict[str, Transform]:
     return {
         "random_flip": mapped(pix.random_flip_left_right),
         "random_crop, padding 4": mapped(padded_crop),
-        "random_rotation": mapped(rotation),
+        "random_rotate": mapped(rotation),
         "random_brightness": mapped(lambda key, image: pix.random_brightness(key, image, 0.4)),
         "random_contrast": mapped(lambda key, image: pix.random_contrast(key, image, 0.6, 1.4)),
         "random_saturation": mapped(lambda key, image: pix.random_saturation(key, image, 0.6, 1.4)),
         "random_hue": mapped(lambda key, image: pix.random_hue(key, image, 0.1)),
-        "color_jitter": mapped(jitter),
+        "random_color_jitter": mapped(jitter),
         "random_grayscale": mapped(grey),
-        "random_blur, 23 pixels": mapped(blur),
+        "random_gaussian_blur, 23 pixels": mapped(blur),
     }
 
 
@@ -119,13 +119,13 @@ def augmax(library: Any) -> dict[str, Transform]:
     return {
         "random_flip": one(library.HorizontalFlip()),
         "random_resized_crop": one(library.RandomSizedCrop(SIDE, SIDE)),
-        "random_rotation": one(library.Rotate(30)),
-        "random_translation": one(library.Translate(44, 44)),
+        "random_rotate": one(library.Rotate(30)),
+        "random_translate": one(library.Translate(44, 44)),
         "random_brightness": one(library.RandomBrightness(p=1.0)),
         "random_contrast": one(library.RandomContrast(p=1.0)),
-        "color_jitter": one(library.ColorJitter(p=1.0)),
+        "random_color_jitter": one(library.ColorJitter(p=1.0)),
         "random_grayscale": one(library.RandomGrayscale(p=0.2)),
-        "random_blur, 23 pixels": one(library.GaussianBlur(1)),
+        "random_gaussian_blur, 23 pixels": one(library.GaussianBlur(1)),
     }
 
 
@@ -139,20 +139,20 @@ def keras(library: Any) -> dict[str, Transform]:
     return {
         "random_flip": pure(layers.RandomFlip("horizontal")),
         "random_crop, padding 4": lambda key, x: pure(crop)(key, jnp.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))),
-        "random_rotation": pure(layers.RandomRotation(30 / 360, fill_mode="constant")),
-        "random_translation": pure(layers.RandomTranslation(0.2, 0.2, fill_mode="constant")),
+        "random_rotate": pure(layers.RandomRotation(30 / 360, fill_mode="constant")),
+        "random_translate": pure(layers.RandomTranslation(0.2, 0.2, fill_mode="constant")),
         "random_shear": pure(layers.RandomShear(0.36, 0.36, fill_mode="constant")),
         "random_brightness": pure(layers.RandomBrightness(0.4, **unit)),
         "random_contrast": pure(layers.RandomContrast(0.4, **unit)),
         "random_saturation": pure(layers.RandomSaturation(0.4, **unit)),
         "random_hue": pure(layers.RandomHue(0.1, **unit)),
-        "color_jitter": pure(
+        "random_color_jitter": pure(
             layers.RandomColorJitter(
                 **unit, brightness_factor=0.4, contrast_factor=0.4, saturation_factor=0.4, hue_factor=0.1
             )
         ),
         "random_grayscale": pure(layers.RandomGrayscale(0.2)),
-        "random_blur, 23 pixels": pure(layers.RandomGaussianBlur(1.0, 23, (0.1, 2.0), **unit)),
+        "random_gaussian_blur, 23 pixels": pure(layers.RandomGaussianBlur(1.0, 23, (0.1, 2.0), **unit)),
         "random_erase": pure(layers.RandomErasing(1.0, **unit)),
         "rand_augment": pure(layers.RandAugment(**unit)),
         "augmix": pure(layers.AugMix(**unit)),

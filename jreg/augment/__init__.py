@@ -1,20 +1,20 @@
 """Noise on data: transforms `(key, x) -> x`, the words that compose them, and the mixing of examples.
 
-A bad number raises. One that is traced cannot: it spoils what was computed with it, images with their masks and boxes,
-by the rule of `jreg._core.spoil`: floats become NaN, integers the largest of their dtype, bools True.
+A bad concrete number raises an error. A bad traced one spoils what was computed with it, images with their masks and
+boxes, by the rule of `jreg._core.spoil`: floats become NaN, integers the largest of their dtype, bools True.
 """
 
-from ._audio import background_noise as background_noise
 from ._audio import mix_at_snr as mix_at_snr
 from ._audio import pitch_shift as pitch_shift
+from ._audio import random_background_noise as random_background_noise
 from ._audio import random_gain as random_gain
-from ._audio import shift_pitch as shift_pitch
+from ._audio import random_pitch_shift as random_pitch_shift
+from ._audio import random_time_shift as random_time_shift
+from ._audio import random_time_stretch as random_time_stretch
+from ._audio import random_time_warp as random_time_warp
+from ._audio import random_white_noise as random_white_noise
 from ._audio import spec_augment as spec_augment
-from ._audio import stretch_time as stretch_time
-from ._audio import time_shift as time_shift
 from ._audio import time_stretch as time_stretch
-from ._audio import time_warp as time_warp
-from ._audio import white_noise as white_noise
 from ._compose import chain as chain
 from ._compose import maybe as maybe
 from ._compose import one_of as one_of
@@ -27,7 +27,6 @@ from ._images import adjust_sharpness as adjust_sharpness
 from ._images import affine as affine
 from ._images import augmix as augmix
 from ._images import autocontrast as autocontrast
-from ._images import color_jitter as color_jitter
 from ._images import crop as crop
 from ._images import cutout as cutout
 from ._images import equalize as equalize
@@ -40,32 +39,33 @@ from ._images import invert as invert
 from ._images import posterize as posterize
 from ._images import rand_augment as rand_augment
 from ._images import random_affine as random_affine
-from ._images import random_blur as random_blur
 from ._images import random_brightness as random_brightness
+from ._images import random_color_jitter as random_color_jitter
 from ._images import random_contrast as random_contrast
 from ._images import random_crop as random_crop
 from ._images import random_erase as random_erase
 from ._images import random_flip as random_flip
+from ._images import random_gaussian_blur as random_gaussian_blur
+from ._images import random_gaussian_noise as random_gaussian_noise
 from ._images import random_grayscale as random_grayscale
 from ._images import random_hue as random_hue
-from ._images import random_noise as random_noise
 from ._images import random_resized_crop as random_resized_crop
-from ._images import random_rotation as random_rotation
+from ._images import random_rotate as random_rotate
 from ._images import random_saturation as random_saturation
 from ._images import random_shear as random_shear
-from ._images import random_translation as random_translation
+from ._images import random_translate as random_translate
 from ._images import resized_crop as resized_crop
 from ._images import rotate as rotate
 from ._images import shear as shear
 from ._images import solarize as solarize
 from ._images import translate as translate
 from ._images import trivial_augment as trivial_augment
-from ._mixing import cut as cut
 from ._mixing import cutmix as cutmix
 from ._mixing import manifold_mixup as manifold_mixup
 from ._mixing import mix as mix
 from ._mixing import mixup as mixup
 from ._mixing import mixup_or_cutmix as mixup_or_cutmix
+from ._mixing import paste_box as paste_box
 from ._tables import feature_mixup as feature_mixup
 from ._tables import smote as smote
 from ._tables import swap_noise as swap_noise

@@ -17,11 +17,12 @@ from .._core.placement import placed_along
 from .._core.spoil import spoiled
 from .._core.types import Key, Number, Transform, Tree
 from ..random import hash_bits, keep_mask, split, split_array
+from ._examples import batch_size
 
 
 @dataclass(frozen=True)
 class _Composed:
-    """A transform that prints as what it was made of."""
+    """A transform that prints as the call that made it."""
 
     name: str
     parts: tuple[Any, ...]
@@ -35,9 +36,9 @@ class _Composed:
 
 
 def chain(*fns: Transform) -> Transform:
-    """Apply transforms from left to right, each under its own key; `chain()` is the identity.
+    """Apply the transforms `fns` from left to right, each under its own key; `chain()` is the identity.
 
-    Appending a transform leaves the draws of those before it as they were.
+    Appending a transform does not change the draws of those before it.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -61,9 +62,10 @@ def chain(*fns: Transform) -> Transform:
 def maybe(fn: Transform, prob: Number) -> Transform:
     """Apply a transform with probability `prob`, else leave x as it is; the key None leaves it.
 
-    `fn` must keep shapes and dtypes. One draw decides for all of x: wrap the result in `per_example` to draw for each.
+    One draw decides for all of x: wrap the result in `per_example` to draw for each example.
 
     Args:
+      fn: a function `(key, x) -> x` that keeps shapes and dtypes.
       prob: in [0, 1]; traced or not.
 
     Raises:
@@ -94,8 +96,10 @@ def maybe(fn: Transform, prob: Number) -> Transform:
 def one_of(*fns: Transform) -> Transform:
     """Apply one of the transforms, each with the same probability; the key None applies the first, deterministically.
 
-    All must give the same shapes and dtypes. One draw decides for all of x: wrap the result in `per_example` to draw
-    for each.
+    One draw decides for all of x: wrap the result in `per_example` to draw for each example.
+
+    Args:
+      fns: functions `(key, x) -> x` that all give the same shapes and dtypes.
 
     Raises:
       ValueError: no transform.
@@ -124,7 +128,7 @@ def one_of(*fns: Transform) -> Transform:
 
 
 def per_example(fn: Transform) -> Transform:
-    """Apply a transform to every example along the first axis of x's leaves, each under its own key.
+    """Apply the transform `fn` to every example along the first axis of x's leaves, each under its own key.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -135,10 +139,7 @@ def per_example(fn: Transform) -> Transform:
     (fn,) = callables("per_example", (fn,))
 
     def apply(key: Key | None, x: Tree) -> Tree:
-        sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(x)}
-        if len(sizes) != 1 or sizes == {()}:
-            raise ValueError(f"per_example: x must have one batch size on the first axis of its leaves; got {sizes}")
-        each_key = split_array(key, sizes.pop()[0])
+        each_key = split_array(key, batch_size("per_example", "x", x))
         placed = each_key if each_key is None else placed_along(each_key, jax.tree.leaves(x)[0])
         return jax.vmap(fn, in_axes=(None if key is None else 0, 0))(placed, x)
 

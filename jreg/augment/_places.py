@@ -1,6 +1,6 @@
 """Corners and boxes, given in pixels.
 
-A box holds the pixels i with start <= i < stop, and counts as many: where corners are to be whole, fractions round up.
+A box holds the pixels i with start <= i < stop. Where corners must be whole, fractions round up.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from .._core import checks, dtypes
 def whole_corners(
     function: str, argument: str, corners: Any, batch: tuple[int, ...], limits: tuple[int, ...]
 ) -> tuple[Int[Array, "*batch axes"], tuple[Array, ...]]:
-    """Corners as whole pixels from 0 to `limits`, the nearest where they lie outside, and the numbers that spoil.
+    """Corners as whole pixels, clipped to 0 and `limits`, and the numbers that spoil.
 
-    They are moved before they are cast: no dtype is too narrow for a limit, and no number too large for int32.
+    They are clipped before they are cast: no dtype is too narrow for a limit, and no number too large for int32.
     """
     given = numbers_for(function, argument, corners, batch, (len(limits),))
     bounds = np.asarray(limits)
@@ -57,7 +57,7 @@ def checked_boxes(
 
 
 def numbers_for(function: str, argument: str, value: Any, batch: tuple[int, ...], shape: tuple[int, ...]) -> Any:
-    """Numbers as an array, not yet cast: those of `shape` for all examples, or for each, of shape (*batch, *shape)."""
+    """Numbers as an array, not yet cast: of `shape` for all examples, or of (*batch, *shape), one entry for each."""
     if isinstance(value, list | tuple):
         value = jnp.asarray(value) if any(map(checks.is_traced, jax.tree.leaves(value))) else np.asarray(value)
     checks.valid_number(function, argument, value)

@@ -57,7 +57,7 @@ def test_boxes_go_where_their_pixels_go():
         lambda x: augment.translate(x, jnp.array([3.0, -4.0])),
         lambda x: augment.rotate(x, 25.0),
         lambda x: augment.shear(x, 20.0),
-        lambda x: augment.shear(x, -20.0, axis="vertical"),
+        lambda x: augment.shear(x, -20.0, direction="vertical"),
     ):
         found = move(parts)
         rows, columns = np.nonzero(np.asarray(found["image"][..., 0]) > 0.05)
@@ -83,5 +83,5 @@ def test_bad_input_is_refused():
         augment.affine(jnp.asarray(IMAGE), jnp.eye(3))
     with pytest.raises(ValueError, match=r"^rotate: fill must be in \[0, 1\]; got 255"):
         augment.rotate(jnp.asarray(IMAGE), 10.0, fill=255)
-    with pytest.raises(ValueError, match=r"^shear: axis must be one of 'horizontal', 'vertical'; got 'x'"):
-        augment.shear(jnp.asarray(IMAGE), 10.0, axis="x")
+    with pytest.raises(ValueError, match=r"^shear: direction must be one of 'horizontal', 'vertical'; got 'x'"):
+        augment.shear(jnp.asarray(IMAGE), 10.0, direction="x")

@@ -275,7 +275,7 @@ def test_what_is_no_transform_is_refused():
 @pytest.mark.parametrize("x", [jnp.array(1.0), (jnp.ones(2), jnp.ones(3)), (jnp.ones(2), jnp.array(1.0)), ()], ids=repr)
 def test_a_batch_without_one_size_is_refused(x):
     for key in (KEY, None):
-        with pytest.raises(ValueError, match=r"^per_example: x must have one batch size on the first axis"):
+        with pytest.raises(ValueError, match=r"^per_example: x must have one size on the first axis"):
             augment.per_example(negate)(key, x)
 
 

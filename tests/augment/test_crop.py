@@ -108,7 +108,7 @@ def test_every_corner_is_as_likely():
 
 @pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
 def test_crops_of_padded_images_are_slices_of_numpys_padding(mode):
-    found = np.asarray(augment.random_crop(KEY, IMAGES, size=(8, 12), padding=2, mode=mode))
+    found = np.asarray(augment.random_crop(KEY, IMAGES, size=(8, 12), padding=2, padding_mode=mode))
     padded = np.pad(IMAGES, ((0, 0), (2, 2), (2, 2), (0, 0)), mode=mode)
     corners = [(top, left) for top in range(5) for left in range(5)]
     for one, image in zip(found, padded, strict=True):
@@ -134,7 +134,7 @@ def test_crops_larger_than_the_image_are_refused():
 def test_bad_options_are_refused():
     with pytest.raises(ValueError, match=r"^random_crop: padding must be at least 0; got -1"):
         augment.random_crop(KEY, IMAGES, size=(4, 4), padding=-1)
-    with pytest.raises(ValueError, match=r"^random_crop: mode must be one of 'constant'"):
-        augment.random_crop(KEY, IMAGES, size=(4, 4), mode="zeros")
+    with pytest.raises(ValueError, match=r"^random_crop: padding_mode must be one of 'constant'"):
+        augment.random_crop(KEY, IMAGES, size=(4, 4), padding_mode="zeros")
     with pytest.raises(TypeError, match=r"^random_crop: size must be a Python int; got 4.0"):
         augment.random_crop(KEY, IMAGES, size=(4.0, 4))

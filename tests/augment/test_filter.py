@@ -35,13 +35,13 @@ def test_sharpness_is_pillows():
 
 def test_widths_of_the_blur_are_uniform():
     dots = jnp.zeros((2000, 9, 9, 1)).at[:, 4, 4].set(1.0)
-    found = np.asarray(jax.jit(partial(augment.random_blur, size=3, sigma=(0.5, 1.5)))(KEY, dots), float)
+    found = np.asarray(jax.jit(partial(augment.random_gaussian_blur, size=3, sigma=(0.5, 1.5)))(KEY, dots), float)
     sigma = (-0.5 / np.log(found[:, 4, 5, 0] / found[:, 4, 4, 0])) ** 0.5
     assert scipy.stats.kstest(sigma, scipy.stats.uniform(0.5, 1.0).cdf).pvalue > 1e-3
 
 
 def test_noise_is_normal_and_drawn_for_every_channel():
-    found = np.asarray(augment.random_noise(KEY, jnp.full((10, 12, 15, 3), 0.5), 0.05)) - 0.5
+    found = np.asarray(augment.random_gaussian_noise(KEY, jnp.full((10, 12, 15, 3), 0.5), 0.05)) - 0.5
     assert scipy.stats.kstest(found.ravel() / 0.05, "norm").pvalue > 1e-3
     assert abs(np.corrcoef(found[..., 0].ravel(), found[..., 1].ravel())[0, 1]) < 5 / 1800**0.5
 
@@ -50,5 +50,5 @@ def test_noise_is_normal_and_drawn_for_every_channel():
 def test_kernels_that_do_not_fit_are_refused(size):
     with pytest.raises(ValueError, match=rf"^gaussian_blur: size must be odd and below 24 for this image; got {size}"):
         augment.gaussian_blur(jnp.asarray(IMAGE), 1.0, size=size)
-    with pytest.raises(ValueError, match=r"^random_blur: size must be odd"):
-        augment.random_blur(None, jnp.asarray(IMAGE), size=size)
+    with pytest.raises(ValueError, match=r"^random_gaussian_blur: size must be odd"):
+        augment.random_gaussian_blur(None, jnp.asarray(IMAGE), size=size)

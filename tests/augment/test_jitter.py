@@ -8,7 +8,7 @@ import pytest
 from jreg import augment
 
 KEY = jax.random.key(7)
-jitter = jax.jit(augment.color_jitter)
+jitter = jax.jit(augment.random_color_jitter)
 
 
 def test_one_strength_alone_is_that_change_alone():
@@ -30,7 +30,7 @@ def test_every_image_of_a_batch_has_factors_and_an_order_of_its_own():
 
 
 def test_bad_strengths_are_refused_by_name():
-    with pytest.raises(ValueError, match=r"^color_jitter: contrast must be at least 0; got -1"):
-        augment.color_jitter(KEY, jnp.ones((4, 4, 3)), 0.1, -1, 0.1, 0.1)
-    with pytest.raises(ValueError, match=r"^color_jitter: hue must be in \[0, 0.5\]; got 0.6"):
-        augment.color_jitter(KEY, jnp.ones((4, 4, 3)), 0.1, 0.1, 0.1, 0.6)
+    with pytest.raises(ValueError, match=r"^random_color_jitter: contrast must be at least 0; got -1"):
+        augment.random_color_jitter(KEY, jnp.ones((4, 4, 3)), 0.1, -1, 0.1, 0.1)
+    with pytest.raises(ValueError, match=r"^random_color_jitter: hue must be in \[0, 0.5\]; got 0.6"):
+        augment.random_color_jitter(KEY, jnp.ones((4, 4, 3)), 0.1, 0.1, 0.1, 0.6)

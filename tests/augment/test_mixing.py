@@ -199,7 +199,7 @@ def test_what_is_no_key_is_refused(key):
         augment.mixup(key, jnp.ones((2, 2)), 0.4)
 
 
-per_example = jax.jit(jax.vmap(lambda key: augment.mixup(key, jnp.eye(8), 0.7, weights="example")))
+per_example = jax.jit(jax.vmap(lambda key: augment.mixup(key, jnp.eye(8), 0.7, per="example")))
 
 
 def test_weights_per_example_are_independent_and_follow_the_law():

@@ -48,14 +48,14 @@ def named(name: str, **options: Any) -> Callable:
 
 
 def jitter(key, x, strength):
-    return augment.color_jitter(key, x, strength, strength, strength, strength / 4)
+    return augment.random_color_jitter(key, x, strength, strength, strength, strength / 4)
 
 
 ROWS = [
     Row("random_flip", named("random_flip"), 0.5, 0.0, 1.5, moves=True, always=False),
-    Row("random_rotation", named("random_rotation"), 30.0, 0.0, moves=True, exact=False),
+    Row("random_rotate", named("random_rotate"), 30.0, 0.0, moves=True, exact=False),
     Row("random_shear", named("random_shear"), 20.0, 0.0, 95.0, moves=True, exact=False),
-    Row("random_translation", named("random_translation"), 0.3, 0.0, 1.5, moves=True),
+    Row("random_translate", named("random_translate"), 0.3, 0.0, 1.5, moves=True),
     Row(
         "random_affine",
         lambda key, x, n: augment.random_affine(key, x, degrees=n, shear=n, translation=n / 100, scale=(1.0, 1.0 + n)),
@@ -77,9 +77,14 @@ ROWS = [
     Row("random_saturation", named("random_saturation"), 0.4, 0.0),
     Row("random_hue", named("random_hue"), 0.1, 0.0, 0.7),
     Row("random_grayscale", named("random_grayscale"), 0.5, 0.0, 1.1, always=False),
-    Row("color_jitter", jitter, 0.4, 0.0),
-    Row("random_blur", lambda key, x, n: augment.random_blur(key, x, size=5, sigma=(n, n + n)), 1.0, 0.0),
-    Row("random_noise", named("random_noise"), 0.1, 0.0),
+    Row("random_color_jitter", jitter, 0.4, 0.0),
+    Row(
+        "random_gaussian_blur",
+        lambda key, x, n: augment.random_gaussian_blur(key, x, size=5, sigma=(n, n + n)),
+        1.0,
+        0.0,
+    ),
+    Row("random_gaussian_noise", named("random_gaussian_noise"), 0.1, 0.0),
     Row("random_erase", named("random_erase"), 0.7, 0.0, 1.1, always=False),
     Row("random_erase pixel", named("random_erase", pattern="pixel"), 1.0, 0.0),
     Row("cutout", lambda key, x, n: augment.cutout(key, x, size=4, fill=n), 0.5, None),
@@ -249,7 +254,7 @@ def test_parts_that_do_not_fit_are_refused():
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_is_kept_and_computed_in_float32(dtype):
     transform = augment.chain(
-        partial(augment.random_rotation, degrees=20.0), partial(augment.random_contrast, strength=0.4)
+        partial(augment.random_rotate, degrees=20.0), partial(augment.random_contrast, strength=0.4)
     )
     x = IMAGES.astype(dtype)
     found = jax.jit(transform)(KEY, x)
@@ -268,9 +273,9 @@ def test_numbers_may_differ_from_image_to_image():
 def test_gradients_pass_through_a_pipeline():
     transform = augment.chain(
         partial(augment.random_flip, prob=0.5),
-        partial(augment.random_rotation, degrees=20.0),
-        partial(augment.random_blur, size=3),
-        partial(augment.color_jitter, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
+        partial(augment.random_rotate, degrees=20.0),
+        partial(augment.random_gaussian_blur, size=3),
+        partial(augment.random_color_jitter, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1),
     )
     gradient = jax.jit(jax.grad(lambda x: jnp.sum(transform(KEY, x) ** 2)))(IMAGES)
     assert jnp.isfinite(gradient).all()
@@ -280,9 +285,9 @@ def test_gradients_pass_through_a_pipeline():
 def test_a_pipeline_prints_readably():
     transform = augment.chain(
         partial(augment.random_flip, prob=0.5),
-        augment.per_example(augment.maybe(partial(augment.random_blur, size=5), 0.2)),
+        augment.per_example(augment.maybe(partial(augment.random_gaussian_blur, size=5), 0.2)),
     )
-    assert repr(transform) == "chain(random_flip(prob=0.5), per_example(maybe(random_blur(size=5), 0.2)))"
+    assert repr(transform) == "chain(random_flip(prob=0.5), per_example(maybe(random_gaussian_blur(size=5), 0.2)))"
 
 
 def test_a_pipeline_runs_inside_a_training_step():

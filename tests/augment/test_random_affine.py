@@ -23,14 +23,14 @@ def is_uniform(draws: np.ndarray, limit: float) -> bool:
 
 
 def test_angles_are_uniform_and_the_centre_stays():
-    points = moved_points(lambda key, x: augment.random_rotation(key, x, 30.0))
+    points = moved_points(lambda key, x: augment.random_rotate(key, x, 30.0))
     np.testing.assert_allclose(points[:, 0], 0.0, atol=1e-3)
     assert is_uniform(np.degrees(np.arctan2(-points[:, 1, 0], points[:, 1, 1])), 30.0)
     np.testing.assert_allclose(np.hypot(*points[:, 1].T), 5.0, atol=1e-3)
 
 
 def test_shifts_are_uniform_and_independent():
-    points = moved_points(lambda key, x: augment.random_translation(key, x, 0.2))
+    points = moved_points(lambda key, x: augment.random_translate(key, x, 0.2))
     down, right = points[:, 0].T
     assert is_uniform(down, 4.2)
     assert is_uniform(right, 4.2)

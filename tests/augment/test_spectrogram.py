@@ -10,7 +10,7 @@ from jreg import augment
 
 KEY = jax.random.key(3)
 mask = jax.jit(augment.spec_augment, static_argnames=("num_frequency_masks", "num_time_masks", "fill"))
-warp = jax.jit(augment.time_warp)
+warp = jax.jit(augment.random_time_warp)
 
 
 def test_one_block_of_each_axis_is_masked_as_in_the_paper():
@@ -77,7 +77,7 @@ def test_a_warp_beyond_half_of_the_time_and_short_spectrograms_work():
 
 
 def test_bad_spectrograms_are_refused():
-    for change in (lambda x: augment.spec_augment(KEY, x, 1, 1), lambda x: augment.time_warp(KEY, x, 1)):
+    for change in (lambda x: augment.spec_augment(KEY, x, 1, 1), lambda x: augment.random_time_warp(KEY, x, 1)):
         with pytest.raises(ValueError, match=r"spectrogram must be \(\*batch, time, frequency\); got shape \(3,\)"):
             change(jnp.ones(3))
         with pytest.raises(TypeError, match="spectrogram must be an array of floats; got dtype int32"):

@@ -13,8 +13,8 @@ KEY = jax.random.key(3)
 SAMPLING_RATE = 8000
 LENGTH = 4000
 FRAME = 512
-stretch = jax.jit(lambda audio, rate: augment.stretch_time(audio, rate, frame_length=FRAME))
-shift = jax.jit(lambda audio, semitones: augment.shift_pitch(audio, semitones, frame_length=FRAME))
+stretch = jax.jit(lambda audio, rate: augment.time_stretch(audio, rate, frame_length=FRAME))
+shift = jax.jit(lambda audio, semitones: augment.pitch_shift(audio, semitones, frame_length=FRAME))
 
 
 def tone(frequency=440.0, length=LENGTH):
@@ -103,7 +103,7 @@ def test_one_number_per_sound_is_the_loop():
 
 def test_silence_stays_silent_and_has_a_gradient():
     def power(audio):
-        return jnp.sum(augment.shift_pitch(audio, jnp.float32(3.0), frame_length=32) ** 2)
+        return jnp.sum(augment.pitch_shift(audio, jnp.float32(3.0), frame_length=32) ** 2)
 
     assert not stretch(jnp.zeros(LENGTH), 1.2).any()
     assert jnp.isfinite(jax.jit(jax.grad(power))(jnp.zeros(100))).all()
@@ -117,7 +117,7 @@ def estimated_frequencies(sounds):
 
 def test_semitones_are_uniform():
     sounds = jnp.broadcast_to(jnp.asarray(tone(1000.0, 512))[None], (1000, 512))
-    shifted = augment.pitch_shift(KEY, sounds, 6.0, frame_length=128)
+    shifted = augment.random_pitch_shift(KEY, sounds, 6.0, frame_length=128)
     semitones = 12 * np.log2(estimated_frequencies(shifted) / 1000)
     assert scipy.stats.kstest(semitones, scipy.stats.uniform(-6, 12).cdf).pvalue > 1e-3
 
@@ -125,24 +125,26 @@ def test_semitones_are_uniform():
 def test_faster_and_slower_are_equally_likely():
     """log(rate) is uniform: seen in where a click at sample 256 goes."""
     clicks = jnp.zeros((1000, 512)).at[:, 256].set(1.0)
-    stretched = np.abs(np.asarray(augment.time_stretch(KEY, clicks, 1.5, frame_length=16)))
+    stretched = np.abs(np.asarray(augment.random_time_stretch(KEY, clicks, 1.5, frame_length=16)))
     rates = 256 / ((stretched**2 * np.arange(512)).sum(1) / (stretched**2).sum(1))
     law = scipy.stats.uniform(-np.log(1.5), 2 * np.log(1.5))
     assert scipy.stats.kstest(np.log(rates), law.cdf).pvalue > 1e-3
 
 
 def test_bad_sounds_and_frames_are_refused():
-    with pytest.raises(ValueError, match=r"^stretch_time: rate must be above 0|rate must be finite and above 0; got 0"):
-        augment.stretch_time(tone(), 0)
-    with pytest.raises(ValueError, match=r"^shift_pitch: semitones must be a scalar or one per sound, \(\); got"):
-        augment.shift_pitch(tone(), np.ones(3))
-    with pytest.raises(ValueError, match=r"^pitch_shift: frame_length must be a multiple of 4; got 510"):
-        augment.pitch_shift(KEY, tone(), 2, frame_length=510)
-    with pytest.raises(TypeError, match=r"^time_stretch: audio must be an array of floats; got dtype int32"):
-        augment.time_stretch(KEY, jnp.arange(8), 1.2)
-    with pytest.raises(ValueError, match=r"^time_stretch: audio must be \(\*batch, time\); got shape \(\)"):
-        augment.time_stretch(KEY, jnp.float32(1), 1.2)
+    with pytest.raises(ValueError, match=r"^time_stretch: rate must be above 0|rate must be finite and above 0; got 0"):
+        augment.time_stretch(tone(), 0)
     with pytest.raises(
-        ValueError, match=r"^stretch_time: audio must be longer than half of frame_length.* got shape \(2, 0\)"
+        ValueError, match=r"^pitch_shift: semitones must be a scalar or broadcast against shape \(\) .*; got"
     ):
-        augment.stretch_time(jnp.ones((2, 0)), 1.2)
+        augment.pitch_shift(tone(), np.ones(3))
+    with pytest.raises(ValueError, match=r"^random_pitch_shift: frame_length must be a multiple of 4; got 510"):
+        augment.random_pitch_shift(KEY, tone(), 2, frame_length=510)
+    with pytest.raises(TypeError, match=r"^random_time_stretch: audio must be an array of floats; got dtype int32"):
+        augment.random_time_stretch(KEY, jnp.arange(8), 1.2)
+    with pytest.raises(ValueError, match=r"^random_time_stretch: audio must be \(\*batch, time\); got shape \(\)"):
+        augment.random_time_stretch(KEY, jnp.float32(1), 1.2)
+    with pytest.raises(
+        ValueError, match=r"^time_stretch: audio must be longer than half of frame_length.* got shape \(2, 0\)"
+    ):
+        augment.time_stretch(jnp.ones((2, 0)), 1.2)

@@ -84,6 +84,6 @@ def test_words_without_synonyms_and_beyond_the_table_are_left_alone():
 def test_bad_tables_are_refused():
     for change in (augment.synonym_replacement, augment.random_insertion):
         with pytest.raises(ValueError, match=r"synonyms must be \(vocabulary, width\); got shape \(3,\)"):
-            change(KEY, rows(1), jnp.arange(3), 0.1)
+            change(KEY, rows(1), jnp.arange(3), 0.1, padding_id=PAD)
         with pytest.raises(TypeError, match="synonyms must be an array of integers"):
-            change(KEY, rows(1), {10: [100]}, 0.1)
+            change(KEY, rows(1), {10: [100]}, 0.1, padding_id=PAD)

@@ -112,9 +112,9 @@ def test_one_word_is_neither_swapped_nor_deleted():
         np.testing.assert_array_equal(change(KEY, row, 1.0), row)
 
 
-def test_without_padding_every_token_is_a_word():
+def test_no_id_is_padding_unless_one_is_named():
     row = jnp.array([[0, 0, 0, 1]] * 64)
-    assert (augment.token_dropout(KEY, row, 1.0, mask_id=9, padding_id=-1) == 9).all()
+    assert (augment.token_dropout(KEY, row, 1.0, mask_id=9) == 9).all()
     unsigned = row.astype(jnp.uint8)
     assert (augment.token_dropout(KEY, unsigned, 1.0, mask_id=9, padding_id=-1) == 9).all()
 
@@ -123,7 +123,7 @@ def test_bad_tokens_and_ids_are_refused():
     with pytest.raises(TypeError, match=r"^random_swap: tokens must hold integers; got dtype float32"):
         augment.random_swap(KEY, jnp.ones(3), 0.1)
     with pytest.raises(TypeError, match=r"^random_deletion: tokens must be an array; got list"):
-        augment.random_deletion(KEY, [1, 2], 0.1)
+        augment.random_deletion(KEY, [1, 2], 0.1, padding_id=0)
     with pytest.raises(ValueError, match=r"^token_dropout: tokens must be \(\*batch, length\); got shape \(\)"):
         augment.token_dropout(KEY, jnp.array(1), 0.1, mask_id=3)
     with pytest.raises(ValueError, match=r"^token_dropout: mask_id must be at most 255 for tokens of uint8; got 300"):
@@ -132,3 +132,5 @@ def test_bad_tokens_and_ids_are_refused():
         augment.random_swap(KEY, jnp.ones(3, int), 0.1, special_ids=(1.5,))
     with pytest.raises(ValueError, match=r"^random_deletion: padding_id must be at least 0; got -1"):
         augment.random_deletion(KEY, jnp.ones(3, jnp.uint8), 0.1, padding_id=-1)
+    with pytest.raises(TypeError, match=r"^random_deletion: padding_id must be a Python int; got None"):
+        augment.random_deletion(KEY, jnp.ones(3, int), 0.1, padding_id=None)

@@ -13,8 +13,8 @@ RNG = np.random.default_rng(0)
 SOUNDS = jnp.asarray(RNG.normal(size=(4, 1000)) * [[0.01], [1.0], [3.0], [100.0]], jnp.float32)
 RECORDINGS = jnp.asarray(RNG.normal([[0.0], [10.0], [20.0]], 1.0, (3, 37)), jnp.float32)
 
-background, white, mix = map(jax.jit, (augment.background_noise, augment.white_noise, augment.mix_at_snr))
-shift = jax.jit(augment.time_shift)
+background, white, mix = map(jax.jit, (augment.random_background_noise, augment.random_white_noise, augment.mix_at_snr))
+shift = jax.jit(augment.random_time_shift)
 
 
 def decibels(audio, noisy):
@@ -36,8 +36,10 @@ def test_the_ratio_is_the_one_asked_for(snr_db):
 def test_every_sound_may_have_a_ratio_of_its_own():
     ratios = jnp.array([0.0, 5.0, 10.0, 15.0])
     np.testing.assert_allclose(decibels(SOUNDS, white(KEY, SOUNDS, ratios)), ratios, atol=1e-3)
-    with pytest.raises(ValueError, match=r"^white_noise: snr_db must be a scalar or one per sound, \(4,\); got shape"):
-        augment.white_noise(KEY, SOUNDS, ratios[:3])
+    with pytest.raises(
+        ValueError, match=r"^random_white_noise: snr_db must be a scalar or broadcast against shape \(4,\)"
+    ):
+        augment.random_white_noise(KEY, SOUNDS, ratios[:3])
 
 
 def test_silence_on_either_side_gives_no_nan():
@@ -96,10 +98,10 @@ def test_bad_sounds_and_recordings_are_refused():
     ):
         augment.mix_at_snr(SOUNDS, RECORDINGS, 0.0)
     with pytest.raises(
-        ValueError, match=r"^background_noise: noise must be \(recordings, length\), .* got shape \(37,\)"
+        ValueError, match=r"^random_background_noise: noise must be \(recordings, length\), .* got shape \(37,\)"
     ):
-        augment.background_noise(KEY, SOUNDS, RECORDINGS[0], 0.0)
+        augment.random_background_noise(KEY, SOUNDS, RECORDINGS[0], 0.0)
     with pytest.raises(TypeError, match=r"^random_gain: audio must be an array of floats; got dtype int32"):
         augment.random_gain(KEY, jnp.ones(3, int), 1.0)
-    with pytest.raises(ValueError, match=r"^time_shift: audio must be \(\*batch, time\)"):
-        augment.time_shift(KEY, jnp.float32(1), 0.1)
+    with pytest.raises(ValueError, match=r"^random_time_shift: audio must be \(\*batch, time\)"):
+        augment.random_time_shift(KEY, jnp.float32(1), 0.1)

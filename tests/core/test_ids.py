@@ -64,7 +64,10 @@ def test_rows_that_do_not_count_may_hold_any_id():
     ("name", "call"),
     [
         ("random_swap: tokens", lambda x: augment.random_swap(KEY, x, 0.1)),
-        ("random_insertion: synonyms", lambda x: augment.random_insertion(KEY, jnp.ones(3, int), x[None], 0.1)),
+        (
+            "random_insertion: synonyms",
+            lambda x: augment.random_insertion(KEY, jnp.ones(3, int), x[None], 0.1, padding_id=0),
+        ),
         ("swap_noise: x", lambda x: augment.swap_noise(KEY, x, 0.1)),
         ("feature_mixup: x", lambda x: augment.feature_mixup(KEY, x[None], jnp.ones(1), 0.1)),
     ],

@@ -8,34 +8,36 @@ from jaxtyping import Array, Bool, Float
 
 from ..._core import checks, dtypes
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number
+from ..._core.types import Key, Number, Numbers
 from ...random import split
 from .._draws import integers, symmetric
+from .._examples import number_per_example
 
 
 def spec_augment(
     key: Key | None,
     spectrogram: Float[Array, "*batch time frequency"],
-    frequency_width: Number,
-    time_width: Number,
+    frequency_width: Numbers,
+    time_width: Numbers,
     *,
     num_frequency_masks: int = 1,
     num_time_masks: int = 1,
-    fill: float = 0.0,
+    fill: Number = 0.0,
 ) -> Float[Array, "*batch time frequency"]:
     """Mask blocks of frequencies and blocks of times.
 
         width ~ U{0, ..., frequency_width},   start ~ U{0, ..., size - width},   and the same along time
 
-    Every index of the leading axes draws for itself, channels too: map over the examples where channels must share
-    their masks. Widths of 0 mask nothing; `spec_augment(None, ...)` is the spectrogram. For the paper's time warping
-    as well, `chain(partial(time_warp, distance=80), partial(spec_augment, ...))`.
+    Every index of the leading axes draws for itself, channels too; map over the channels under one key to give them the
+    same masks. Widths of 0 mask nothing; `spec_augment(None, ...)` is the spectrogram. The paper also warps time:
+    `chain(partial(random_time_warp, distance=80), partial(spec_augment, ...))`.
 
     Args:
       key: one key, or None for no noise.
-      frequency_width, time_width: the paper's F and T, the widest blocks, in bins and in frames, at least 0; 27 and 100
-        are its LibriSpeech policies. A block is never wider than the axis. To bound it by a share p of the time, as the
-        Switchboard policies do, pass `min(T, p * num_frames)`.
+      spectrogram: one, or a batch of them.
+      frequency_width, time_width: the paper's F and T, the widest blocks, in bins and in frames, at least 0; one for
+        all, or one per spectrogram, (*batch). 27 and 100 are its LibriSpeech policies. A block is never wider than the
+        axis. To bound it by a share p of the time, as the Switchboard policies do, pass `min(T, p * num_frames)`.
       num_frequency_masks, num_time_masks: how many blocks; they may overlap.
       fill: what masked places become; 0 is the mean of a normalized spectrogram.
 
@@ -52,14 +54,14 @@ def spec_augment(
     """
     name = "spec_augment"
     spectrogram = _checked(name, spectrogram)
-    bins = checks.scalar(name, "frequency_width", frequency_width, 0.0)
-    frames = checks.scalar(name, "time_width", time_width, 0.0)
+    *batch, length, num_bins = spectrogram.shape
+    bins = number_per_example(name, "frequency_width", frequency_width, tuple(batch), 0.0, num_axes=1)
+    frames = number_per_example(name, "time_width", time_width, tuple(batch), 0.0, num_axes=1)
     num_frequency_masks = checks.integer(name, "num_frequency_masks", num_frequency_masks, low=0)
     num_time_masks = checks.integer(name, "num_time_masks", num_time_masks, low=0)
     shade = checks.scalar(name, "fill", fill)
     if key is None:
         return spectrogram
-    *batch, length, num_bins = spectrogram.shape
     frequency_key, time_key = split(checks.key(name, key))
     of_frequency = _blocks(frequency_key, (*batch, num_frequency_masks), num_bins, bins)[..., None, :]
     of_time = _blocks(time_key, (*batch, num_time_masks), length, frames)[..., None]
@@ -67,19 +69,21 @@ def spec_augment(
     return spoiled(masked, bins, frames)
 
 
-def time_warp(
-    key: Key | None, spectrogram: Float[Array, "*batch time frequency"], distance: Number
+def random_time_warp(
+    key: Key | None, spectrogram: Float[Array, "*batch time frequency"], distance: Numbers
 ) -> Float[Array, "*batch time frequency"]:
     """Move one moment of each spectrogram to another, and stretch what is before and after it to fit.
 
         moved by ~ U(-distance, distance),   from ~ U(distance, time - 1 - distance)
 
     Frames between two are interpolated linearly; the first and the last stay where they are. Distance 0 changes
-    nothing; `time_warp(None, ...)` is the spectrogram.
+    nothing; `random_time_warp(None, ...)` is the spectrogram.
 
     Args:
       key: one key, or None for no noise.
-      distance: the paper's W, in frames, at least 0; 80 is usual. Above half of the time it counts as half.
+      spectrogram: one, or a batch of them.
+      distance: the paper's W, in frames, at least 0; one for all, or one per spectrogram, (*batch). 80 is usual. Above
+        half of the time it counts as half.
 
     Raises:
       ValueError: a concrete distance below 0. A traced one gives NaN.
@@ -87,17 +91,18 @@ def time_warp(
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> ramp = jnp.arange(9.0)[:, None]
-    >>> warped = augment.time_warp(jax.random.key(0), ramp, 3)
+    >>> warped = augment.random_time_warp(jax.random.key(0), ramp, 3)
     >>> bool((jnp.diff(warped[:, 0]) > 0).all()), warped[0].tolist(), warped[-1].tolist()
     (True, [0.0], [8.0])
 
     Park et al., SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition, Interspeech 2019.
     """
-    name = "time_warp"
-    spectrogram, distance = _checked(name, spectrogram), checks.scalar(name, "distance", distance, 0.0)
-    if key is None or spectrogram.shape[-2] < 2:
-        return spectrogram
+    name = "random_time_warp"
+    spectrogram = _checked(name, spectrogram)
     *batch, length, _ = spectrogram.shape
+    distance = number_per_example(name, "distance", distance, tuple(batch), 0.0, num_axes=1)
+    if key is None or length < 2:
+        return spectrogram
     last = length - 1.0
     reach = jnp.minimum(jnp.nan_to_num(distance).astype(jnp.float32), 0.5 * last)
     from_key, by_key = split(checks.key(name, key))
@@ -123,7 +128,7 @@ def _bent(spectrogram: Array, moment: Array, shift: Array) -> Array:
         jnp.take_along_axis(spectrogram, (below + i)[..., None], axis=-2, mode="promise_in_bounds").astype(wide)
         for i in (0, 1)
     )
-    # Exact at both ends: where the fraction is 0 or 1 the other frame, be it infinite, counts nothing.
+    # Exact at both ends: where the fraction is 0 or 1, the other frame does not count, even an infinite one.
     blend = first + fraction * (second - first)
     return jnp.where(fraction == 0.0, first, jnp.where(fraction == 1.0, second, blend)).astype(spectrogram.dtype)
 

@@ -10,24 +10,25 @@ from jaxtyping import Array, Float
 from ..._core import checks, dtypes
 from ..._core.placement import placed_along
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number, Numbers
+from ..._core.types import Key, Numbers
 from .._draws import symmetric
+from .._examples import number_per_example
 from ._vocoder import shifted, stretched
 
 
-def stretch_time(
+def time_stretch(
     audio: Float[Array, "*batch time"], rate: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Play sounds `rate` times as fast at the same pitch, by a phase vocoder.
 
-    The length stays: what no longer fits is cut off at the end, and silence follows what has become shorter. At rate 1
-    the result is `audio`, bit for bit.
+    The length stays: a longer sound is cut off at the end, a shorter one is followed by silence. At rate 1 the
+    result is `audio`, bit for bit.
 
     Args:
-      rate: above 0; a scalar, or one per sound, (*batch). 2 halves the duration.
-      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
-        three quarters. 2048 suits music at 22 kHz, a
-        quarter of that speech at 8 kHz.
+      audio: sounds.
+      rate: above 0; one for all, or one per sound, (*batch). 2 halves the duration.
+      frame_length: samples of a frame, a multiple of 4, below twice the length of the sounds; frames overlap by three
+        quarters. 2048 suits music at 22 kHz, a quarter of that speech at 8 kHz.
 
     Raises:
       ValueError: a concrete rate that is not above 0. A traced one gives NaN.
@@ -35,19 +36,19 @@ def stretch_time(
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> tone = jnp.sin(jnp.arange(4000.0) * 0.3)
-    >>> faster = augment.stretch_time(tone, 2.0, frame_length=512)
+    >>> faster = augment.time_stretch(tone, 2.0, frame_length=512)
     >>> bool(jnp.abs(faster[:1800]).max() > 0.9), bool(jnp.abs(faster[2600:]).max() < 0.01)
     (True, True)
 
     Flanagan and Golden, Phase Vocoder, Bell System Technical Journal 1966.
     """
-    name = "stretch_time"
+    name = "time_stretch"
     audio, frame_length = _checked(name, audio, frame_length)
-    rate = checks.number(name, "rate", rate, 0.0, ends="()")
-    return _each(stretched, audio, _per_sound(name, "rate", rate, audio), frame_length)
+    rate = number_per_example(name, "rate", rate, audio.shape[:-1], 0.0, ends="()")
+    return _each(stretched, audio, rate, frame_length)
 
 
-def shift_pitch(
+def pitch_shift(
     audio: Float[Array, "*batch time"], semitones: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Raise the pitch by a number of semitones at the same speed, by a phase vocoder.
@@ -56,10 +57,10 @@ def shift_pitch(
     At 0 semitones the result is `audio`, bit for bit.
 
     Args:
-      semitones: a scalar, or one per sound, (*batch); 12 are an octave, and below 0 the pitch falls.
-      frame_length: samples of a frame, a multiple of 4 and less than twice as many as the sound has; frames overlap by
-        three quarters. 2048 suits music at 22 kHz, a
-        quarter of that speech at 8 kHz.
+      audio: sounds.
+      semitones: one for all, or one per sound, (*batch); 12 are an octave, and below 0 the pitch falls.
+      frame_length: samples of a frame, a multiple of 4, below twice the length of the sounds; frames overlap by three
+        quarters. 2048 suits music at 22 kHz, a quarter of that speech at 8 kHz.
 
     Raises:
       ValueError: concrete semitones that are not finite. Traced ones give NaN.
@@ -67,82 +68,84 @@ def shift_pitch(
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> tone = jnp.sin(2 * jnp.pi * 440 * jnp.arange(4000.0) / 8000)
-    >>> octave = augment.shift_pitch(tone, 12, frame_length=512)
+    >>> octave = augment.pitch_shift(tone, 12, frame_length=512)
     >>> int(jnp.abs(jnp.fft.rfft(octave)).argmax()) * 2
     880
 
     Laroche and Dolson, New Phase-Vocoder Techniques for Pitch-Shifting, WASPAA 1999.
     """
-    name = "shift_pitch"
+    name = "pitch_shift"
     audio, frame_length = _checked(name, audio, frame_length)
     # Beyond ten octaves either way nothing audible is left, and powers of two would overflow.
-    octaves = checks.number(name, "semitones", semitones, -120.0, 120.0) / 12.0
-    return _each(shifted, audio, _per_sound(name, "semitones", jnp.exp2(octaves), audio), frame_length)
+    semitones = number_per_example(name, "semitones", semitones, audio.shape[:-1], -120.0, 120.0)
+    return _each(shifted, audio, jnp.exp2(semitones / 12.0), frame_length)
 
 
-def time_stretch(
-    key: Key | None, audio: Float[Array, "*batch time"], max_rate: Number, *, frame_length: int = 2048
+def random_time_stretch(
+    key: Key | None, audio: Float[Array, "*batch time"], max_rate: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Play each sound faster or slower by a random factor, at the same pitch and length.
 
         rate = max_rate ** u,   u ~ U(-1, 1)
 
-    Faster and slower are equally likely. The length stays as in `stretch_time`. At `max_rate` 1, and for
-    `time_stretch(None, ...)`, the result is `audio`.
+    Faster and slower are equally likely. The length stays as in `time_stretch`. At `max_rate` 1, and for
+    `random_time_stretch(None, ...)`, the result is `audio`.
 
     Args:
       key: one key, or None for no change.
-      max_rate: at least 1; 1.25 is usual.
-      frame_length: samples of a frame, a multiple of 4, as in `stretch_time`.
+      audio: sounds.
+      max_rate: at least 1; one for all, or one per sound, (*batch). 1.25 is usual.
+      frame_length: samples of a frame, a multiple of 4, as in `time_stretch`.
 
     Raises:
       ValueError: a concrete `max_rate` below 1. A traced one gives NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> augment.time_stretch(jax.random.key(0), jnp.ones((2, 400)), 1.25, frame_length=64).shape
+    >>> augment.random_time_stretch(jax.random.key(0), jnp.ones((2, 400)), 1.25, frame_length=64).shape
     (2, 400)
 
     Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound Classification,
     IEEE Signal Processing Letters 2017.
     """
-    name = "time_stretch"
-    max_rate = checks.scalar(name, "max_rate", max_rate, 1.0, ends="[)")
+    name = "random_time_stretch"
     audio, frame_length = _checked(name, audio, frame_length)
+    max_rate = number_per_example(name, "max_rate", max_rate, audio.shape[:-1], 1.0, ends="[)")
     if key is None:
         return audio
     rate = jnp.exp(symmetric(checks.key(name, key), audio.shape[:-1], jnp.log(max_rate)))
     return _each(stretched, audio, rate, frame_length)
 
 
-def pitch_shift(
-    key: Key | None, audio: Float[Array, "*batch time"], max_semitones: Number, *, frame_length: int = 2048
+def random_pitch_shift(
+    key: Key | None, audio: Float[Array, "*batch time"], max_semitones: Numbers, *, frame_length: int = 2048
 ) -> Float[Array, "*batch time"]:
     """Raise or lower the pitch of each sound by a random interval, at the same speed.
 
         semitones ~ U(-max_semitones, max_semitones)
 
-    At 0 semitones, and for `pitch_shift(None, ...)`, the result is `audio`.
+    At 0 semitones, and for `random_pitch_shift(None, ...)`, the result is `audio`.
 
     Args:
       key: one key, or None for no change.
-      max_semitones: in [0, 120]; 2 to 4 are usual.
-      frame_length: samples of a frame, a multiple of 4, as in `shift_pitch`.
+      audio: sounds.
+      max_semitones: in [0, 120]; one for all, or one per sound, (*batch). 2 to 4 are usual.
+      frame_length: samples of a frame, a multiple of 4, as in `pitch_shift`.
 
     Raises:
       ValueError: concrete `max_semitones` outside [0, 120]. Traced ones give NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> augment.pitch_shift(jax.random.key(0), jnp.ones((2, 400)), 2, frame_length=64).shape
+    >>> augment.random_pitch_shift(jax.random.key(0), jnp.ones((2, 400)), 2, frame_length=64).shape
     (2, 400)
 
     Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound Classification,
     IEEE Signal Processing Letters 2017.
     """
-    name = "pitch_shift"
-    semitones = checks.scalar(name, "max_semitones", max_semitones, 0.0, 120.0)
+    name = "random_pitch_shift"
     audio, frame_length = _checked(name, audio, frame_length)
+    semitones = number_per_example(name, "max_semitones", max_semitones, audio.shape[:-1], 0.0, 120.0)
     if key is None:
         return audio
     octaves = symmetric(checks.key(name, key), audio.shape[:-1], semitones / 12.0)
@@ -151,21 +154,14 @@ def pitch_shift(
 
 @partial(jax.jit, static_argnames=("apply", "frame_length"), inline=True)
 def _each(apply: Callable[..., Array], audio: Array, factors: Array, frame_length: int) -> Array:
-    """Apply the vocoder to every sound with its factor, which changes nothing at 1; NaN gives NaN."""
+    """Apply the vocoder to each sound by its factor, or by the one of all; 1 changes nothing, NaN gives NaN."""
+    factors = jnp.broadcast_to(factors, audio.shape[:-1])
     wide = audio.astype(dtypes.widened(audio.dtype)).reshape(-1, audio.shape[-1])
     usable = jnp.nan_to_num(factors.astype(jnp.float32), nan=1.0).ravel()
     usable = placed_along(usable, wide)
     changed = jax.vmap(lambda sound, factor: apply(sound, factor, frame_length))(wide, usable)
     changed = changed.astype(audio.dtype).reshape(audio.shape)
     return spoiled(jnp.where(factors[..., None] == 1.0, audio, changed), factors)
-
-
-def _per_sound(function: str, argument: str, value: Array, audio: Array) -> Array:
-    if value.ndim and value.shape != audio.shape[:-1]:
-        raise ValueError(
-            f"{function}: {argument} must be a scalar or one per sound, {audio.shape[:-1]}; got shape {value.shape}"
-        )
-    return jnp.broadcast_to(value, audio.shape[:-1])
 
 
 def _checked(function: str, audio: Array, frame_length: int) -> tuple[Array, int]:

@@ -1,4 +1,4 @@
-"""The phase vocoder under `stretch_time` and `shift_pitch`: time and pitch of a sound, each on its own.
+"""The phase vocoder under `time_stretch` and `pitch_shift`: time and pitch of a sound, each on its own.
 
 Output frame t is the spectrum of what the input holds around sample `t * hop * rate`, read at `ratio` input samples per
 output sample: `rate` makes time run faster, `ratio` makes the pitch higher. The phases of neighbouring frames are then

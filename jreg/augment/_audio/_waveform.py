@@ -8,9 +8,10 @@ from jaxtyping import Array, Float
 
 from ..._core import checks, dtypes
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number, Numbers
+from ..._core.types import Key, Numbers
 from ...random import normal, split
 from .._draws import integers, symmetric
+from .._examples import number_per_example
 
 
 def mix_at_snr(
@@ -20,12 +21,13 @@ def mix_at_snr(
 
         audio + g * noise,   10 log10(power(audio) / power(g * noise)) = snr_db
 
-    Power is the mean square over the whole sound. Where the sound is silent no ratio can be had: it stays silent. Where
-    the noise is silent the sound stays as it is.
+    Power is the mean square over the whole sound. A silent sound has no ratio and stays silent. Where the noise is
+    silent, the sound stays as it is.
 
     Args:
+      audio: sounds.
       noise: of audio's shape.
-      snr_db: in decibels; a scalar, or one per sound, (*batch). 0 makes both as loud, infinity adds nothing.
+      snr_db: in decibels; one for all, or one per sound, (*batch). 0 makes both as loud, infinity adds nothing.
 
     Raises:
       ValueError: shapes that differ, or a concrete ratio that is NaN or -infinity. A traced one gives NaN.
@@ -42,18 +44,19 @@ def mix_at_snr(
     return _mixed(audio, noise, _ratio(name, snr_db, audio))
 
 
-def background_noise(
+def random_background_noise(
     key: Key | None, audio: Float[Array, "*batch time"], noise: Float[Array, "recordings length"], snr_db: Numbers
 ) -> Float[Array, "*batch time"]:
     """Add a random stretch of a random recording to each sound, at a signal-to-noise ratio.
 
-    A recording begins again at its end, so it may be shorter than the sounds. What is added is scaled as in
-    `mix_at_snr`. `background_noise(None, ...)` is `audio`.
+    A recording starts again after its end, so it may be shorter than the sounds. What is added is scaled as in
+    `mix_at_snr`. `random_background_noise(None, ...)` is `audio`.
 
     Args:
       key: one key, or None for no noise.
+      audio: sounds.
       noise: recordings of one length.
-      snr_db: in decibels; a scalar, or one per sound, (*batch), such as 10 + 5 * `jax.random.normal`.
+      snr_db: in decibels; one for all, or one per sound, (*batch), such as 10 + 5 * `jax.random.normal`.
 
     Raises:
       ValueError: no recording, or a concrete ratio that is NaN or -infinity. A traced one gives NaN.
@@ -61,13 +64,13 @@ def background_noise(
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> hum = jnp.sin(jnp.arange(100.0))[None]
-    >>> noisy = augment.background_noise(jax.random.key(0), jnp.ones((2, 1000)), hum, 20.0)
+    >>> noisy = augment.random_background_noise(jax.random.key(0), jnp.ones((2, 1000)), hum, 20.0)
     >>> f"{10 * jnp.log10(1 / jnp.mean((noisy - 1) ** 2)):.2f} dB"
     '20.00 dB'
 
     Ko et al., A Study on Data Augmentation of Reverberant Speech for Robust Speech Recognition, ICASSP 2017.
     """
-    name = "background_noise"
+    name = "random_background_noise"
     audio, noise = _sounds(name, audio), checks.floating(name, "noise", noise)
     if noise.ndim != 2 or 0 in noise.shape:
         raise ValueError(f"{name}: noise must be (recordings, length), with one at least; got shape {noise.shape}")
@@ -82,26 +85,29 @@ def background_noise(
     return _mixed(audio, noise[which, (start + _time(audio)) % noise.shape[1]], ratio)
 
 
-def white_noise(key: Key | None, audio: Float[Array, "*batch time"], snr_db: Numbers) -> Float[Array, "*batch time"]:
+def random_white_noise(
+    key: Key | None, audio: Float[Array, "*batch time"], snr_db: Numbers
+) -> Float[Array, "*batch time"]:
     """Add white Gaussian noise to each sound, at a signal-to-noise ratio.
 
-    It is scaled as in `mix_at_snr`: the ratio is exact for each sound, not in the mean. `white_noise(None, ...)` is
-    `audio`.
+    It is scaled as in `mix_at_snr`: the ratio is exact for each sound, not in the mean. `random_white_noise(None, ...)`
+    is `audio`.
 
     Args:
       key: one key, or None for no noise.
-      snr_db: in decibels; a scalar, or one per sound, (*batch).
+      audio: sounds.
+      snr_db: in decibels; one for all, or one per sound, (*batch).
 
     Raises:
       ValueError: a concrete ratio that is NaN or -infinity. A traced one gives NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> noisy = augment.white_noise(jax.random.key(0), jnp.ones(1000), 20.0)
+    >>> noisy = augment.random_white_noise(jax.random.key(0), jnp.ones(1000), 20.0)
     >>> f"{10 * jnp.log10(1 / jnp.mean((noisy - 1) ** 2)):.2f} dB"
     '20.00 dB'
     """
-    name = "white_noise"
+    name = "random_white_noise"
     audio = _sounds(name, audio)
     ratio = _ratio(name, snr_db, audio)
     if key is None:
@@ -110,7 +116,7 @@ def white_noise(key: Key | None, audio: Float[Array, "*batch time"], snr_db: Num
 
 
 def random_gain(
-    key: Key | None, audio: Float[Array, "*batch time"], max_decibels: Number
+    key: Key | None, audio: Float[Array, "*batch time"], max_decibels: Numbers
 ) -> Float[Array, "*batch time"]:
     """Make each sound louder or softer by a random number of decibels.
 
@@ -120,7 +126,8 @@ def random_gain(
 
     Args:
       key: one key, or None for no change.
-      max_decibels: at least 0; 6 is twice the amplitude, or half of it.
+      audio: sounds.
+      max_decibels: at least 0; one for all, or one per sound, (*batch). 6 doubles or halves the amplitude.
 
     Raises:
       ValueError: concrete `max_decibels` below 0. Traced ones give NaN.
@@ -132,7 +139,8 @@ def random_gain(
     True
     """
     name = "random_gain"
-    audio, limit = _sounds(name, audio), checks.scalar(name, "max_decibels", max_decibels, 0.0, ends="[)")
+    audio = _sounds(name, audio)
+    limit = number_per_example(name, "max_decibels", max_decibels, audio.shape[:-1], 0.0, ends="[)", num_axes=1)
     if key is None:
         return audio
     decibels = symmetric(checks.key(name, key), (*audio.shape[:-1], 1), limit)
@@ -140,28 +148,32 @@ def random_gain(
     return (audio.astype(wide) * (10.0 ** (decibels / 20.0)).astype(wide)).astype(audio.dtype)
 
 
-def time_shift(key: Key | None, audio: Float[Array, "*batch time"], max_share: Number) -> Float[Array, "*batch time"]:
-    """Move each sound to an earlier or later time; silence enters where it left.
+def random_time_shift(
+    key: Key | None, audio: Float[Array, "*batch time"], max_share: Numbers
+) -> Float[Array, "*batch time"]:
+    """Move each sound to an earlier or later time; silence fills the gap.
 
         y(t) = x(t - d),   d ~ U{-w, ..., w},   w = floor(max_share * time)
 
-    At 0, and for `time_shift(None, ...)`, the result is `audio`.
+    At 0, and for `random_time_shift(None, ...)`, the result is `audio`.
 
     Args:
       key: one key, or None for no change.
-      max_share: the largest move as a share of the length, in [0, 1].
+      audio: sounds.
+      max_share: the largest move as a share of the length, in [0, 1]; one for all, or one per sound, (*batch).
 
     Raises:
       ValueError: a concrete `max_share` outside [0, 1]. A traced one gives NaN.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> moved = augment.time_shift(jax.random.key(0), jnp.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.4)
+    >>> moved = augment.random_time_shift(jax.random.key(0), jnp.array([0.0, 0.0, 1.0, 0.0, 0.0]), 0.4)
     >>> float(moved.sum())
     1.0
     """
-    name = "time_shift"
-    audio, share = _sounds(name, audio), checks.scalar(name, "max_share", max_share, 0.0, 1.0)
+    name = "random_time_shift"
+    audio = _sounds(name, audio)
+    share = number_per_example(name, "max_share", max_share, audio.shape[:-1], 0.0, 1.0, num_axes=1)
     if key is None:
         return audio
     length = audio.shape[-1]
@@ -185,11 +197,7 @@ def _mixed(audio: Array, noise: Array, ratio: Array) -> Array:
 
 
 def _ratio(function: str, snr_db: Numbers, audio: Array) -> Float[Array, "*batch 1"]:
-    ratio = checks.number(function, "snr_db", snr_db, ends="(]")
-    if ratio.ndim and ratio.shape != audio.shape[:-1]:
-        raise ValueError(
-            f"{function}: snr_db must be a scalar or one per sound, {audio.shape[:-1]}; got shape {ratio.shape}"
-        )
+    ratio = number_per_example(function, "snr_db", snr_db, audio.shape[:-1], ends="(]")
     return jnp.broadcast_to(ratio, audio.shape[:-1])[..., None]
 
 

@@ -1,18 +1,20 @@
 """Affine maps of the plane: rotation, shear, translation, and any other matrix."""
 
+from typing import get_args
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
 from ..._core import checks
-from ..._core.types import Number, Numbers
+from ..._core.types import Numbers
 from .._places import numbers_for
 from ._crop import clipped_boxes
-from ._parts import Images, Parts, X, as_floats, as_stored, batch_shape, colour, moved, number_per_image, parts_of
+from ._parts import Direction, Parts, X, as_floats, as_stored, batch_shape, colour, moved, number_per_image, parts_of
 
 
-def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Number = 0.0) -> X:
+def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Numbers = 0.0) -> X:
     """Resample images at an affine map of their pixels, bilinearly.
 
         y[p] = x[matrix @ (p, 1)]
@@ -23,7 +25,7 @@ def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Number = 0.0) -> X:
     Args:
       x: images, or a mapping with "image", "mask" and "boxes".
       matrix: one for all images, (2, 3), or one for each.
-      fill: the colour beyond the border, in [0, 1].
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -31,58 +33,77 @@ def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Number = 0.0) -> X:
     >>> jax.jit(augment.affine)(jnp.array([[[0.25], [0.5]]]), one_to_the_left).ravel().tolist()
     [0.5, 0.0]
     """
-    batch = parts_of("affine", x)["image"].shape[:-3]
-    matrix = jnp.asarray(numbers_for("affine", "matrix", matrix, batch, (2, 3))).astype(jnp.float32)
-    return resampled("affine", x, matrix, fill)
+    parts = parts_of("affine", x)
+    matrix = jnp.asarray(numbers_for("affine", "matrix", matrix, batch_shape(parts), (2, 3))).astype(jnp.float32)
+    return resampled("affine", x, parts, matrix, fill)
 
 
-def rotate(x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
-    """Turn images about their centre, counter-clockwise, by an angle in degrees.
+def rotate(x: X, degrees: Numbers, *, fill: Numbers = 0.0) -> X:
+    """Turn images counter-clockwise about their centre.
+
+    Args:
+      x: images, or a mapping with "image", "mask" and "boxes".
+      degrees: the angle; one for all, or one per image.
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.rotate)(jnp.array([[[0.0], [1.0]], [[0.0], [0.5]]]), 90.0)[..., 0].round(4).tolist()
     [[1.0, 0.5], [0.0, 0.0]]
     """
-    degrees = number_per_image("rotate", "degrees", degrees, x)
-    return resampled("rotate", x, about_centre(rotation(degrees), x), fill)
+    parts = parts_of("rotate", x)
+    degrees = number_per_image("rotate", "degrees", degrees, parts)
+    return resampled("rotate", x, parts, about_centre(rotation(degrees), parts["image"]), fill)
 
 
-def shear(x: X, degrees: Numbers, *, axis: str = "horizontal", fill: Number = 0.0) -> X:
+def shear(
+    x: X,
+    degrees: Numbers,
+    *,
+    direction: Direction = "horizontal",
+    fill: Numbers = 0.0,
+) -> X:
     """Push the rows (or columns) of images along themselves, in proportion to their distance from the centre.
 
     Args:
+      x: images, or a mapping with "image", "mask" and "boxes".
       degrees: the angle, in (-90, 90), by which a vertical line then leans to the right ("horizontal"), or a
-        horizontal one downwards ("vertical").
-      axis: "horizontal" moves rows, "vertical" columns.
-      fill: the colour beyond the border, in [0, 1].
+        horizontal one downwards ("vertical"); one for all, or one per image.
+      direction: "horizontal" moves rows, "vertical" columns.
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.shear)(jnp.eye(3)[..., None], 45.0)[..., 0].round(4).tolist()
     [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
     """
-    checks.choice("shear", "axis", axis, ("horizontal", "vertical"))
-    lean = jnp.tan(jnp.deg2rad(number_per_image("shear", "degrees", degrees, x, -90.0, 90.0)))
+    checks.choice("shear", "direction", direction, get_args(Direction))
+    parts = parts_of("shear", x)
+    lean = jnp.tan(jnp.deg2rad(number_per_image("shear", "degrees", degrees, parts, -90.0, 90.0)))
     flat = jnp.zeros_like(lean)
-    return resampled(
-        "shear", x, about_centre(shearing(*((flat, lean) if axis == "horizontal" else (lean, flat))), x), fill
-    )
+    linear = shearing(flat, lean) if direction == "horizontal" else shearing(lean, flat)
+    return resampled("shear", x, parts, about_centre(linear, parts["image"]), fill)
 
 
-def translate(x: X, shift: Real[Array, "*batch 2"], *, fill: Number = 0.0) -> X:
-    """Move images by `shift` = (down, right) pixels, fractions included.
+def translate(x: X, shift: Real[Array, "*batch 2"], *, fill: Numbers = 0.0) -> X:
+    """Move images by whole pixels or fractions of them.
+
+    Args:
+      x: images, or a mapping with "image", "mask" and "boxes".
+      shift: (down, right) in pixels; one for all, (2,), or one for each.
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.translate)(jnp.array([[[0.5], [1.0]]]), jnp.array([0.0, 1.0])).ravel().tolist()
     [0.0, 0.5]
     """
-    batch = parts_of("translate", x)["image"].shape[:-3]
+    parts = parts_of("translate", x)
+    batch = batch_shape(parts)
     shift = jnp.asarray(numbers_for("translate", "shift", shift, batch, (2,))).astype(jnp.float32)
     shift = jnp.broadcast_to(shift, (*batch, 2))
     identity = jnp.broadcast_to(jnp.eye(2, dtype=jnp.float32), (*batch, 2, 2))
-    return resampled("translate", x, jnp.concatenate([identity, -shift[..., None]], -1), fill)
+    return resampled("translate", x, parts, jnp.concatenate([identity, -shift[..., None]], -1), fill)
 
 
 def rotation(degrees: Array) -> Float[Array, "*batch 2 2"]:
@@ -102,21 +123,21 @@ def _square(*entries: Array) -> Float[Array, "*batch 2 2"]:
     return jnp.stack(entries, -1).reshape(*entries[0].shape, 2, 2)
 
 
-def about_centre(linear: Array, x: Images, shift: Array | None = None) -> Float[Array, "*batch 2 3"]:
+def about_centre(linear: Array, image: Array, shift: Array | None = None) -> Float[Array, "*batch 2 3"]:
     """The matrix of a linear map that keeps the images' centre, or moves it by `shift` pixels."""
-    height, width = parts_of("affine", x)["image"].shape[-3:-1]
+    height, width = image.shape[-3:-1]
     centre = jnp.broadcast_to(np.array([(height - 1) / 2, (width - 1) / 2], np.float32), linear.shape[:-1])
     target = centre if shift is None else centre + shift
     offset = centre - jnp.sum(linear * target[..., None, :], -1)
     return jnp.concatenate([linear, offset[..., None]], -1)
 
 
-def resampled(function: str, x: X, matrix: Array, fill: Number) -> X:
-    fill = colour(function, fill, x, 3)
-    matrix = jnp.broadcast_to(matrix, (*batch_shape(x), 2, 3))
-    # Zero times what is infinite is NaN too.
+def resampled(function: str, x: X, parts: Parts, matrix: Array, fill: Numbers) -> X:
+    fill = colour(function, fill, parts, 3)
+    matrix = jnp.broadcast_to(matrix, (*batch_shape(parts), 2, 3))
+    # Zero times infinity is NaN too.
     numbers = (jnp.sum(0.0 * matrix, (-2, -1)), jnp.max(fill))
-    return moved(function, x, lambda parts, matrix: resample_parts(parts, matrix, fill), matrix, numbers=numbers)
+    return moved(x, parts, lambda parts, matrix: resample_parts(parts, matrix, fill), matrix, numbers=numbers)
 
 
 def resample_parts(parts: Parts, matrix: Array, fill: Array) -> Parts:

@@ -8,74 +8,90 @@ where plain is black, the mean grey or the grey of each pixel. A factor of 1 kee
 more than 1 exaggerates. Every function of colours clips to [0, 1]: normalize after them, not before.
 """
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
 from ..._core.types import Numbers
-from ._parts import Images, X, check_channels, number_per_image, recoloured
+from ._parts import X, number_per_image, parts_of, recoloured
 
 
 def adjust_brightness(x: X, factor: Numbers) -> X:
-    """Multiply colours by a factor of at least 0, and clip to [0, 1].
+    """Multiply colours by a factor, and clip to [0, 1].
+
+    Args:
+      x: images, or a mapping with "image".
+      factor: at least 0; one for all, or one per image. 1 keeps the image.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.adjust_brightness)(jnp.array([[[0.25], [0.75]]]), 2.0).ravel().tolist()
     [0.5, 1.0]
     """
-    return recoloured("adjust_brightness", x, brightened, _factor("adjust_brightness", factor, x))
+    return adjusted("adjust_brightness", x, factor, brightened)
 
 
 def adjust_contrast(x: X, factor: Numbers) -> X:
-    """Scale the distance of colours from the image's mean grey by a factor of at least 0, and clip to [0, 1].
+    """Scale the distance of colours from the image's mean grey by a factor, and clip to [0, 1].
+
+    Args:
+      x: images, or a mapping with "image".
+      factor: at least 0; one for all, or one per image. 1 keeps the image.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.adjust_contrast)(jnp.array([[[0.25], [0.75]]]), 0.5).ravel().tolist()
     [0.375, 0.625]
     """
-    check_channels("adjust_contrast", x, 1, 3)
-    return recoloured("adjust_contrast", x, contrasted, _factor("adjust_contrast", factor, x))
+    return adjusted("adjust_contrast", x, factor, contrasted, (1, 3))
 
 
 def adjust_saturation(x: X, factor: Numbers) -> X:
-    """Scale the distance of colours from their own grey by a factor of at least 0, and clip to [0, 1].
+    """Scale the distance of colours from their own grey by a factor, and clip to [0, 1].
+
+    Args:
+      x: images, or a mapping with "image".
+      factor: at least 0; one for all, or one per image. 1 keeps the image.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.adjust_saturation)(jnp.array([[[1.0, 0.0, 0.0]]]), 0.0)
     Array([[[0.299, 0.299, 0.299]]], dtype=float32)
     """
-    check_channels("adjust_saturation", x, 1, 3)
-    return recoloured("adjust_saturation", x, saturated, _factor("adjust_saturation", factor, x))
+    return adjusted("adjust_saturation", x, factor, saturated, (1, 3))
 
 
 def adjust_hue(x: X, shift: Numbers) -> X:
     """Turn the hues by a share of the colour circle, keeping value and saturation.
 
     Args:
-      shift: in [-0.5, 0.5]; 1/3 turns red into green.
+      x: images, or a mapping with "image".
+      shift: in [-0.5, 0.5]; one for all, or one per image. 1/3 turns red into green.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.adjust_hue)(jnp.array([[[1.0, 0.0, 0.0]]]), 1 / 3).round(3).ravel().tolist()
     [0.0, 1.0, 0.0]
     """
-    check_channels("adjust_hue", x, 3)
-    return recoloured("adjust_hue", x, tinted, number_per_image("adjust_hue", "shift", shift, x, -0.5, 0.5))
+    parts = parts_of("adjust_hue", x, (3,))
+    return recoloured(x, parts, tinted, number_per_image("adjust_hue", "shift", shift, parts, -0.5, 0.5))
 
 
 def grayscale(x: X) -> X:
     """The grey of each pixel, 0.299 red + 0.587 green + 0.114 blue, in as many channels as before.
+
+    Args:
+      x: images, or a mapping with "image".
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> augment.grayscale(jnp.array([[[0.0, 1.0, 0.0]]]))
     Array([[[0.587, 0.587, 0.587]]], dtype=float32)
     """
-    check_channels("grayscale", x, 1, 3)
-    return recoloured("grayscale", x, lambda image: jnp.broadcast_to(grey(image), image.shape))
+    parts = parts_of("grayscale", x, (1, 3))
+    return recoloured(x, parts, lambda image: jnp.broadcast_to(grey(image), image.shape))
 
 
 def brightened(image: Array, factor: Array) -> Array:
@@ -119,6 +135,12 @@ def grey(image: Array) -> Array:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
+def adjusted(function: str, x: X, factor: Numbers, change: Callable[..., Array], channels: tuple[int, ...] = ()) -> X:
+    """Change the images by a checked factor of at least 0."""
+    parts = parts_of(function, x, channels)
+    return recoloured(x, parts, change, number_per_image(function, "factor", factor, parts, 0.0))
+
+
 def away_from(plain: Array, image: Array, factor: Array) -> Array:
     return jnp.clip(factor * image + (1.0 - factor) * plain, 0.0, 1.0)
 
@@ -126,7 +148,3 @@ def away_from(plain: Array, image: Array, factor: Array) -> Array:
 def _channels(image: Array) -> tuple[Array, Array, Array]:
     # Slices that keep the axis: they fuse into one loop over the image, as indexed planes do not.
     return image[..., 0:1], image[..., 1:2], image[..., 2:3]
-
-
-def _factor(function: str, factor: Numbers, x: Images) -> Array:
-    return number_per_image(function, "factor", factor, x, 0.0)

@@ -1,5 +1,7 @@
 """Crops of whole pixels."""
 
+from typing import Literal, get_args
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int, Real
@@ -9,19 +11,19 @@ from ..._core.types import Key
 from ...random import split
 from .._draws import integers
 from .._places import whole_corners
-from ._parts import Images, Parts, X, batch_shape, moved, pair_of_sides, parts_of
+from ._parts import Parts, X, batch_shape, moved, pair_of_sides, parts_of
 
-_MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
+PaddingMode = Literal["constant", "edge", "reflect", "symmetric", "wrap"]
 
 
 def crop(x: X, corner: Real[Array, "*batch 2"], *, size: int | tuple[int, int]) -> X:
-    """Cut `size` = (height, width) pixels out of images, from the corner (top, left) on.
+    """Cut `size` pixels out of images, from a corner on.
 
     Args:
       x: images, or a mapping with "image", "mask" and "boxes".
-      corner: one for all images, (2,), or one for each; moved inside where the crop would leave the image. Fractions
-        round up.
-      size: one number is both sides of a square.
+      corner: (top, left); one for all images, (2,), or one for each. It moves inward where the crop would leave the
+        image. Fractions round up.
+      size: (height, width) of the result, or one number for both.
 
     Raises:
       ValueError: a size larger than the image, or a concrete corner that is NaN; a traced one spoils its image, as
@@ -32,23 +34,31 @@ def crop(x: X, corner: Real[Array, "*batch 2"], *, size: int | tuple[int, int]) 
     >>> augment.crop(jnp.ones((8, 8, 3)), jnp.array([2, 1]), size=(4, 6)).shape
     (4, 6, 3)
     """
-    sides = _height_and_width("crop", x)
-    size = _checked_size("crop", size, sides)
-    limits = sides[0] - size[0], sides[1] - size[1]
-    corner, spoiling = whole_corners("crop", "corner", corner, batch_shape(x), limits)
-    corner = jnp.broadcast_to(corner, (*batch_shape(x), 2))
-    return moved("crop", x, lambda parts, corner: _cut_out(parts, corner, size), corner, numbers=spoiling)
+    parts = parts_of("crop", x)
+    height, width = parts["image"].shape[-3:-1]
+    size = _checked_size("crop", size, (height, width))
+    limits = height - size[0], width - size[1]
+    corner, spoiling = whole_corners("crop", "corner", corner, batch_shape(parts), limits)
+    corner = jnp.broadcast_to(corner, (*batch_shape(parts), 2))
+    return moved(x, parts, lambda parts, corner: _cut_out(parts, corner, size), corner, numbers=spoiling)
 
 
-def random_crop(key: Key | None, x: X, *, size: int | tuple[int, int], padding: int = 0, mode: str = "constant") -> X:
-    """Cut `size` pixels out of each image, anywhere, after padding it; the key None cuts the centre out.
+def random_crop(
+    key: Key | None,
+    x: X,
+    *,
+    size: int | tuple[int, int],
+    padding: int = 0,
+    padding_mode: PaddingMode = "constant",
+) -> X:
+    """Pad each image and cut `size` pixels out of it, anywhere; the key None cuts out the centre.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
       size: (height, width) of the result, or one number for both.
       padding: pixels added on each side first.
-      mode: what they hold, in `jnp.pad`'s words: "constant" (zeros), "edge", "reflect", "symmetric" or "wrap".
+      padding_mode: what these pixels hold, as in `jnp.pad`; "constant" is zeros.
 
     Raises:
       ValueError: a size larger than the padded image.
@@ -61,19 +71,20 @@ def random_crop(key: Key | None, x: X, *, size: int | tuple[int, int], padding: 
     (4, 32, 32, 3)
     """
     padding = checks.integer("random_crop", "padding", padding, low=0)
-    checks.choice("random_crop", "mode", mode, _MODES)
-    height, width = (side + 2 * padding for side in _height_and_width("random_crop", x))
+    checks.choice("random_crop", "padding_mode", padding_mode, get_args(PaddingMode))
+    parts = parts_of("random_crop", x)
+    height, width = (side + 2 * padding for side in parts["image"].shape[-3:-1])
     size = _checked_size("random_crop", size, (height, width))
     room = height - size[0], width - size[1]
     if key is None:
-        corner = jnp.broadcast_to(jnp.array([room[0] // 2, room[1] // 2], jnp.int32), (*batch_shape(x), 2))
+        corner = jnp.broadcast_to(jnp.array([room[0] // 2, room[1] // 2], jnp.int32), (*batch_shape(parts), 2))
     else:
         keys = split(checks.key("random_crop", key))
-        corner = jnp.stack([integers(keys[i], batch_shape(x), room[i] + 1) for i in range(2)], -1)
-    return moved("random_crop", x, lambda parts, corner: _cut_out(_padded(parts, padding, mode), corner, size), corner)
+        corner = jnp.stack([integers(keys[i], batch_shape(parts), room[i] + 1) for i in range(2)], -1)
+    return moved(x, parts, lambda parts, corner: _cut_out(_padded(parts, padding, padding_mode), corner, size), corner)
 
 
-def _padded(parts: Parts, padding: int, mode: str) -> Parts:
+def _padded(parts: Parts, padding: int, mode: PaddingMode) -> Parts:
     if not padding:
         return parts
     padded = {}
@@ -98,11 +109,6 @@ def _cut_out(parts: Parts, corner: Int[Array, "2"], size: tuple[int, int]) -> Pa
 def clipped_boxes(boxes: Array, size: tuple[int, int]) -> Array:
     """Boxes cut at the border of an image."""
     return jnp.clip(boxes, 0.0, jnp.array([*size, *size], boxes.dtype)[None])
-
-
-def _height_and_width(function: str, x: Images) -> tuple[int, int]:
-    height, width = parts_of(function, x)["image"].shape[-3:-1]
-    return height, width
 
 
 def _checked_size(function: str, size: int | tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:

@@ -1,4 +1,6 @@
-"""Parts of images taken out: rectangles of random shape, squares, a grid."""
+"""Parts of images erased: rectangles of random shape, squares, a grid."""
+
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,39 +9,39 @@ from jaxtyping import Array, Bool, Real
 
 from ..._core import checks
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number, Numbers
+from ..._core.types import Key, Numbers
 from ...random import keep_mask, signed_uniform, split
 from .._draws import Range, bounds, integers, uniform
 from .._places import checked_boxes
-from ._parts import X, as_stored, batch_shape, colour, number_per_image, parts_of, with_parts
+from ._parts import Parts, X, as_stored, batch_shape, colour, number_per_image, parts_of, with_parts
 
-_FILLS = ("constant", "channel", "pixel")
+Pattern = Literal["constant", "channel", "pixel"]
 
 
-def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Number = 0.0) -> X:
+def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Numbers = 0.0) -> X:
     """Fill a box of each image.
 
     Args:
-      x: images, or a mapping with "image"; masks and boxes stay, since what was there still is, unseen.
-      boxes: (top, left, bottom, right) in pixels, the last two outside; one for all, (4,), or one for each. Boxes are
-        cut at the border, and may be empty. Fractions round up.
-      fill: the colour, in [0, 1].
+      x: images, or a mapping with "image"; masks and boxes stay: what they mark is still there, unseen.
+      boxes: (top, left, bottom, right) in pixels, the last two exclusive; one for all, (4,), or one for each. Boxes are
+        cut at the border and may be empty. Fractions round up.
+      fill: the colour, in [0, 1]; one number, or one per channel.
 
     Raises:
-      ValueError: a concrete box that is inverted or has a NaN; a traced one spoils its image, as `jreg.augment` says.
+      ValueError: a concrete box that is inverted or holds NaN; a traced one spoils its image, as `jreg.augment` says.
 
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> augment.erase(jnp.ones((2, 3, 1)), jnp.array([0, 1, 2, 3]))[..., 0].tolist()
     [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
-    image = parts_of("erase", x)["image"]
+    parts = parts_of("erase", x)
     rule = "top <= bottom and left <= right"
     boxes, spoiling = checked_boxes(
-        "erase", boxes, batch_shape(x), rule, lambda top, left, bottom, right: (top <= bottom) & (left <= right)
+        "erase", boxes, batch_shape(parts), rule, lambda top, left, bottom, right: (top <= bottom) & (left <= right)
     )
-    shade = colour("erase", fill, x)
-    return _filled(x, _inside(image, boxes), shade, jnp.max(shade), spoiling)
+    shade = colour("erase", fill, parts)
+    return _filled(x, parts, _inside(parts["image"], boxes), shade, jnp.max(shade), spoiling)
 
 
 def random_erase(
@@ -49,13 +51,13 @@ def random_erase(
     *,
     scale: Range = (0.02, 0.33),
     ratio: Range = (0.3, 3.3),
-    pattern: str = "constant",
-    fill: Number = 0.0,
+    pattern: Pattern = "constant",
+    fill: Numbers = 0.0,
 ) -> X:
     """Fill a box of random area, shape and place in each image with probability `prob`; the key None fills none.
 
     The area is uniform on `scale`, the logarithm of width over height uniform on that part of `ratio` for which the box
-    fits. Nothing is drawn until it fits, so a strip of 300 x 5 pixels costs no more than a square.
+    fits. No draw is repeated until one fits, so a strip of 300 x 5 pixels costs no more than a square.
 
     Args:
       key: one key, or None.
@@ -64,7 +66,7 @@ def random_erase(
       scale: shares of the image's area, in [0, 1]; traced or not.
       ratio: width over height, above 0; traced or not.
       pattern: "constant", or noise uniform on [0, 1): one colour per image ("channel"), or one per pixel ("pixel").
-      fill: the colour of the constant, in [0, 1].
+      fill: the colour of the constant, in [0, 1]; one number, or one per channel.
 
     Raises:
       ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
@@ -80,32 +82,32 @@ def random_erase(
     Zhong et al., Random Erasing Data Augmentation, AAAI 2020.
     """
     name = "random_erase"
-    image = parts_of(name, x)["image"]
-    checks.choice(name, "pattern", pattern, _FILLS)
-    prob = number_per_image(name, "prob", prob, x, 0.0, 1.0)
+    parts = parts_of(name, x)
+    checks.choice(name, "pattern", pattern, get_args(Pattern))
+    prob = number_per_image(name, "prob", prob, parts, 0.0, 1.0)
     scale, ratio = bounds(name, "scale", scale, 0.0, 1.0), bounds(name, "ratio", ratio, 0.0, ends="()")
-    constant = shade = colour(name, fill, x)
+    constant = shade = colour(name, fill, parts)
     if key is None:
         return x
     prob_key, box_key, noise_key = split(checks.key(name, key), 3)
-    shape = batch_shape(x)
+    shape = batch_shape(parts)
     kept = keep_mask(prob_key, shape, prob)
-    heights, widths, down, along = _box(box_key, shape, image.shape[-3:-1], scale, ratio)
-    boxes = jnp.where(kept[..., None], 0.0, _whole_box(image, heights, widths, down, along))
+    heights, widths, down, along = _box(box_key, shape, parts["image"].shape[-3:-1], scale, ratio)
+    boxes = jnp.where(kept[..., None], 0.0, _whole_box(parts["image"], heights, widths, down, along))
     if pattern != "constant":
-        noise_shape = image.shape if pattern == "pixel" else (*shape, 1, 1, image.shape[-1])
+        noise_shape = parts["image"].shape if pattern == "pixel" else (*shape, 1, 1, parts["image"].shape[-1])
         shade = 0.5 * signed_uniform(noise_key, noise_shape) + 0.5
-    return _filled(x, _inside(image, boxes), shade, prob, heights, jnp.max(constant))
+    return _filled(x, parts, _inside(parts["image"], boxes), shade, prob, heights, jnp.max(constant))
 
 
-def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
+def cutout(key: Key | None, x: X, *, size: int, fill: Numbers = 0.0) -> X:
     """Fill a square of each image, centred on any of its pixels and cut at the border; the key None fills none.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image"; masks and boxes stay.
       size: side of the square in pixels.
-      fill: the colour, in [0, 1].
+      fill: the colour, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -117,17 +119,17 @@ def cutout(key: Key | None, x: X, *, size: int, fill: Number = 0.0) -> X:
     DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
     """
     size = checks.integer("cutout", "size", size, bits=31)
-    image = parts_of("cutout", x)["image"]
-    shade = colour("cutout", fill, x)
+    parts = parts_of("cutout", x)
+    shade = colour("cutout", fill, parts)
     if key is None:
         return x
     keys = split(checks.key("cutout", key))
-    starts = [integers(keys[i], batch_shape(x), image.shape[i - 3]) - size // 2 for i in (0, 1)]
+    starts = [integers(keys[i], batch_shape(parts), parts["image"].shape[i - 3]) - size // 2 for i in (0, 1)]
     boxes = jnp.stack([*starts, *(start + size for start in starts)], -1)
-    return _filled(x, _inside(image, boxes), shade, jnp.max(shade))
+    return _filled(x, parts, _inside(parts["image"], boxes), shade, jnp.max(shade))
 
 
-def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5), fill: Number = 0.0) -> X:
+def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5), fill: Numbers = 0.0) -> X:
     """Fill squares on a grid of random pitch and place in each image; the key None fills none.
 
     A square of the grid's pitch d keeps all but a corner of side (1 - keep) d.
@@ -137,7 +139,7 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
       x: images, or a mapping with "image"; masks and boxes stay.
       keep: in [0, 1], 0.6 in the paper; one for all, or one per image. 1 keeps all.
       unit: the range of the pitch as a share of the shorter side, above 0; traced or not.
-      fill: the colour, in [0, 1].
+      fill: the colour, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -147,14 +149,15 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
 
     Chen et al., GridMask Data Augmentation, 2020.
     """
-    image = parts_of("grid_mask", x)["image"]
-    keep = number_per_image("grid_mask", "keep", keep, x, 0.0, 1.0)
+    parts = parts_of("grid_mask", x)
+    image = parts["image"]
+    keep = number_per_image("grid_mask", "keep", keep, parts, 0.0, 1.0)
     low, high = bounds("grid_mask", "unit", unit, 0.0, ends="()")
-    shade = colour("grid_mask", fill, x)
+    shade = colour("grid_mask", fill, parts)
     if key is None:
         return x
     unit_key, *start_keys = split(checks.key("grid_mask", key), 3)
-    shape = batch_shape(x)
+    shape = batch_shape(parts)
     pitch = jnp.maximum(jnp.round(uniform(unit_key, shape, low, high) * min(image.shape[-3:-1])), 1.0)
     hole = jnp.round((1.0 - keep) * pitch)
 
@@ -166,15 +169,15 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
         return positions - period * jnp.floor(positions / period) < size
 
     is_filled = is_hole(start_keys[0], -3) & is_hole(start_keys[1], -2)
-    return _filled(x, is_filled, shade, keep, pitch, jnp.max(shade))
+    return _filled(x, parts, is_filled, shade, keep, pitch, jnp.max(shade))
 
 
 def _box(key: Key, shape: tuple[int, ...], size: tuple[int, ...], scale: tuple, ratio: tuple) -> tuple[Array, ...]:
     """Draw the height and width of boxes that fit an image, and two shares in (0, 1) that say where they lie.
 
-    The area is a share of the image uniform on `scale`, and the logarithm of the aspect ratio, width over height,
-    uniform on that part of `ratio` for which the box fits; where there is none, the ratio is the nearest that does.
-    Drawing again until the box fits gives the same law, but need not end: not on a strip of 300 x 5 pixels.
+    The area is a share of the image uniform on `scale`, and the logarithm of the aspect ratio, width over height, is
+    uniform on that part of `ratio` for which the box fits; if it fits for none, the ratio is the nearest that fits.
+    Drawing again until the box fits gives the same law but need not end, as on a strip of 300 x 5 pixels.
     """
     height, width = map(np.float32, size)
     area_key, ratio_key, top_key, left_key = split(key, 4)
@@ -186,7 +189,7 @@ def _box(key: Key, shape: tuple[int, ...], size: tuple[int, ...], scale: tuple, 
 
 
 def _whole_box(image: Array, heights: Array, widths: Array, down: Array, along: Array) -> Array:
-    """A box of whole pixels inside the image, each place as likely."""
+    """A box of whole pixels inside the image, each place equally likely."""
     height, width = image.shape[-3:-1]
     tall, wide = jnp.clip(jnp.round(heights), 0, height), jnp.clip(jnp.round(widths), 0, width)
     top, left = jnp.floor(down * (height - tall + 1)), jnp.floor(along * (width - wide + 1))
@@ -203,8 +206,8 @@ def _inside(image: Array, boxes: Array) -> Bool[Array, "*batch height width 1"]:
     return is_row[..., :, None, None] & is_column[..., None, :, None]
 
 
-def _filled(x: X, is_filled: Array, shade: Array, *numbers: Array) -> X:
-    """The images with a colour where they are to be filled; spoiled where a number is NaN."""
-    image = parts_of("erase", x)["image"]
+def _filled(x: X, parts: Parts, is_filled: Array, shade: Array, *numbers: Array) -> X:
+    """Fill the images with a colour where `is_filled`; spoiled where a number is NaN."""
+    image = parts["image"]
     stored = as_stored(shade.astype(jnp.float32), image.dtype)
     return with_parts(x, {"image": spoiled(jnp.where(is_filled, stored, image), *numbers)})

@@ -1,4 +1,4 @@
-"""What looks at neighbouring pixels, and noise: blur, sharpness, grain."""
+"""Filters of neighbouring pixels, and noise: blur, sharpness, grain."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,14 +9,15 @@ from ..._core import checks
 from ..._core.types import Key, Numbers
 from ...random import normal
 from .._draws import Range, bounds, uniform
-from ._colour import away_from
-from ._parts import Images, X, batch_shape, number_per_image, parts_of, recoloured
+from ._colour import adjusted, away_from
+from ._parts import Parts, X, batch_shape, number_per_image, parts_of, recoloured
 
 
 def gaussian_blur(x: X, sigma: Numbers, *, size: int) -> X:
     """Blur with a Gaussian cut off at `size` pixels; the border mirrors, without repeating the last pixel.
 
     Args:
+      x: images, or a mapping with "image".
       sigma: standard deviation in pixels, at least 0 (which keeps the image); one for all, or one per image.
       size: width of the kernel, odd, and at most twice the image's height and width less 1.
 
@@ -28,12 +29,13 @@ def gaussian_blur(x: X, sigma: Numbers, *, size: int) -> X:
     >>> bool(jnp.allclose(blurred[2, 1:3, 0], jnp.array([0.124, 0.204]), atol=1e-3))
     True
     """
-    radius = _radius("gaussian_blur", size, x)
-    sigma = number_per_image("gaussian_blur", "sigma", sigma, x, 0.0)
-    return recoloured("gaussian_blur", x, lambda image, sigma: _blurred(image, sigma, radius), sigma)
+    parts = parts_of("gaussian_blur", x)
+    radius = _radius("gaussian_blur", size, parts)
+    sigma = number_per_image("gaussian_blur", "sigma", sigma, parts, 0.0)
+    return recoloured(x, parts, lambda image, sigma: _blurred(image, sigma, radius), sigma)
 
 
-def random_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.1, 2.0)) -> X:
+def random_gaussian_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.1, 2.0)) -> X:
     """Blur each image by a Gaussian of standard deviation uniform on `sigma`; the key None blurs none.
 
     Args:
@@ -45,23 +47,28 @@ def random_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.1, 2.0)) 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
     >>> from jreg import augment
-    >>> jax.jit(partial(augment.random_blur, size=5))(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
+    >>> jax.jit(partial(augment.random_gaussian_blur, size=5))(jax.random.key(0), jnp.ones((2, 8, 8, 3))).shape
     (2, 8, 8, 3)
 
     Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020.
     """
-    radius = _radius("random_blur", size, x)
-    low, high = bounds("random_blur", "sigma", sigma, 0.0)
+    parts = parts_of("random_gaussian_blur", x)
+    radius = _radius("random_gaussian_blur", size, parts)
+    low, high = bounds("random_gaussian_blur", "sigma", sigma, 0.0)
     if key is None:
         return x
-    drawn = uniform(checks.key("random_blur", key), batch_shape(x), low, high)
-    return recoloured("random_blur", x, lambda image, sigma: _blurred(image, sigma, radius), drawn)
+    drawn = uniform(checks.key("random_gaussian_blur", key), batch_shape(parts), low, high)
+    return recoloured(x, parts, lambda image, sigma: _blurred(image, sigma, radius), drawn)
 
 
 def adjust_sharpness(x: X, factor: Numbers) -> X:
-    """Scale the distance of colours from a smoothed image by a factor of at least 0, and clip to [0, 1].
+    """Scale the distance of colours from a smoothed image by a factor, and clip to [0, 1].
 
     The smoothed image is Pillow's: weights 5 for a pixel and 1 for each of its eight neighbours, border as it was.
+
+    Args:
+      x: images, or a mapping with "image".
+      factor: at least 0; one for all, or one per image. 1 keeps the image.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -69,29 +76,29 @@ def adjust_sharpness(x: X, factor: Numbers) -> X:
     >>> jax.jit(augment.adjust_sharpness)(dot, 0.0)[1, 1].round(3)
     Array([0.192], dtype=float32)
     """
-    factor = number_per_image("adjust_sharpness", "factor", factor, x, 0.0)
-    return recoloured("adjust_sharpness", x, sharpened, factor)
+    return adjusted("adjust_sharpness", x, factor, sharpened)
 
 
-def random_noise(key: Key | None, x: X, std: Numbers) -> X:
-    """Add normal noise to every colour, and clip to [0, 1]; the key None adds none.
+def random_gaussian_noise(key: Key | None, x: X, std: Numbers) -> X:
+    """Add Gaussian noise to every colour, and clip to [0, 1]; the key None adds none.
 
     Args:
       key: one key, or None.
+      x: images, or a mapping with "image".
       std: standard deviation, at least 0; one for all, or one per image.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> y = jax.jit(augment.random_noise)(jax.random.key(0), jnp.full((8, 8, 3), 0.5), 0.1)
+    >>> y = jax.jit(augment.random_gaussian_noise)(jax.random.key(0), jnp.full((8, 8, 3), 0.5), 0.1)
     >>> bool(abs(y.std() - 0.1) < 0.03)
     True
     """
-    shape = parts_of("random_noise", x)["image"].shape
-    std = number_per_image("random_noise", "std", std, x, 0.0)
+    parts = parts_of("random_gaussian_noise", x)
+    std = number_per_image("random_gaussian_noise", "std", std, parts, 0.0)
     if key is None:
         return x
-    grain = normal(checks.key("random_noise", key), shape, std[..., None, None, None])
-    return recoloured("random_noise", x, lambda image: image + grain.astype(image.dtype))
+    grain = normal(checks.key("random_gaussian_noise", key), parts["image"].shape, std[..., None, None, None])
+    return recoloured(x, parts, lambda image: image + grain.astype(image.dtype))
 
 
 def sharpened(image: Array, factor: Array) -> Array:
@@ -123,9 +130,9 @@ def _blurred(image: Array, sigma: Array, radius: int) -> Array:
     return image
 
 
-def _radius(function: str, size: int, x: Images) -> int:
+def _radius(function: str, size: int, parts: Parts) -> int:
     size = checks.integer(function, "size", size)
-    height, width = parts_of(function, x)["image"].shape[-3:-1]
+    height, width = parts["image"].shape[-3:-1]
     if size % 2 == 0 or size // 2 >= min(height, width):
         raise ValueError(f"{function}: size must be odd and below {2 * min(height, width)} for this image; got {size}")
     return size // 2

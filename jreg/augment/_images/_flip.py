@@ -1,4 +1,4 @@
-"""Flips, of images and of what belongs to them."""
+"""Flips of images and of what belongs to them."""
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -6,17 +6,17 @@ from jaxtyping import Array
 from ..._core import checks
 from ..._core.types import Key, Numbers
 from ...random import keep_mask
-from ._parts import Parts, X, batch_shape, moved, number_per_image, parts_of
+from ._parts import Direction, Parts, X, batch_shape, moved, number_per_image, parts_of
 
 _AXES = {"horizontal": 1, "vertical": 0}
 
 
-def flip(x: X, *, direction: str = "horizontal") -> X:
+def flip(x: X, *, direction: Direction = "horizontal") -> X:
     """Mirror images left to right, or top to bottom.
 
     Args:
       x: images, or a mapping with "image", "mask" and "boxes".
-      direction: "horizontal" or "vertical".
+      direction: "horizontal" swaps left and right, "vertical" top and bottom.
 
     >>> import jax.numpy as jnp
     >>> from jreg import augment
@@ -24,20 +24,20 @@ def flip(x: X, *, direction: str = "horizontal") -> X:
     True
     """
     axis = _AXES[checks.choice("flip", "direction", direction, _AXES)]
-    return moved("flip", x, lambda parts: {name: _mirrored(name, parts, axis) for name in parts})
+    return moved(x, parts_of("flip", x), lambda parts: {name: _mirrored(name, parts, axis) for name in parts})
 
 
-def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: str = "horizontal") -> X:
+def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: Direction = "horizontal") -> X:
     """Mirror each image with probability `prob`; the key None mirrors none.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
-      prob: in [0, 1]; one for all, or one per image. A traced one that is not spoils images (see `jreg.augment`).
-      direction: "horizontal" or "vertical".
+      prob: in [0, 1]; one for all, or one per image.
+      direction: "horizontal" swaps left and right, "vertical" top and bottom.
 
     Raises:
-      ValueError: a concrete `prob` outside [0, 1].
+      ValueError: a concrete `prob` outside [0, 1]. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -47,20 +47,20 @@ def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: str = "horiz
     [0.0, 1.0]
     """
     axis = _AXES[checks.choice("random_flip", "direction", direction, _AXES)]
-    parts_of("random_flip", x)
-    prob = number_per_image("random_flip", "prob", prob, x, 0.0, 1.0)
+    parts = parts_of("random_flip", x)
+    prob = number_per_image("random_flip", "prob", prob, parts, 0.0, 1.0)
     if key is None:
         return x
-    is_flipped = ~keep_mask(checks.key("random_flip", key), batch_shape(x), prob)
+    is_flipped = ~keep_mask(checks.key("random_flip", key), batch_shape(parts), prob)
 
     def move(parts: Parts, is_flipped: Array) -> Parts:
         return {name: jnp.where(is_flipped, _mirrored(name, parts, axis), part) for name, part in parts.items()}
 
-    return moved("random_flip", x, move, is_flipped, numbers=(prob,))
+    return moved(x, parts, move, is_flipped, numbers=(prob,))
 
 
 def _mirrored(name: str, parts: Parts, axis: int) -> Array:
-    """A part of one example, mirrored; of a box, the far edge becomes the near one."""
+    """A part of one example, mirrored; the far edge of a box becomes the near one."""
     if name != "boxes":
         return jnp.flip(parts[name], axis)
     top, left, bottom, right = jnp.unstack(parts["boxes"], axis=-1)

@@ -1,4 +1,4 @@
-"""Colour jitter: four changes of colour in an order of each image's own."""
+"""Colour jitter: four changes of colour, in an order drawn for each image."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,15 @@ from ..._core.types import Key, Numbers
 from ...random import hash_bits, split
 from .._draws import uniform
 from ._colour import brightened, contrasted, saturated, tinted
-from ._parts import X, batch_shape, check_channels, number_per_image, recoloured
+from ._parts import X, batch_shape, number_per_image, parts_of, recoloured
 from ._random_colour import factors
 from ._switch import switch_each
 
 
-def color_jitter(key: Key | None, x: X, brightness: Numbers, contrast: Numbers, saturation: Numbers, hue: Numbers) -> X:
-    """Change brightness, contrast, saturation and hue of each image, in an order drawn for it; None changes nothing.
+def random_color_jitter(
+    key: Key | None, x: X, brightness: Numbers, contrast: Numbers, saturation: Numbers, hue: Numbers
+) -> X:
+    """Change brightness, contrast, saturation and hue of each image in a random order; the key None changes nothing.
 
     Each strength means what it does in `random_brightness` and its like. Colours are clipped to [0, 1] after each.
 
@@ -32,23 +34,23 @@ def color_jitter(key: Key | None, x: X, brightness: Numbers, contrast: Numbers, 
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> jax.jit(augment.color_jitter)(jax.random.key(0), jnp.ones((2, 4, 4, 3)), 0.4, 0.4, 0.4, 0.1).shape
+    >>> jax.jit(augment.random_color_jitter)(jax.random.key(0), jnp.ones((2, 4, 4, 3)), 0.4, 0.4, 0.4, 0.1).shape
     (2, 4, 4, 3)
 
     Howard, Some Improvements on Deep Convolutional Neural Network Based Image Classification, 2013.
     """
-    check_channels("color_jitter", x, 3)
+    parts = parts_of("random_color_jitter", x, (3,))
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    checked = [number_per_image("color_jitter", name, value, x, 0.0) for name, value in strengths.items()]
-    turn = number_per_image("color_jitter", "hue", hue, x, 0.0, 0.5)
+    checked = [number_per_image("random_color_jitter", name, value, parts, 0.0) for name, value in strengths.items()]
+    turn = number_per_image("random_color_jitter", "hue", hue, parts, 0.0, 0.5)
     if key is None:
         return x
-    order_key, hue_key, *keys = split(checks.key("color_jitter", key), 5)
-    shape = batch_shape(x)
+    order_key, hue_key, *keys = split(checks.key("random_color_jitter", key), 5)
+    shape = batch_shape(parts)
     drawn = [factors(key, shape, value) for key, value in zip(keys, checked, strict=True)]
     amounts = jnp.stack([*drawn, uniform(hue_key, shape, -turn, turn)], -1).reshape(-1, 4)
     order = jnp.argsort(hash_bits(order_key, (len(amounts), 4)), -1)
-    return recoloured("color_jitter", x, lambda image: _in_order(image, amounts, order))
+    return recoloured(x, parts, lambda image: _in_order(image, amounts, order))
 
 
 def _in_order(image: Array, amounts: Array, order: Array) -> Array:

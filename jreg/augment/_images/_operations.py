@@ -36,7 +36,7 @@ class Step(NamedTuple):
 
     branch: Array
     map_of_plane: Array
-    """Which of the five, for the branch that takes one."""
+    """Which of the five maps, for the one branch of maps."""
     level: Array
     sign: Array
 
@@ -47,12 +47,12 @@ _SHEAR_ROWS, _SHEAR_COLUMNS, _RIGHT, _DOWN, _TURN = range(5)
 # Rows of (branch, map of the plane): the five maps are one branch, since they differ in numbers alone.
 _MAPS = tuple((_PLANE, which) for which in range(5))
 ALL = ((IDENTITY, 0), *_MAPS, *((branch, 0) for branch in range(2, 10)))
-# AugMix leaves out what the corruptions that it is tested on consist of.
+# AugMix leaves out the operations that make the corruptions it is tested on.
 AUGMIX = (*_MAPS, *((branch, 0) for branch in (_POSTERIZE, _SOLARIZE, _AUTOCONTRAST, _EQUALIZE)))
 
 
 def draw(op_key: Key, sign_key: Key, levels: Array, table: tuple[tuple[int, int], ...]) -> Step:
-    """Draw a row of the table, each as likely, and a sign for every level."""
+    """Draw a row of the table, each equally likely, and a sign for every level."""
     rows = jnp.array(table)[integers(op_key, levels.shape, len(table))]
     signs = jnp.where(hash_bits(sign_key, levels.shape) >> 31 == 0, 1.0, -1.0).astype(levels.dtype)
     return Step(rows[..., 0], rows[..., 1], levels, signs)
@@ -89,7 +89,7 @@ def _branches(reach: Reach) -> list:
         colours(contrasted, factor),
         colours(sharpened, factor),
         colours(posterized, lambda step: 8.0 - jnp.round(step.level * reach.bits)),
-        # 256 of 255 at level 0, which keeps white as it is.
+        # 256 / 255 at level 0, which keeps white as it is.
         colours(solarized, lambda step: (1.0 - step.level) * (256.0 / 255.0)),
         colours(lambda image, _: stretched(image), lambda step: step.level),
         colours(lambda image, _: equalized(image), lambda step: step.level),

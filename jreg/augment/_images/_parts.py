@@ -13,7 +13,7 @@ the image's own dtype; uint8 stands for multiples of 1 / 255, so numbers such as
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,23 +24,29 @@ from ..._core import checks, dtypes
 from ..._core.placement import placed_along
 from ..._core.spoil import marking, spoiled
 from ..._core.types import Numbers
+from .._examples import number_per_example
 
 Images: TypeAlias = Shaped[Array, "..."] | Mapping[str, Any]
-"""Images, or a mapping with the parts "image" and, if they are to move along, "mask" and "boxes"."""
+"""Images, or a mapping with the part "image" and, where they should move along, "mask" and "boxes"."""
+
+Direction: TypeAlias = Literal["horizontal", "vertical"]
 
 X = TypeVar("X", bound=Images)
 
 Parts: TypeAlias = dict[str, Array]
 
 
-def parts_of(function: str, x: Images) -> Parts:
-    """The parts of x that transforms of places move, checked."""
+def parts_of(function: str, x: Images, channels: tuple[int, ...] = ()) -> Parts:
+    """The parts of x that transforms of places move, checked once for all that follows.
+
+    `channels` are the numbers of channels that a transform of colours takes: grey, or red, green and blue.
+    """
     if not isinstance(x, Mapping):
-        return {"image": _image(function, x)}
+        return {"image": _image(function, x, channels)}
     if "image" not in x:
         raise ValueError(f'{function}: x must be images or a mapping with "image"; got the parts {sorted(x)}')
     parts = {name: jnp.asarray(x[name]) for name in ("image", "mask", "boxes") if name in x}
-    shape = _image(function, parts["image"]).shape
+    shape = _image(function, parts["image"], channels).shape
     if "mask" in parts and parts["mask"].shape[: len(shape) - 1] != shape[:-1]:
         raise ValueError(f"{function}: mask must have shape {shape[:-1]}, as the image; got {parts['mask'].shape}")
     if "boxes" in parts:
@@ -50,21 +56,13 @@ def parts_of(function: str, x: Images) -> Parts:
     return parts
 
 
-def check_channels(function: str, x: Images, *nums: int) -> None:
-    """Raise unless the images have one of some numbers of channels: grey, or red, green and blue."""
-    shape = parts_of(function, x)["image"].shape
-    if shape[-1] not in nums:
-        listed = " or ".join(map(str, nums))
-        raise ValueError(f"{function}: images must have {listed} channels, the last axis; got shape {shape}")
-
-
 def with_parts(x: Images, parts: Parts) -> Any:
     """x with the parts in their places."""
     return {**x, **parts} if isinstance(x, Mapping) else parts["image"]
 
 
 def pair_of_sides(function: str, size: int | tuple[int, int]) -> tuple[int, int]:
-    """Height and width, which one number gives for a square."""
+    """Height and width; one number gives both."""
     sides = (size, size) if isinstance(size, int | np.integer) and not isinstance(size, bool) else size
     if not isinstance(sides, tuple | list) or len(sides) != 2:
         raise TypeError(f"{function}: size must be an int or a pair (height, width); got {size!r}")
@@ -72,31 +70,29 @@ def pair_of_sides(function: str, size: int | tuple[int, int]) -> tuple[int, int]
     return height, width
 
 
-def batch_shape(x: Images) -> tuple[int, ...]:
-    return jnp.shape(x["image"] if isinstance(x, Mapping) else x)[:-3]
+def batch_shape(parts: Parts) -> tuple[int, ...]:
+    return parts["image"].shape[:-3]
 
 
 def moved(
-    function: str, x: Images, move: Callable[..., Parts], *operands: Array, numbers: tuple[Array, ...] = ()
+    x: Images, parts: Parts, move: Callable[..., Parts], *operands: Array, numbers: tuple[Array, ...] = ()
 ) -> Any:
     """Apply `move(parts, *operands)` to every example of x; the operands have its leading axes.
 
     All parts of an example are spoiled where one of `numbers` is NaN.
     """
-    parts = parts_of(function, x)
-    lead = len(batch_shape(x))
+    lead = len(batch_shape(parts))
     operands = tuple(placed_along(operand, parts["image"], lead) for operand in operands)
     for _ in range(lead):
         move = jax.vmap(move)
     return with_parts(x, {name: spoiled(part, *numbers) for name, part in move(parts, *operands).items()})
 
 
-def recoloured(function: str, x: Images, change: Callable[..., Array], *numbers: Array) -> Any:
-    """Apply `change(image, *numbers)` to the images of x as floats, clip to [0, 1], and store them as they came.
+def recoloured(x: Images, parts: Parts, change: Callable[..., Array], *numbers: Array) -> Any:
+    """Apply `change(image, *numbers)` to the images of x as floats, clip to [0, 1], and store them in their own dtype.
 
     A number is one for all, or has one entry for each image.
     """
-    parts = parts_of(function, x)
     image = parts["image"]
     floats = as_floats(image)
     changed = change(floats, *(number.astype(floats.dtype)[..., None, None, None] for number in numbers))
@@ -107,21 +103,20 @@ def number_per_image(
     function: str,
     argument: str,
     value: Numbers,
-    x: Images,
+    parts: Parts,
     low: float = -np.inf,
     high: float = np.inf,
     *,
     ends: str = "[]",
 ) -> Float[Array, "..."]:
-    """Check a number that is one for all images, or has one entry for each; returns one for each."""
-    shape = parts_of(function, x)["image"].shape[:-3]
-    number = checks.number(function, argument, value, low, high, ends=ends)
-    return jnp.broadcast_to(checks.broadcastable(function, argument, number, shape), shape).astype(jnp.float32)
+    """Check a number that is one for all images, or has one entry for each; return one for each."""
+    number = number_per_example(function, argument, value, batch_shape(parts), low, high, ends=ends)
+    return jnp.broadcast_to(number, batch_shape(parts)).astype(jnp.float32)
 
 
-def colour(function: str, fill: Numbers, x: Images, ndim: int | None = None) -> Float[Array, "..."]:
+def colour(function: str, fill: Numbers, parts: Parts, ndim: int | None = None) -> Float[Array, "..."]:
     """A colour in [0, 1], for all channels or for each, which broadcasts against the images, or `ndim` axes."""
-    image = parts_of(function, x)["image"]
+    image = parts["image"]
     channels, ndim = image.shape[-1:], ndim or image.ndim
     number = checks.number(function, "fill", fill, 0.0, 1.0)
     if number.shape not in ((), channels):
@@ -137,17 +132,20 @@ def as_floats(image: Array) -> Array:
 
 
 def as_stored(colours: Array, dtype: Any) -> Array:
-    """Colours as the image that they came from stored them; what is NaN is marked as spoiled."""
+    """Colours in the dtype of the image they came from; NaN is marked as spoiled."""
     if dtype != jnp.uint8:
         return colours.astype(dtype)
     return jnp.where(jnp.isnan(colours), marking(dtype), jnp.round(colours * 255.0).astype(dtype))
 
 
-def _image(function: str, image: Any) -> Array:
+def _image(function: str, image: Any, channels: tuple[int, ...]) -> Array:
     if not isinstance(image, jax.Array | np.ndarray):
         raise TypeError(f"{function}: x must be an array of images, or a mapping of parts; got {type(image).__name__}")
     if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
         raise TypeError(f"{function}: images must be floats in [0, 1], or uint8; got {image.dtype}")
     if image.ndim < 3:
         raise ValueError(f"{function}: images must have shape (*batch, height, width, channels); got {image.shape}")
+    if channels and image.shape[-1] not in channels:
+        listed = " or ".join(map(str, channels))
+        raise ValueError(f"{function}: images must have {listed} channels, the last axis; got shape {image.shape}")
     return jnp.asarray(image)

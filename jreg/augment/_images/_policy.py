@@ -17,7 +17,7 @@ from ...random import split
 from .._draws import integers, uniform
 from . import _operations
 from ._operations import Reach, Step
-from ._parts import Parts, X, as_floats, as_stored, check_channels, number_per_image, parts_of, with_parts
+from ._parts import Parts, X, as_floats, as_stored, number_per_image, parts_of, with_parts
 
 _RAND_AUGMENT = Reach(shear=0.3, translation=150 / 331, degrees=30.0, enhancement=0.9, bits=4.0)
 _TRIVIAL_AUGMENT = Reach(shear=0.99, translation=32 / 224, degrees=135.0, enhancement=0.99, bits=6.0)
@@ -25,10 +25,11 @@ _AUGMIX = Reach(shear=0.3, translation=1 / 3, degrees=30.0, enhancement=0.0, bit
 
 
 def rand_augment(key: Key | None, x: X, magnitude: Numbers, *, num_ops: int = 2) -> X:
-    """Apply `num_ops` operations to each image, each drawn from fourteen, all at one magnitude; None applies none.
+    """Apply `num_ops` of fourteen operations to each image, all at one magnitude; the key None applies none.
 
     The operations are identity, shear and translation along each axis, rotation, brightness, saturation, contrast,
-    sharpness, posterize, solarize, autocontrast and equalize, each as likely; the sign of those that have one is drawn.
+    sharpness, posterize, solarize, autocontrast and equalize, each equally likely, with a random
+    sign where it has one.
 
     Args:
       key: one key, or None.
@@ -47,9 +48,8 @@ def rand_augment(key: Key | None, x: X, magnitude: Numbers, *, num_ops: int = 2)
     Cubuk et al., RandAugment: Practical Automated Data Augmentation with a Reduced Search Space, 2019.
     """
     num_ops = checks.integer("rand_augment", "num_ops", num_ops)
-    parts = parts_of("rand_augment", x)
-    check_channels("rand_augment", x, 1, 3)
-    magnitude = number_per_image("rand_augment", "magnitude", magnitude, x, 0.0, 1.0)
+    parts = parts_of("rand_augment", x, (1, 3))
+    magnitude = number_per_image("rand_augment", "magnitude", magnitude, parts, 0.0, 1.0)
     if key is None:
         return x
     levels = jnp.broadcast_to(magnitude.reshape(1, -1), (num_ops, _num_images(parts)))
@@ -57,9 +57,9 @@ def rand_augment(key: Key | None, x: X, magnitude: Numbers, *, num_ops: int = 2)
 
 
 def trivial_augment(key: Key | None, x: X) -> X:
-    """Apply one operation to each image, drawn from fourteen, at a magnitude uniform on [0, 1]; None applies none.
+    """Apply one of fourteen operations to each image, at a magnitude uniform on [0, 1]; the key None applies none.
 
-    The operations are those of `rand_augment` and reach further: this is the variant "Wide".
+    The operations are those of `rand_augment` with a wider reach: the paper's variant "Wide".
 
     Args:
       key: one key, or None.
@@ -72,8 +72,7 @@ def trivial_augment(key: Key | None, x: X) -> X:
 
     Müller and Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation, ICCV 2021.
     """
-    parts = parts_of("trivial_augment", x)
-    check_channels("trivial_augment", x, 1, 3)
+    parts = parts_of("trivial_augment", x, (1, 3))
     if key is None:
         return x
     level_key, policy_key = split(checks.key("trivial_augment", key))
@@ -93,7 +92,7 @@ def augmix(key: Key | None, x: X, magnitude: Numbers, *, width: int = 3, depth: 
       x: images, or a mapping with "image".
       magnitude: in [0, 1]; one for all, or one per image. 0.3 is the paper's severity 3 of 10.
       width, depth: number of chains, and of operations in the longest.
-      alpha: above 0; traced or not.
+      alpha: above 0; one for all images, traced or not.
 
     Raises:
       ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
@@ -106,14 +105,14 @@ def augmix(key: Key | None, x: X, magnitude: Numbers, *, width: int = 3, depth: 
     Hendrycks et al., AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty, ICLR 2020.
     """
     width, depth = checks.integer("augmix", "width", width), checks.integer("augmix", "depth", depth)
-    image = parts_of("augmix", x)["image"]
-    check_channels("augmix", x, 1, 3)
-    magnitude = number_per_image("augmix", "magnitude", magnitude, x, 0.0, 1.0)
+    parts = parts_of("augmix", x, (1, 3))
+    image = parts["image"]
+    magnitude = number_per_image("augmix", "magnitude", magnitude, parts, 0.0, 1.0)
     alpha = checks.scalar("augmix", "alpha", alpha, 0.0, ends="()").astype(jnp.float32)
     if key is None:
         return x
     share_key, weight_key, depth_key, level_key, op_key, sign_key = split(checks.key("augmix", key), 6)
-    num = _num_images({"image": image})
+    num = _num_images(parts)
     shares = jax.random.beta(share_key, alpha, alpha, (num,), jnp.float32)
     weights = jax.random.dirichlet(weight_key, jnp.broadcast_to(alpha, (width,)), (num,), jnp.float32)
     levels = uniform(level_key, (width, depth, num), 0.0, magnitude.reshape(1, 1, -1))

@@ -1,63 +1,77 @@
 """Affine maps, drawn for each image."""
 
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
 
 from ..._core import checks
-from ..._core.types import Key, Number, Numbers
+from ..._core.types import Key, Numbers
 from ...random import split
 from .._draws import Range, bounds, uniform
 from ._affine import about_centre, resampled, rotation, shearing
-from ._parts import X, batch_shape, number_per_image, parts_of
+from ._parts import Parts, X, batch_shape, number_per_image, parts_of
+
+_NONE, _SAME = np.float32(0.0), (np.float32(1.0), np.float32(1.0))
 
 
-def random_rotation(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
+def random_rotate(key: Key | None, x: X, degrees: Numbers, *, fill: Numbers = 0.0) -> X:
     """Turn each image about its centre by an angle uniform on (-degrees, degrees); the key None turns none.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image", "mask" and "boxes".
       degrees: at least 0; one for all, or one per image.
-      fill: the colour beyond the border, in [0, 1].
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     Raises:
       ValueError: concrete `degrees` below 0. Traced ones spoil the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> jax.jit(augment.random_rotation)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 15.0).shape
+    >>> jax.jit(augment.random_rotate)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 15.0).shape
     (2, 8, 8, 3)
     """
-    return _drawn("random_rotation", key, x, fill, degrees=degrees)
+    parts = parts_of("random_rotate", x)
+    degrees = number_per_image("random_rotate", "degrees", degrees, parts, 0.0, ends="[)")
+    return _mapped("random_rotate", key, x, parts, fill, degrees=degrees)
 
 
-def random_shear(key: Key | None, x: X, degrees: Numbers, *, fill: Number = 0.0) -> X:
+def random_shear(key: Key | None, x: X, degrees: Numbers, *, fill: Numbers = 0.0) -> X:
     """Shear each image along both axes, each by an angle uniform on (-degrees, degrees); the key None shears none.
 
     Args:
+      key: one key, or None.
+      x: images, or a mapping with "image", "mask" and "boxes".
       degrees: in [0, 90); one for all, or one per image.
-      fill: the colour beyond the border, in [0, 1].
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.random_shear)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 15.0).shape
     (2, 8, 8, 3)
     """
-    return _drawn("random_shear", key, x, fill, shear=degrees)
+    parts = parts_of("random_shear", x)
+    degrees = number_per_image("random_shear", "degrees", degrees, parts, 0.0, 90.0, ends="[)")
+    return _mapped("random_shear", key, x, parts, fill, shear=degrees)
 
 
-def random_translation(key: Key | None, x: X, share: Numbers, *, fill: Number = 0.0) -> X:
+def random_translate(key: Key | None, x: X, max_share: Numbers, *, fill: Numbers = 0.0) -> X:
     """Move each image by up to a share of its height and width, uniformly; the key None moves none.
 
     Args:
-      share: in [0, 1]; one for all, or one per image.
-      fill: the colour beyond the border, in [0, 1].
+      key: one key, or None.
+      x: images, or a mapping with "image", "mask" and "boxes".
+      max_share: the largest move as a share of height and width, in [0, 1]; one for all, or one per image.
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
-    >>> jax.jit(augment.random_translation)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.1).shape
+    >>> jax.jit(augment.random_translate)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.1).shape
     (2, 8, 8, 3)
     """
-    return _drawn("random_translation", key, x, fill, translation=share)
+    parts = parts_of("random_translate", x)
+    share = number_per_image("random_translate", "max_share", max_share, parts, 0.0, 1.0)
+    return _mapped("random_translate", key, x, parts, fill, translation=share)
 
 
 def random_affine(
@@ -68,7 +82,7 @@ def random_affine(
     shear: Numbers = 0.0,
     translation: Numbers = 0.0,
     scale: Range = (1.0, 1.0),
-    fill: Number = 0.0,
+    fill: Numbers = 0.0,
 ) -> X:
     """Rotate, shear, scale and move each image in one resampling; the key None does nothing.
 
@@ -81,7 +95,7 @@ def random_affine(
       translation: the largest shift, as a share of height and width, in [0, 1]. These three are one for all, or one per
         image.
       scale: the range of the factor of size, above 0; its logarithm is uniform.
-      fill: the colour beyond the border, in [0, 1].
+      fill: the colour beyond the border, in [0, 1]; one number, or one per channel.
 
     Raises:
       ValueError: a concrete number outside. A traced one spoils the images, as `jreg.augment` says.
@@ -93,37 +107,38 @@ def random_affine(
     >>> jax.jit(partial(augment.random_affine, degrees=10.0, scale=(0.8, 1.2)))(jax.random.key(0), images).shape
     (2, 8, 8, 3)
     """
-    return _drawn("random_affine", key, x, fill, degrees, shear, translation, scale)
+    name = "random_affine"
+    parts = parts_of(name, x)
+    degrees = number_per_image(name, "degrees", degrees, parts, 0.0, ends="[)")
+    shear = number_per_image(name, "shear", shear, parts, 0.0, 90.0, ends="[)")
+    translation = number_per_image(name, "translation", translation, parts, 0.0, 1.0)
+    scale = bounds(name, "scale", scale, 0.0, ends="()")
+    return _mapped(name, key, x, parts, fill, degrees, shear, translation, scale)
 
 
-def _drawn(
+def _mapped(
     function: str,
     key: Key | None,
     x: X,
-    fill: Number,
-    degrees: Numbers = 0.0,
-    shear: Numbers = 0.0,
-    translation: Numbers = 0.0,
-    scale: Range = (1.0, 1.0),
+    parts: Parts,
+    fill: Numbers,
+    degrees: Array | np.float32 = _NONE,
+    shear: Array | np.float32 = _NONE,
+    translation: Array | np.float32 = _NONE,
+    scale: tuple[Array | np.float32, Array | np.float32] = _SAME,
 ) -> X:
-    height, width = parts_of(function, x)["image"].shape[-3:-1]
-    # The names under which the functions of one angle know it.
-    shear_name = "degrees" if function == "random_shear" else "shear"
-    share_name = "share" if function == "random_translation" else "translation"
-    degrees = number_per_image(function, "degrees", degrees, x, 0.0, ends="[)")
-    shear = number_per_image(function, shear_name, shear, x, 0.0, 90.0, ends="[)")[..., None]
-    translation = number_per_image(function, share_name, translation, x, 0.0, 1.0)[..., None]
-    smallest, largest = bounds(function, "scale", scale, 0.0, ends="()")
+    """Draw a map for each image, within numbers that have been checked."""
     if key is None:
         return x
     keys = split(checks.key(function, key), 4)
-    shape = batch_shape(x)
+    shape, (height, width) = batch_shape(parts), parts["image"].shape[-3:-1]
+    shear, translation = shear[..., None], translation[..., None]
     angle = uniform(keys[0], shape, -degrees, degrees)
     leans = jnp.tan(jnp.deg2rad(uniform(keys[1], (*shape, 2), -shear, shear)))
     share = uniform(keys[2], (*shape, 2), -translation, translation)
     shift = jnp.stack([share[..., 0] * height, share[..., 1] * width], -1)
-    size = jnp.exp(uniform(keys[3], shape, jnp.log(smallest), jnp.log(largest)))
+    size = jnp.exp(uniform(keys[3], shape, *map(jnp.log, scale)))
     # A sum of products, since accelerators round matrix products to fewer digits.
     sheared, turned = shearing(leans[..., 0], leans[..., 1]), rotation(angle) / size[..., None, None]
     backwards = jnp.sum(sheared[..., :, :, None] * turned[..., None, :, :], -2)
-    return resampled(function, x, about_centre(backwards, x, shift), fill)
+    return resampled(function, x, parts, about_centre(backwards, parts["image"], shift), fill)

@@ -6,11 +6,12 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ..._core import checks
+from ..._core.spoil import spoiled
 from ..._core.types import Key, Numbers
 from ...random import keep_mask
 from .._draws import uniform
 from ._colour import away_from, brightened, contrasted, grey, saturated, tinted
-from ._parts import X, batch_shape, check_channels, number_per_image, parts_of, recoloured
+from ._parts import X, batch_shape, number_per_image, parts_of, recoloured
 
 
 def random_brightness(key: Key | None, x: X, strength: Numbers) -> X:
@@ -19,10 +20,10 @@ def random_brightness(key: Key | None, x: X, strength: Numbers) -> X:
     Args:
       key: one key; None returns x.
       x: images, or a mapping with "image".
-      strength: at least 0; one for all, or one per image. A traced one that is not spoils images (see `jreg.augment`).
+      strength: at least 0; one for all, or one per image.
 
     Raises:
-      ValueError: a concrete strength below 0.
+      ValueError: a concrete strength below 0. A traced one spoils the images, as `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -38,6 +39,7 @@ def random_contrast(key: Key | None, x: X, strength: Numbers) -> X:
 
     Args:
       key: one key; None returns x.
+      x: images, or a mapping with "image".
       strength: at least 0; one for all, or one per image.
 
     >>> import jax, jax.numpy as jnp
@@ -45,8 +47,7 @@ def random_contrast(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_contrast)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
     (2, 2, 2, 3)
     """
-    check_channels("random_contrast", x, 1, 3)
-    return _drawn("random_contrast", key, x, strength, contrasted)
+    return _drawn("random_contrast", key, x, strength, contrasted, (1, 3))
 
 
 def random_saturation(key: Key | None, x: X, strength: Numbers) -> X:
@@ -54,6 +55,7 @@ def random_saturation(key: Key | None, x: X, strength: Numbers) -> X:
 
     Args:
       key: one key; None returns x.
+      x: images, or a mapping with "image".
       strength: at least 0; one for all, or one per image.
 
     >>> import jax, jax.numpy as jnp
@@ -61,8 +63,7 @@ def random_saturation(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_saturation)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
     (2, 2, 2, 3)
     """
-    check_channels("random_saturation", x, 1, 3)
-    return _drawn("random_saturation", key, x, strength, saturated)
+    return _drawn("random_saturation", key, x, strength, saturated, (1, 3))
 
 
 def random_hue(key: Key | None, x: X, strength: Numbers) -> X:
@@ -70,6 +71,7 @@ def random_hue(key: Key | None, x: X, strength: Numbers) -> X:
 
     Args:
       key: one key; None returns x.
+      x: images, or a mapping with "image".
       strength: in [0, 0.5]; one for all, or one per image.
 
     >>> import jax, jax.numpy as jnp
@@ -77,19 +79,20 @@ def random_hue(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_hue)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.1).shape
     (2, 2, 2, 3)
     """
-    check_channels("random_hue", x, 3)
-    strength = number_per_image("random_hue", "strength", strength, x, 0.0, 0.5)
+    parts = parts_of("random_hue", x, (3,))
+    strength = number_per_image("random_hue", "strength", strength, parts, 0.0, 0.5)
     if key is None:
         return x
-    shift = uniform(checks.key("random_hue", key), batch_shape(x), -strength, strength)
-    return recoloured("random_hue", x, tinted, shift)
+    shift = uniform(checks.key("random_hue", key), batch_shape(parts), -strength, strength)
+    return recoloured(x, parts, tinted, shift)
 
 
 def random_grayscale(key: Key | None, x: X, prob: Numbers) -> X:
-    """Take the colours out of each image with probability `prob`; the key None keeps them.
+    """Turn each image grey with probability `prob`; the key None turns none.
 
     Args:
       key: one key, or None.
+      x: images, or a mapping with "image".
       prob: in [0, 1]; one for all, or one per image.
 
     >>> import jax, jax.numpy as jnp
@@ -97,13 +100,13 @@ def random_grayscale(key: Key | None, x: X, prob: Numbers) -> X:
     >>> jax.jit(augment.random_grayscale)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.2).shape
     (2, 8, 8, 3)
     """
-    check_channels("random_grayscale", x, 1, 3)
-    prob = number_per_image("random_grayscale", "prob", prob, x, 0.0, 1.0)
+    parts = parts_of("random_grayscale", x, (1, 3))
+    prob = number_per_image("random_grayscale", "prob", prob, parts, 0.0, 1.0)
     if key is None:
         return x
-    kept = keep_mask(checks.key("random_grayscale", key), batch_shape(x), prob)
-    factor = jnp.where(jnp.isnan(prob), prob, kept.astype(prob.dtype))
-    return recoloured("random_grayscale", x, lambda image, factor: away_from(grey(image), image, factor), factor)
+    kept = keep_mask(checks.key("random_grayscale", key), batch_shape(parts), prob)
+    factor = spoiled(kept.astype(prob.dtype), prob)
+    return recoloured(x, parts, lambda image, factor: away_from(grey(image), image, factor), factor)
 
 
 def factors(key: Key, shape: tuple[int, ...], strength: Array) -> Array:
@@ -111,9 +114,8 @@ def factors(key: Key, shape: tuple[int, ...], strength: Array) -> Array:
     return uniform(key, shape, jnp.maximum(1.0 - strength, 0.0), 1.0 + strength)
 
 
-def _drawn(function: str, key: Key | None, x: X, strength: Numbers, change: Callable[..., Array]) -> X:
-    parts_of(function, x)
-    strength = number_per_image(function, "strength", strength, x, 0.0)
+def _drawn(function: str, key: Key | None, x: X, parts: Parts, strength: Numbers, change: Callable[..., Array]) -> X:
+    strength = number_per_image(function, "strength", strength, parts, 0.0)
     if key is None:
         return x
-    return recoloured(function, x, change, factors(checks.key(function, key), batch_shape(x), strength))
+    return recoloured(x, parts, change, factors(checks.key(function, key), batch_shape(parts), strength))

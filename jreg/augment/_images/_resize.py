@@ -27,8 +27,8 @@ _SLACK = 0.01
 def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: int | tuple[int, int]) -> X:
     """Cut a box out of each image and resize it to `size`, bilinearly.
 
-    Where pixels get larger, each is a mean of its two neighbours along an axis; where they get smaller, of all that
-    they cover, weighted by a triangle (antialiased, as Pillow and torchvision do it).
+    An enlarged image takes each pixel from its two neighbours along an axis; a reduced one from all pixels that the new
+    one covers, weighted by a triangle (antialiased, as Pillow and torchvision do).
 
     Args:
       x: images, or a mapping with "image", "mask" and "boxes".
@@ -48,15 +48,16 @@ def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: int | tuple[int,
     Array([0.24, 0.76], dtype=float32)
     """
     size = pair_of_sides("resized_crop", size)
-    height, width = parts_of("resized_crop", x)["image"].shape[-3:-1]
+    parts = parts_of("resized_crop", x)
+    height, width = parts["image"].shape[-3:-1]
 
     def is_valid(top: Array, left: Array, bottom: Array, right: Array) -> Array:
         is_inside = (top >= -_SLACK) & (left >= -_SLACK) & (bottom <= height + _SLACK) & (right <= width + _SLACK)
         return is_inside & (top < bottom) & (left < right)
 
     rule = f"0 <= top < bottom <= {height} and 0 <= left < right <= {width}"
-    boxes, spoiling = checked_boxes("resized_crop", boxes, batch_shape(x), rule, is_valid)
-    return moved("resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=(spoiling,))
+    boxes, spoiling = checked_boxes("resized_crop", boxes, batch_shape(parts), rule, is_valid)
+    return moved(x, parts, lambda parts, box: _resized(parts, box, size), boxes, numbers=(spoiling,))
 
 
 def random_resized_crop(
@@ -69,10 +70,10 @@ def random_resized_crop(
 ) -> X:
     """Cut a box of random area, shape and place out of each image and resize it to `size`, by torchvision's law.
 
-    The area is drawn uniformly from `scale`, the logarithm of width over height uniformly from that of `ratio`, both
-    anew until the box fits. Where none of ten does, the box is the largest of the image's own ratio, or of the nearest
-    to it in `ratio`, in the middle: the ratio asked for is always kept, and the area then may not be. Sizes are not
-    rounded to whole pixels, as torchvision's are. The key None resizes the whole image.
+    The area is uniform on `scale`, the logarithm of width over height uniform between those of `ratio`; both are drawn
+    again until the box fits. If none of ten boxes fits, the box is the largest in the middle, with the ratio in `ratio`
+    that is nearest to the image's own: the ratio always keeps its range, the area then may not. Sizes are not rounded
+    to whole pixels, unlike torchvision's. The key None resizes the whole image.
 
     Args:
       key: one key, or None.
@@ -82,8 +83,8 @@ def random_resized_crop(
       ratio: width over height, above 0; traced or not.
 
     Raises:
-      ValueError: a concrete range that is none, or reaches outside. A traced one spoils the images, as `jreg.augment`
-        says.
+      ValueError: a concrete range that is reversed or reaches outside. A traced one spoils the images, as
+        `jreg.augment` says.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -95,14 +96,15 @@ def random_resized_crop(
     Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
     """
     size = pair_of_sides("random_resized_crop", size)
-    sides = parts_of("random_resized_crop", x)["image"].shape[-3:-1]
+    parts = parts_of("random_resized_crop", x)
+    sides = parts["image"].shape[-3:-1]
     scale = bounds("random_resized_crop", "scale", scale, 0.0, 1.0, ends="(]")
     ratio = bounds("random_resized_crop", "ratio", ratio, 0.0, ends="()")
     if key is None:
         return resized_crop(x, jnp.array([0, 0, *sides]), size=size)
-    boxes = drawn_boxes(checks.key("random_resized_crop", key), batch_shape(x), sides, scale, ratio)
+    boxes = drawn_boxes(checks.key("random_resized_crop", key), batch_shape(parts), sides, scale, ratio)
     numbers = (*scale, *ratio)
-    return moved("random_resized_crop", x, lambda parts, box: _resized(parts, box, size), boxes, numbers=numbers)
+    return moved(x, parts, lambda parts, box: _resized(parts, box, size), boxes, numbers=numbers)
 
 
 @partial(jax.jit, static_argnames=("shape", "sides"), inline=True)

@@ -1,42 +1,49 @@
-"""Curves of tone: what a pixel becomes depends on its own value, and at most on all values of its channel."""
+"""Curves of tone: what a pixel becomes depends on its own value, and at most on the values of its channel."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from ..._core.spoil import spoiled
 from ..._core.types import Numbers
-from ._parts import X, number_per_image, recoloured
+from ._parts import X, number_per_image, parts_of, recoloured
 
 
 def invert(x: X) -> X:
     """The negative, 1 - x.
+
+    Args:
+      x: images, or a mapping with "image".
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> augment.invert(jnp.array([[[0.25]]])).ravel().tolist()
     [0.75]
     """
-    return recoloured("invert", x, lambda image: 1.0 - image)
+    return recoloured(x, parts_of("invert", x), lambda image: 1.0 - image)
 
 
 def solarize(x: X, threshold: Numbers) -> X:
-    """Invert what is at or above a threshold.
+    """Invert colours at or above a threshold.
 
     Args:
-      threshold: at least 0; above 1 keeps all. One for all, or one per image.
+      x: images, or a mapping with "image".
+      threshold: at least 0; one for all, or one per image. Above 1 it keeps all.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.solarize)(jnp.array([[[0.25], [0.75]]]), 0.5).ravel().tolist()
     [0.25, 0.25]
     """
-    return recoloured("solarize", x, solarized, number_per_image("solarize", "threshold", threshold, x, 0.0))
+    parts = parts_of("solarize", x)
+    return recoloured(x, parts, solarized, number_per_image("solarize", "threshold", threshold, parts, 0.0))
 
 
 def posterize(x: X, bits: Numbers) -> X:
     """Keep the highest bits of each colour, counted in steps of 1 / 255.
 
     Args:
+      x: images, or a mapping with "image".
       bits: in [0, 8], rounded; one for all, or one per image.
 
     >>> import jax, jax.numpy as jnp
@@ -44,22 +51,29 @@ def posterize(x: X, bits: Numbers) -> X:
     >>> jax.jit(augment.posterize)(jnp.array([[[255, 100, 3]]], jnp.uint8), 2).ravel().tolist()
     [192, 64, 0]
     """
-    return recoloured("posterize", x, posterized, number_per_image("posterize", "bits", bits, x, 0.0, 8.0))
+    parts = parts_of("posterize", x)
+    return recoloured(x, parts, posterized, number_per_image("posterize", "bits", bits, parts, 0.0, 8.0))
 
 
 def autocontrast(x: X) -> X:
     """Stretch each channel of each image to the whole of [0, 1]; a channel of one value stays.
+
+    Args:
+      x: images, or a mapping with "image".
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> jax.jit(augment.autocontrast)(jnp.array([[[0.25], [0.5], [0.75]]])).ravel().tolist()
     [0.0, 0.5, 1.0]
     """
-    return recoloured("autocontrast", x, stretched)
+    return recoloured(x, parts_of("autocontrast", x), stretched)
 
 
 def equalize(x: X) -> X:
     """Flatten the histogram of each channel of each image, in 256 steps, as Pillow does.
+
+    Args:
+      x: images, or a mapping with "image".
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
@@ -67,11 +81,11 @@ def equalize(x: X) -> X:
     >>> bool((jax.jit(augment.equalize)(ramp) == ramp).all())
     True
     """
-    return recoloured("equalize", x, equalized)
+    return recoloured(x, parts_of("equalize", x), equalized)
 
 
 def solarized(image: Array, threshold: Array) -> Array:
-    return jnp.where(jnp.isnan(threshold), threshold, jnp.where(image < threshold, image, 1.0 - image))
+    return spoiled(jnp.where(image < threshold, image, 1.0 - image), threshold)
 
 
 def posterized(image: Array, bits: Array) -> Array:
@@ -85,9 +99,10 @@ def stretched(image: Array) -> Array:
 
 
 def equalized(image: Array) -> Array:
-    channels = jnp.moveaxis(image, -1, 0) if image.ndim == 3 else image
-    flatten = jax.vmap(_equalized_channel if image.ndim == 3 else equalized)
-    return jnp.moveaxis(flatten(channels), 0, -1) if image.ndim == 3 else flatten(channels)
+    flatten = jax.vmap(_equalized_channel, in_axes=-1, out_axes=-1)
+    for _ in range(image.ndim - 3):
+        flatten = jax.vmap(flatten)
+    return flatten(image)
 
 
 def _equalized_channel(channel: Array) -> Array:

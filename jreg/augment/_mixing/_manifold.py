@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..._core import checks
-from ..._core.placement import rows_of
 from ..._core.types import Key, Number, Transform, Tree
 from ...random import hash_bits, split
 from .._compose import callables, chain
-from ._mix import batch_size, beta, check_floats, check_pair, mix
+from .._examples import batch_size
+from ._mix import beta, check_floats, check_pair, mix, reordered
 
 
 def manifold_mixup(
@@ -21,7 +21,7 @@ def manifold_mixup(
 
         h_k' = w h_k + (1 - w) h_k[permutation],   w ~ Beta(alpha, alpha),   k uniform on the layers
 
-    The inputs themselves are what the first layer reads; the targets mix by the same weight, whichever layer it is.
+    Before the first layer the inputs themselves are mixed. The targets mix by the same weight, whichever layer it is.
 
     Args:
       key: one key, or None for no mixing; the layers get keys of their own, or None.
@@ -53,7 +53,7 @@ def manifold_mixup(
         raise ValueError("manifold_mixup: layers must hold at least one function of (key, x); got none")
     callables("manifold_mixup", tuple(layers))
     x, targets = check_floats("manifold_mixup", check_pair("manifold_mixup", batch))
-    size = batch_size("manifold_mixup", batch)
+    size = batch_size("manifold_mixup", "batch", batch)
     if key is None:
         return chain(*layers)(None, x), targets
     weight_key, order_key, place_key, layers_key = split(checks.key("manifold_mixup", key), 4)
@@ -62,7 +62,7 @@ def manifold_mixup(
     place = (hash_bits(place_key, ()) % len(layers)).astype(jnp.int32)
 
     def mixed(tree: Tree) -> Tree:
-        return mix(tree, jax.tree.map(lambda leaf: rows_of(leaf, order), tree), weight)
+        return mix(tree, reordered(tree, order), weight)
 
     for index, (layer, key_of_layer) in enumerate(zip(layers, split(layers_key, len(layers)), strict=True)):
         x = lax.cond(place == index, mixed, lambda tree: tree, x)

@@ -1,6 +1,6 @@
 """Mixing of examples: new ones on the line between two."""
 
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +10,17 @@ from ..._core import checks, dtypes, trees
 from ..._core.placement import rows_of
 from ..._core.types import Key, Number, Numbers, Tree
 from ...random import split
+from .._examples import batch_size
+
+Per: TypeAlias = Literal["example", "batch"]
 
 
 def mix(batch: Tree, partner: Tree, weight: Numbers) -> Tree:
-    """The blend weight * batch + (1 - weight) * partner, leaf by leaf.
+    """Blend two batches leaf by leaf: weight * batch + (1 - weight) * partner.
 
     Args:
       batch, partner: pytrees of one structure, with float leaves of equal shapes; labels as distributions.
-      weight: in [0, 1]; a scalar, or one per example (batch,). 1 gives `batch` back exactly.
+      weight: in [0, 1]; one for all, or one per example, (batch,). 1 gives `batch` back exactly.
 
     Raises:
       TypeError: a leaf of integers, such as class ids.
@@ -33,20 +36,20 @@ def mix(batch: Tree, partner: Tree, weight: Numbers) -> Tree:
     return _blend("mix", batch, partner, weight)
 
 
-def mixup(key: Key | None, batch: Tree, alpha: Number, *, weights: str = "batch") -> Tree:
+def mixup(key: Key | None, batch: Tree, alpha: Number, *, per: Per = "batch") -> Tree:
     """Mix every example with another of the batch.
 
         x' = w x + (1 - w) x[permutation],   w ~ Beta(alpha, alpha)
 
-    Inputs and labels belong in one pytree, `mixup(key, (x, y), alpha)`, so that they mix alike. `mixup(None, batch,
-    alpha)` and alpha 0 return the batch; so does a batch of one.
+    Inputs and labels belong in one pytree, `mixup(key, (x, y), alpha)`, so that one weight mixes both.
+    `mixup(None, batch, alpha)` and alpha 0 return the batch; so does a batch of one.
 
     Args:
       key: one key, or None for no mixing.
       batch: a pytree of float arrays with the batch on the first axis; labels as distributions, such as
         `jax.nn.one_hot`.
       alpha: at least 0; small values keep the weight near 0 or 1.
-      weights: one for the whole "batch", or one for each "example".
+      per: one weight for the whole "batch", or one for each "example".
 
     Raises:
       TypeError: a leaf of integers, such as class ids.
@@ -62,30 +65,31 @@ def mixup(key: Key | None, batch: Tree, alpha: Number, *, weights: str = "batch"
     Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018.
     """
     alpha = checks.scalar("mixup", "alpha", alpha, low=0.0)
-    shape = weight_shape("mixup", weights, batch_size("mixup", batch))
+    size = batch_size("mixup", "batch", batch)
+    shape = weight_shape("mixup", per, size)
     check_floats("mixup", batch)
-    if key is None or batch_size("mixup", batch) == 1:
+    if key is None or size == 1:
         return batch
     weight_key, order_key = split(checks.key("mixup", key))
-    return _blend("mixup", batch, partner_of(order_key, batch), beta(weight_key, alpha, shape))
+    partner = reordered(batch, jax.random.permutation(order_key, size))
+    return _blend("mixup", batch, partner, beta(weight_key, alpha, shape))
 
 
-def partner_of(key: Key, batch: Tree) -> Tree:
+def reordered(batch: Tree, order: Array) -> Tree:
     """The examples of the batch in another order."""
-    order = jax.random.permutation(key, batch_size("mixup", batch))
     return jax.tree.map(lambda leaf: rows_of(leaf, order), batch)
 
 
 def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:
-    """Draws of Beta(alpha, alpha), in float32 whatever the mode; 1 at alpha 0, NaN where alpha is."""
+    """Draws of Beta(alpha, alpha), in float32 in every mode; 1 at alpha 0, NaN where alpha is NaN."""
     alpha = alpha.astype(jnp.float32)
     inner = jnp.where((alpha > 0.0) & (alpha < jnp.inf), alpha, 1.0)
     draws = jnp.where(alpha == jnp.inf, 0.5, jax.random.beta(key, inner, inner, shape, jnp.float32))
     return jnp.where(alpha > 0.0, draws, 1.0 + alpha)
 
 
-def weight_shape(function: str, weights: str, size: int) -> tuple[int, ...]:
-    return () if checks.choice(function, "weights", weights, ("batch", "example")) == "batch" else (size,)
+def weight_shape(function: str, per: Per, size: int) -> tuple[int, ...]:
+    return () if checks.choice(function, "per", per, get_args(Per)) == "batch" else (size,)
 
 
 def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
@@ -108,13 +112,6 @@ def check_pair(function: str, batch: Any) -> tuple[Tree, Tree]:
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise TypeError(f"{function}: batch must be a pair (inputs, targets); got {type(batch).__name__}")
     return batch[0], batch[1]
-
-
-def batch_size(function: str, batch: Tree) -> int:
-    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(batch)}
-    if len(sizes) != 1 or sizes == {()}:
-        raise ValueError(f"{function}: batch must have one size on the first axis of its leaves; got {sorted(sizes)}")
-    return sizes.pop()[0]
 
 
 def _float_leaf(function: str, path: tuple, leaf: Array) -> Array:

@@ -23,7 +23,7 @@ def feature_mixup(
         y' = mean(m) * y + (1 - mean(m)) * y[permutation]
 
     Every row draws its w, and every cell its m. Values are never averaged, so category codes stay codes; `mixup` blends
-    tables of numbers. `feature_mixup(None, ...)` and alpha 0 return what they are given.
+    tables of numbers. `feature_mixup(None, ...)` and alpha 0 return their arguments.
 
     Args:
       key: one key, or None for no mixing.
@@ -54,6 +54,6 @@ def feature_mixup(
     weight_key, order_key, mask_key = split(checks.key(name, key), 3)
     order = jax.random.permutation(order_key, x.shape[0])
     is_own = keep_mask(mask_key, x.shape, 1.0 - beta(weight_key, alpha, (x.shape[0], 1)))
-    share = jnp.where(jnp.isnan(alpha), jnp.nan, jnp.mean(is_own, axis=1, dtype=jnp.float32))
+    share = spoiled(jnp.mean(is_own, axis=1, dtype=jnp.float32), alpha)
     mixed = spoiled(masks.where(is_own, x, rows_of(x, order)), alpha)
     return mixed, mix(labels, rows_of(labels, order), share)

@@ -12,9 +12,10 @@ from ..._core import checks, masks
 from ..._core.ids import class_ids, whole
 from ..._core.placement import as_on_auto_axes, gathered, spec_like
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number
+from ..._core.types import Key, Numbers
 from ...random import hash_bits, keep_mask, signed_uniform, split
 from .._draws import integers
+from .._examples import number_per_example
 
 
 def smote(
@@ -31,8 +32,8 @@ def smote(
         x_new = x_i + u (x_j - x_i),   u ~ U(0, 1),   j one of the nearest neighbours of i in its class
 
     The result is sorted by class; in each the original rows come first. Row i is drawn uniformly from its class, j
-    uniformly from its `num_neighbors` nearest, or from the others of the class where they are fewer; a row alone in its
-    class is repeated. A class that has more rows than asked for keeps a random choice of them, without repetition.
+    uniformly from its `num_neighbors` nearest, or from all others of the class if there are fewer; a row alone in its
+    class is repeated. A class with more rows than asked for keeps a random choice of them, without repetition.
     `smote(None, ...)` has the same shape and repeats rows instead of making any.
 
     Scale the features first, as for any method of neighbours, and balance training data only. The distances between all
@@ -40,6 +41,7 @@ def smote(
 
     Args:
       key: one key, or None to repeat rows.
+      x: a table of floats.
       labels: class ids.
       num_classes: how many classes; each needs one row at least.
       num_per_class: how many rows of each class to return.
@@ -72,16 +74,16 @@ def smote(
     return made.reshape(-1, x.shape[1]), jnp.repeat(jnp.arange(num_classes).astype(dtype), num_per_class)
 
 
-def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number) -> Shaped[Array, "rows *features"]:
+def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Numbers) -> Shaped[Array, "rows *features"]:
     """Replace each cell, with probability `rate`, by the same column's cell of a random other row.
 
-    The values stay possible ones of their column, numbers and category codes alike: the noise that denoising
-    autoencoders for tables are trained with. `swap_noise(None, x, rate)` is x, and so is a table of one row.
+    Values stay possible ones of their column, numbers and category codes alike. Denoising autoencoders for tables are
+    trained with this noise. `swap_noise(None, x, rate)` is x, and so is a table of one row.
 
     Args:
       key: one key, or None for no noise.
       x: a table of any dtype, rows first.
-      rate: in [0, 1]; 0.1 to 0.2 are usual.
+      rate: in [0, 1]; one for all, or one per row, (rows,). 0.1 to 0.2 are usual.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one spoils x, as `jreg.augment` says.
@@ -94,9 +96,10 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
     Bahri et al., SCARF: Self-Supervised Contrastive Learning Using Random Feature Corruption, ICLR 2022.
     """
     name = "swap_noise"
-    x, rate = whole(name, "x", checks.array(name, "x", x)), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    x = whole(name, "x", checks.array(name, "x", x))
     if x.ndim == 0:
         raise ValueError(f"{name}: x must be (rows, *features); got shape ()")
+    rate = number_per_example(name, "rate", rate, x.shape[:1], 0.0, 1.0, num_axes=x.ndim - 1)
     if key is None or x.shape[0] < 2 or not x.size:
         return x
     mask_key, row_key = split(checks.key(name, key))
@@ -125,7 +128,7 @@ def _balanced(
 
 
 def _between(key: Key, x: Array, labels: Array, rows: Array, num: Array, num_neighbors: int) -> Array:
-    """Points on the way from each row to a random one of its neighbours; the row itself where it has none."""
+    """Points between each row and a random one of its neighbours; the row itself where it has none."""
     neighbor_key, place_key = split(key)
     near = _neighbors(x, labels, num_neighbors)
     which = integers(neighbor_key, rows.shape, jnp.minimum(num - 1, near.shape[1]))

@@ -7,9 +7,9 @@ from jaxtyping import Array, Int
 
 from ..._core import checks
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number
+from ..._core.types import Key, Numbers
 from ...random import keep_mask, split
-from ._words import token_rows
+from ._words import rate_per_row, token_rows
 
 
 def back_translation(
@@ -17,7 +17,7 @@ def back_translation(
     translate_back: Callable[[Key, Array], Array],
     key: Key | None,
     tokens: Int[Array, "*batch length"],
-    rate: Number,
+    rate: Numbers,
 ) -> Int[Array, "*batch length"]:
     """Replace each row, with probability `rate`, by its translation into another language and back.
 
@@ -29,7 +29,8 @@ def back_translation(
       translate: `(key, tokens) -> foreign`, of any type.
       translate_back: `(key, foreign) -> tokens`, of the shape and dtype of `tokens`, padding included.
       key: one key, or None for no noise.
-      rate: in [0, 1].
+      tokens: ids, in rows of one length.
+      rate: in [0, 1]; one for all, or one per row, (*batch).
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
@@ -44,7 +45,8 @@ def back_translation(
     Edunov et al., Understanding Back-Translation at Scale, EMNLP 2018.
     """
     name = "back_translation"
-    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    tokens = token_rows(name, tokens)
+    rate = rate_per_row(name, rate, tokens)
     for argument, fn in {"translate": translate, "translate_back": translate_back}.items():
         if not callable(fn):
             raise TypeError(f"{name}: {argument} must be a function of (key, tokens); got {fn!r}")

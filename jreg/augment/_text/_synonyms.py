@@ -1,7 +1,7 @@
 """Noise on token ids from a table of synonyms: replace words by them, or insert them.
 
-The table has a row for every id, and in it the ids of its synonyms; -1 stands for none, anywhere in the row. A table of
-other words that may stand in for each id, such as its nearest neighbours among embeddings, does as well.
+The table has a row for every id, and in it the ids of its synonyms; -1 stands for none, anywhere in the row. Any other
+table of substitutes will do, such as the nearest neighbours among embeddings.
 """
 
 from collections.abc import Sequence
@@ -16,32 +16,33 @@ from ..._core import checks
 from ..._core.ids import whole
 from ..._core.placement import looked_up
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number
+from ..._core.types import Key, Numbers
 from ...random import split
 from .._draws import integers
-from ._words import chosen, count_of, taken, token_rows, words_of
+from ._words import chosen, count_of, rate_per_row, taken, token_id, token_rows, words_of
 
 
 def synonym_replacement(
     key: Key | None,
     tokens: Int[Array, "*batch length"],
     synonyms: Int[Array, "vocabulary width"],
-    rate: Number,
+    rate: Numbers,
     *,
     special_ids: Sequence[int] = (),
-    padding_id: int = 0,
+    padding_id: int | None = None,
 ) -> Int[Array, "*batch length"]:
     """Replace words by synonyms: floor(rate * words) of each row, one at least unless `rate` is 0.
 
-    Only words that have a synonym are replaced, all of them where they are too few. Each place is drawn on its own,
-    where the authors' code replaces a word wherever it occurs. `synonym_replacement(None, ...)` is `tokens`.
+    Only words that have a synonym are replaced, all of them if there are too few. Each place is drawn separately, where
+    the authors' code replaces a word wherever it occurs. `synonym_replacement(None, ...)` is `tokens`.
 
     Args:
       key: one key, or None for no noise.
+      tokens: ids, in rows of one length.
       synonyms: row i holds the synonyms of id i; an entry below 0 is none. Ids beyond the table have none.
-      rate: the share of words, the paper's alpha, in [0, 1]; 0.1 is usual.
-      special_ids: ids that are left alone, such as those of [CLS] and [SEP].
-      padding_id: the id that fills rows up; it is left alone too. -1 where there is none.
+      rate: the share of words, the paper's alpha, in [0, 1]; one for all, or one per row, (*batch). 0.1 is usual.
+      special_ids: ids to leave alone, such as those of [CLS] and [SEP].
+      padding_id: the id that fills up rows, left alone too; None where there is none.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
@@ -57,7 +58,7 @@ def synonym_replacement(
     """
     name = "synonym_replacement"
     tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
-    rate = checks.scalar(name, "rate", rate, 0.0, 1.0)
+    rate = rate_per_row(name, rate, tokens)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     if key is None:
         return tokens
@@ -71,22 +72,23 @@ def random_insertion(
     key: Key | None,
     tokens: Int[Array, "*batch length"],
     synonyms: Int[Array, "vocabulary width"],
-    rate: Number,
+    rate: Numbers,
     *,
+    padding_id: int,
     special_ids: Sequence[int] = (),
-    padding_id: int = 0,
 ) -> Int[Array, "*batch length"]:
     """Insert synonyms of the row's own words before random words of it: floor(rate * words), one at least.
 
-    What is inserted takes the room of the last padding of the row, and no more is inserted than there is padding: no
-    token is lost and the length stays. Rate 0 inserts nothing. `random_insertion(None, ...)` is `tokens`.
+    Insertions take the place of the last padding of the row, at most as many as there is padding: no token is lost and
+    the length stays. Rate 0 inserts nothing. `random_insertion(None, ...)` is `tokens`.
 
     Args:
       key: one key, or None for no noise.
+      tokens: ids, in rows of one length.
       synonyms: row i holds the synonyms of id i; an entry below 0 is none. Ids beyond the table have none.
-      rate: insertions per word, the paper's alpha, in [0, 1]; 0.1 is usual.
+      rate: insertions per word, the paper's alpha, in [0, 1]; one for all, or one per row, (*batch). 0.1 is usual.
+      padding_id: the id that fills up rows.
       special_ids: ids that get no synonym and before which nothing is inserted, such as those of [CLS] and [SEP].
-      padding_id: the id that fills rows up.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
@@ -95,7 +97,7 @@ def random_insertion(
     >>> from jreg import augment
     >>> synonyms = jnp.array([[-1], [-1], [3], [-1]])
     >>> tokens = jnp.array([1, 2, 0, 0])
-    >>> augment.random_insertion(jax.random.key(0), tokens, synonyms, 0.5, special_ids=(1,)).tolist()
+    >>> augment.random_insertion(jax.random.key(0), tokens, synonyms, 0.5, padding_id=0, special_ids=(1,)).tolist()
     [1, 3, 2, 0]
 
     Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
@@ -103,7 +105,8 @@ def random_insertion(
     """
     name = "random_insertion"
     tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
-    rate = checks.scalar(name, "rate", rate, 0.0, 1.0)
+    rate = rate_per_row(name, rate, tokens)
+    padding_id = token_id(name, "padding_id", padding_id, tokens.dtype)
     is_word, is_padding = words_of(name, tokens, special_ids, padding_id)
     if key is None:
         return tokens
@@ -116,7 +119,7 @@ def random_insertion(
 
 @partial(jax.jit, inline=True)
 def _inserted(tokens: Array, synonym: Array, is_source: Array, anchors: Array, is_padding: Array) -> Array:
-    """Put the synonym of each source before its anchor, in the place of as much padding, the last of the row."""
+    """Put the synonym of each source before its anchor; as much padding goes, the last of the row."""
     length = tokens.shape[-1]
     padding_from_the_end = jnp.cumsum(is_padding[..., ::-1], axis=-1)[..., ::-1]
     is_dropped = is_padding & (padding_from_the_end <= jnp.sum(is_source, axis=-1, keepdims=True))

@@ -1,7 +1,7 @@
 """Noise on token ids that needs no knowledge of the language: mask, swap, delete.
 
-Rows have a static length and keep it. A word is a token that is neither padding nor special; nothing else is ever
-touched. Every row draws for itself.
+Rows keep their static length. A word is a token that is neither padding nor special; no other token changes. Every row
+draws for itself.
 """
 
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from jaxtyping import Array, Int
 
 from ..._core import checks
 from ..._core.spoil import spoiled
-from ..._core.types import Key, Number
+from ..._core.types import Key, Numbers
 from ...random import hash_bits, keep_mask, kept
-from ._words import count_of, shuffled, taken, token_id, token_rows, words_of
+from ._words import count_of, rate_per_row, shuffled, taken, token_id, token_rows, words_of
 
 
 def token_dropout(
     key: Key | None,
     tokens: Int[Array, "*batch length"],
-    rate: Number,
+    rate: Numbers,
     *,
     mask_id: int,
     special_ids: Sequence[int] = (),
-    padding_id: int = 0,
+    padding_id: int | None = None,
 ) -> Int[Array, "*batch length"]:
     """Replace each word by `mask_id` with probability `rate`: word dropout.
 
@@ -31,10 +31,11 @@ def token_dropout(
 
     Args:
       key: one key, or None for no noise.
-      rate: in [0, 1].
+      tokens: ids, in rows of one length.
+      rate: in [0, 1]; one for all, or one per row, (*batch).
       mask_id: what a dropped word becomes, such as the id of [MASK] or of unknown words.
-      special_ids: ids that are left alone, such as those of [CLS] and [SEP].
-      padding_id: the id that fills rows up; it is left alone too. -1 where there is none.
+      special_ids: ids to leave alone, such as those of [CLS] and [SEP].
+      padding_id: the id that fills up rows, left alone too; None where there is none.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment`
@@ -44,13 +45,14 @@ def token_dropout(
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> tokens = jnp.array([1, 7, 8, 9, 0, 0])
-    >>> augment.token_dropout(jax.random.key(0), tokens, 1.0, mask_id=3, special_ids=(1,)).tolist()
+    >>> augment.token_dropout(jax.random.key(0), tokens, 1.0, mask_id=3, special_ids=(1,), padding_id=0).tolist()
     [1, 3, 3, 3, 0, 0]
 
     Bowman et al., Generating Sentences from a Continuous Space, CoNLL 2016.
     """
     name = "token_dropout"
-    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    tokens = token_rows(name, tokens)
+    rate = rate_per_row(name, rate, tokens)
     mask_id = token_id(name, "mask_id", mask_id, tokens.dtype)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     if key is None:
@@ -62,21 +64,22 @@ def token_dropout(
 def random_swap(
     key: Key | None,
     tokens: Int[Array, "*batch length"],
-    rate: Number,
+    rate: Numbers,
     *,
     special_ids: Sequence[int] = (),
-    padding_id: int = 0,
+    padding_id: int | None = None,
 ) -> Int[Array, "*batch length"]:
     """Swap pairs of words: floor(rate * words) pairs in each row, one at least unless `rate` is 0.
 
-    The pairs share no word, so exactly twice as many places as pairs are involved, where the authors' code may swap a
-    word back; there are at most words // 2 of them. `random_swap(None, tokens, rate)` is `tokens`.
+    The pairs share no word, so exactly twice as many places change as there are pairs, where the authors' code may swap
+    a word back; there are at most words // 2 pairs. `random_swap(None, tokens, rate)` is `tokens`.
 
     Args:
       key: one key, or None for no noise.
-      rate: pairs per word, the paper's alpha, in [0, 1]; 0.1 is usual.
-      special_ids: ids that are left alone, such as those of [CLS] and [SEP].
-      padding_id: the id that fills rows up; it is left alone too. -1 where there is none.
+      tokens: ids, in rows of one length.
+      rate: pairs per word, the paper's alpha, in [0, 1]; one for all, or one per row, (*batch). 0.1 is usual.
+      special_ids: ids to leave alone, such as those of [CLS] and [SEP].
+      padding_id: the id that fills up rows, left alone too; None where there is none.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
@@ -84,14 +87,15 @@ def random_swap(
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> tokens = jnp.array([1, 7, 8, 2, 0])
-    >>> augment.random_swap(jax.random.key(0), tokens, 0.1, special_ids=(1, 2)).tolist()
+    >>> augment.random_swap(jax.random.key(0), tokens, 0.1, special_ids=(1, 2), padding_id=0).tolist()
     [1, 8, 7, 2, 0]
 
     Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
     2019.
     """
     name = "random_swap"
-    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    tokens = token_rows(name, tokens)
+    rate = rate_per_row(name, rate, tokens)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     if key is None:
         return tokens
@@ -107,21 +111,22 @@ def random_swap(
 def random_deletion(
     key: Key | None,
     tokens: Int[Array, "*batch length"],
-    rate: Number,
+    rate: Numbers,
     *,
+    padding_id: int,
     special_ids: Sequence[int] = (),
-    padding_id: int = 0,
 ) -> Int[Array, "*batch length"]:
-    """Delete each word with probability `rate`, close the gaps, and fill the row up with padding at its end.
+    """Delete each word with probability `rate`, close the gaps, and pad the row at its end.
 
-    One word of a row is kept whatever the draws say, each with the same probability.
+    At least one word of a row is kept; if all would go, each is equally likely to stay.
     `random_deletion(None, tokens, rate)` is `tokens`.
 
     Args:
       key: one key, or None for no noise.
-      rate: in [0, 1]; 0.1 is usual.
+      tokens: ids, in rows of one length.
+      rate: in [0, 1]; one for all, or one per row, (*batch). 0.1 is usual.
+      padding_id: the id that fills up rows.
       special_ids: ids that are never deleted, such as those of [CLS] and [SEP].
-      padding_id: the id that fills rows up.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one spoils the rows, as `jreg.augment` says.
@@ -129,7 +134,7 @@ def random_deletion(
     >>> import jax, jax.numpy as jnp
     >>> from jreg import augment
     >>> tokens = jnp.array([1, 7, 8, 9, 2, 0])
-    >>> short = augment.random_deletion(jax.random.key(0), tokens, 1.0, special_ids=(1, 2))
+    >>> short = augment.random_deletion(jax.random.key(0), tokens, 1.0, padding_id=0, special_ids=(1, 2))
     >>> int(short[0]), int(short[1]) in (7, 8, 9), short[2:].tolist()
     (1, True, [2, 0, 0, 0])
 
@@ -137,12 +142,13 @@ def random_deletion(
     2019.
     """
     name = "random_deletion"
-    tokens, rate = token_rows(name, tokens), checks.scalar(name, "rate", rate, 0.0, 1.0)
+    tokens = token_rows(name, tokens)
+    rate = rate_per_row(name, rate, tokens)
     is_word, _ = words_of(name, tokens, special_ids, padding_id)
     padding = jnp.asarray(token_id(name, "padding_id", padding_id, tokens.dtype), tokens.dtype)
     if key is None or not tokens.size:
         return tokens
-    # The word of the largest draw is the last that a growing rate would delete, so keeping it changes nothing else.
+    # The word of the largest draw is the last that a growing rate would delete, so keeping it changes no other word.
     draws = jnp.where(is_word, hash_bits(checks.key(name, key), tokens.shape), 0)
     is_last = draws == jnp.max(draws, axis=-1, keepdims=True)
     is_kept = kept(draws, rate) | is_last | ~is_word

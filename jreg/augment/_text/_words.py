@@ -10,8 +10,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ..._core import checks
 from ..._core.ids import whole
-from ..._core.types import Key
+from ..._core.types import Key, Numbers
 from ...random import hash_bits
+from .._examples import number_per_example
 
 
 def token_rows(function: str, tokens: Array) -> Int[Array, "*batch length"]:
@@ -25,6 +26,11 @@ def token_rows(function: str, tokens: Array) -> Int[Array, "*batch length"]:
     return whole(function, "tokens", tokens)
 
 
+def rate_per_row(function: str, rate: Numbers, tokens: Array) -> Float[Array, "..."]:
+    """Return a rate in [0, 1] that broadcasts against the tokens."""
+    return number_per_example(function, "rate", rate, tokens.shape[:-1], 0.0, 1.0, num_axes=1)
+
+
 def token_id(function: str, argument: str, value: int, dtype: np.dtype) -> int:
     """Return a static id that the tokens' dtype can hold."""
     info = jnp.iinfo(dtype)
@@ -35,15 +41,17 @@ def token_id(function: str, argument: str, value: int, dtype: np.dtype) -> int:
 
 
 def words_of(
-    function: str, tokens: Array, special_ids: Sequence[int], padding_id: int
+    function: str, tokens: Array, special_ids: Sequence[int], padding_id: int | None
 ) -> tuple[Bool[Array, "*batch length"], Bool[Array, "*batch length"]]:
     """Which places hold a word, neither special nor padding, and which hold padding."""
-    # An id beyond the dtype, such as -1 for unsigned tokens, is in no place.
+    # No place holds an id beyond the dtype, such as -1 among unsigned tokens.
     info = jnp.iinfo(tokens.dtype)
     if not isinstance(special_ids, Collection) or isinstance(special_ids, str):
         raise TypeError(f"{function}: special_ids must be a sequence of ints; got {special_ids!r}")
     ids = {
-        "padding_id": (checks.integer(function, "padding_id", padding_id, low=-(2**63)),),
+        "padding_id": (checks.integer(function, "padding_id", padding_id, low=-(2**63)),)
+        if padding_id is not None
+        else (),
         "special_ids": checks.integers(function, "special_ids", special_ids),
     }
     found = {}
@@ -54,8 +62,8 @@ def words_of(
 
 
 @partial(jax.jit, inline=True)
-def count_of(rate: Float[Array, ""], is_word: Bool[Array, "*batch length"]) -> Int[Array, "*batch 1"]:
-    """How many words a share means in each row: rounded down, but one at least unless the rate is 0."""
+def count_of(rate: Float[Array, "..."], is_word: Bool[Array, "*batch length"]) -> Int[Array, "*batch 1"]:
+    """How many words a rate means in each row: rounded down, but at least one unless the rate is 0."""
     num_words = jnp.sum(is_word, axis=-1, keepdims=True, dtype=jnp.int32)
     share = jnp.floor(jnp.nan_to_num(rate).astype(jnp.float32) * num_words.astype(jnp.float32)).astype(jnp.int32)
     return jnp.where(rate > 0.0, jnp.clip(share, jnp.minimum(1, num_words), num_words), 0)

@@ -1,4 +1,4 @@
-"""CutMix: a box of one example in place of that of another, and the switch between it and mixup."""
+"""CutMix: a box of one example in the place of another's, and the switch between it and mixup."""
 
 from collections.abc import Sequence
 from math import prod
@@ -15,14 +15,15 @@ from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Tree
 from ...random import keep_mask, split
 from .._draws import integers
+from .._examples import batch_size
 from .._places import whole_corners
-from ._mix import batch_size, beta, check_floats, check_pair, mix, partner_of, weight_shape
+from ._mix import Per, beta, check_floats, check_pair, mix, reordered, weight_shape
 
 Pair = tuple[Tree, Tree]
-"""Inputs, which are cut, and targets, which are blended."""
+"""Inputs, into which boxes are pasted, and targets, which are blended."""
 
 
-def cut(
+def paste_box(
     batch: Pair,
     partner: Pair,
     start: Real[Array, "*batch axes"],
@@ -47,31 +48,32 @@ def cut(
     >>> import jax.numpy as jnp
     >>> from jreg import augment
     >>> zeros, ones = (jnp.zeros((1, 2, 5, 1)), jnp.zeros(1)), (jnp.ones((1, 2, 5, 1)), jnp.ones(1))
-    >>> image, target = augment.cut(zeros, ones, jnp.array([0, 1]), jnp.array([1, 3]))
+    >>> image, target = augment.paste_box(zeros, ones, jnp.array([0, 1]), jnp.array([1, 3]))
     >>> image[0, :, :, 0].tolist(), target.round(3).tolist() == [jnp.float32(0.2)]
     ([[0.0, 1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]], True)
     """
-    axes, sizes = _spatial("cut", batch, spatial_axes)
-    trees.same_structure("cut", "partner", partner, batch, "batch")
-    check_floats("cut", batch[1])
-    size = batch_size("cut", batch)
+    axes, sizes = _spatial("paste_box", batch, spatial_axes)
+    trees.same_structure("paste_box", "partner", partner, batch, "batch")
+    check_floats("paste_box", batch[1])
+    size = batch_size("paste_box", "batch", batch)
     (start, spoiled_start), (stop, spoiled_stop) = (
-        whole_corners("cut", name, corner, (size,), sizes) for name, corner in {"start": start, "stop": stop}.items()
+        whole_corners("paste_box", name, corner, (size,), sizes)
+        for name, corner in {"start": start, "stop": stop}.items()
     )
     start, stop = jnp.broadcast_arrays(start, stop)
-    made = _cut(batch, partner, start, stop, axes, sizes)
+    made = _boxed(batch, partner, start, stop, axes, sizes)
     return jax.tree.map(lambda leaf: spoiled(leaf, *spoiled_start, *spoiled_stop), made)
 
 
 def cutmix(
-    key: Key | None, batch: Pair, alpha: Number, *, spatial_axes: int | Sequence[int] = (1, 2), weights: str = "batch"
+    key: Key | None, batch: Pair, alpha: Number, *, spatial_axes: int | Sequence[int] = (1, 2), per: Per = "batch"
 ) -> Pair:
     """Paste a box of another example of the batch into each one, and blend the targets by the exact share of pixels.
 
         w ~ Beta(alpha, alpha);   each side of the box is (1 - w) ** (1 / axes) of the image's, in whole pixels
 
-    The box lies inside the image, each place as likely, so that the share which is left follows the law of w but for
-    the rounding to pixels. (Where a border cuts the box, as in the authors' code, less is pasted: at alpha 1 a third
+    The box lies inside the image, each place equally likely, so the share that is left follows the law of w up to the
+    rounding to pixels. (Where the border cuts the box, as in the authors' code, less is pasted: at alpha 1 a third
     instead of a half.) The key None and alpha 0 return the batch; so does a batch of one.
 
     Args:
@@ -80,7 +82,7 @@ def cutmix(
         dtype, such as an image and its mask, has the spatial axes; targets are floats, as distributions.
       alpha: at least 0; 1 in the paper.
       spatial_axes: the axes of the inputs that the box spans; one for sequences, three for volumes.
-      weights: one box for the whole "batch", or one for each "example".
+      per: one box for the whole "batch", or one for each "example".
 
     Raises:
       TypeError: targets of integers, such as class ids.
@@ -98,14 +100,14 @@ def cutmix(
     """
     alpha = checks.scalar("cutmix", "alpha", alpha, 0.0)
     axes, sizes = _spatial("cutmix", batch, spatial_axes)
-    size = batch_size("cutmix", batch)
-    shape = weight_shape("cutmix", weights, size)
+    size = batch_size("cutmix", "batch", batch)
+    shape = weight_shape("cutmix", per, size)
     check_floats("cutmix", batch[1])
     if key is None or size == 1:
         return batch
     weight_key, order_key, box_key = split(checks.key("cutmix", key), 3)
-    weight = beta(weight_key, alpha, shape)
-    mixed = _cut(batch, partner_of(order_key, batch), *_box(box_key, weight, sizes), axes, sizes)
+    weight, partner = beta(weight_key, alpha, shape), reordered(batch, jax.random.permutation(order_key, size))
+    mixed = _boxed(batch, partner, *_box(box_key, weight, sizes), axes, sizes)
     return jax.tree.map(lambda leaf: spoiled(leaf, alpha), mixed)
 
 
@@ -117,7 +119,7 @@ def mixup_or_cutmix(
     cutmix_prob: Number,
     *,
     spatial_axes: int | Sequence[int] = (1, 2),
-    weights: str = "batch",
+    per: Per = "batch",
 ) -> Pair:
     """Apply `cutmix` with probability `cutmix_prob`, and `mixup` otherwise; the key None returns the batch.
 
@@ -127,7 +129,7 @@ def mixup_or_cutmix(
       mixup_alpha, cutmix_alpha: at least 0; 0.8 and 1 are common for vision transformers.
       cutmix_prob: in [0, 1]; 0.5 is common.
       spatial_axes: the axes of the inputs that the box spans.
-      weights: one draw of everything for the whole "batch", or one for each "example".
+      per: one draw of everything for the whole "batch", or one for each "example".
 
     Raises:
       TypeError: a leaf of integers, such as class ids.
@@ -143,19 +145,21 @@ def mixup_or_cutmix(
     Touvron et al., Training Data-efficient Image Transformers & Distillation through Attention, ICML 2021.
     """
     name = "mixup_or_cutmix"
-    given = {"mixup_alpha": mixup_alpha, "cutmix_alpha": cutmix_alpha}
-    alphas = [checks.broadcastable(name, label, checks.number(name, label, given[label], 0.0), ()) for label in given]
+    alphas = [
+        checks.scalar(name, "mixup_alpha", mixup_alpha, 0.0),
+        checks.scalar(name, "cutmix_alpha", cutmix_alpha, 0.0),
+    ]
     prob = checks.scalar(name, "cutmix_prob", cutmix_prob, 0.0, 1.0)
-    (axes, sizes), size = _spatial(name, batch, spatial_axes), batch_size(name, batch)
-    shape = weight_shape(name, weights, size)
+    (axes, sizes), size = _spatial(name, batch, spatial_axes), batch_size(name, "batch", batch)
+    shape = weight_shape(name, per, size)
     check_floats(name, batch)
     if key is None or size == 1:
         return batch
     gate_key, weight_key, order_key, box_key = split(checks.key(name, key), 4)
     is_cut = ~keep_mask(gate_key, shape, prob)
     weight = beta(weight_key, jnp.where(is_cut, alphas[1], alphas[0]), shape)
-    partner = partner_of(order_key, batch)
-    was_cut = _cut(batch, partner, *_box(box_key, weight, sizes), axes, sizes)
+    partner = reordered(batch, jax.random.permutation(order_key, size))
+    was_cut = _boxed(batch, partner, *_box(box_key, weight, sizes), axes, sizes)
     was_blended = mix(batch, partner, weight)
 
     def chosen(cut_leaf: Array, blended_leaf: Array) -> Array:
@@ -165,15 +169,17 @@ def mixup_or_cutmix(
     return jax.tree.map(chosen, was_cut, was_blended)
 
 
-def _cut(batch: Pair, partner: Pair, start: Array, stop: Array, axes: tuple[int, ...], sizes: tuple[int, ...]) -> Pair:
-    """`cut` at corners inside the inputs."""
+def _boxed(
+    batch: Pair, partner: Pair, start: Array, stop: Array, axes: tuple[int, ...], sizes: tuple[int, ...]
+) -> Pair:
+    """`paste_box` at corners inside the inputs."""
     inputs, targets = batch
     pasted = jax.tree.map(lambda leaf, other: _pasted(leaf, other, start, stop, axes), inputs, partner[0])
     return pasted, mix(targets, partner[1], _own_share(start, stop, sizes))
 
 
 def _box(key: Key, weight: Array, sizes: tuple[int, ...]) -> tuple[Array, Array]:
-    """Corners of boxes that leave a share `weight` of an image, inside it, each place as likely."""
+    """Corners of boxes that leave a share `weight` of an image, inside it, each place equally likely."""
     side = (1.0 - jnp.where(jnp.isnan(weight), 1.0, weight)) ** (1.0 / len(sizes))
     extents = [jnp.round(side * size).astype(jnp.int32) for size in sizes]
     keys = split(key, len(sizes))

@@ -26,7 +26,7 @@ def labelled(shape: tuple[int, ...]):
 def test_the_weight_is_the_exact_share_of_pixels(shape, weights):
     """clovaai/CutMix-PyTorch#1, and keras, whose labels were up to 0.198 away from the pixels at 8 x 12."""
     batch = labelled(shape)
-    cutmix = jax.jit(jax.vmap(lambda key: augment.cutmix(key, batch, 1.0, weights=weights)))
+    cutmix = jax.jit(jax.vmap(lambda key: augment.cutmix(key, batch, 1.0, per=per)))
     images, labels = cutmix(jax.random.split(KEY, 200))
     for number in range(shape[0]):
         np.testing.assert_allclose((images == number).mean((2, 3, 4)), labels[..., number], atol=1e-6)
@@ -52,7 +52,7 @@ def test_the_weight_follows_the_beta_law_in_one_dimension():
 def test_cut_pastes_a_box_of_each_size():
     (images, labels), other = labelled((2, 4, 5, 1)), (jnp.full((2, 4, 5, 1), 9.0), jnp.zeros((2, 2)))
     start, stop = jnp.array([[0, 1], [2, -3]]), jnp.array([[2, 3], [9, 9]])
-    found, mixed = augment.cut((images, labels), other, start, stop)
+    found, mixed = augment.paste_box((images, labels), other, start, stop)
     assert (found[0, 0:2, 1:3] == 9).all()
     assert (found[1, 2:4, :] == 9).all()
     np.testing.assert_array_equal((found == 9).sum((1, 2, 3)), [4, 10])
@@ -63,7 +63,7 @@ def test_cut_pastes_a_box_of_each_size():
 @pytest.mark.parametrize("compile_it", [False, True], ids=["concrete", "traced"])
 def test_corners_of_any_dtype_cut_what_they_weigh(dtype, compile_it):
     batch, other = labelled((2, 4, 300, 1)), (jnp.full((2, 4, 300, 1), 9.0), jnp.zeros((2, 2)))
-    cut = jax.jit(augment.cut) if compile_it else augment.cut
+    cut = jax.jit(augment.paste_box) if compile_it else augment.paste_box
     images, labels = cut(batch, other, np.array([1, 2], dtype), np.array([3, 100], dtype))
     np.testing.assert_array_equal((images == 9).sum((1, 2, 3)), [2 * 98] * 2)
     np.testing.assert_allclose(labels.sum(1), 1.0 - 2 * 98 / 1200, rtol=1e-6)
@@ -73,7 +73,7 @@ def test_corners_of_any_dtype_cut_what_they_weigh(dtype, compile_it):
 def test_fractions_of_corners_round_up_for_pixels_and_labels_alike(compile_it):
     """The pixels were counted whole, and the labels by the fractions."""
     batch, other = labelled((2, 8, 8, 1)), (jnp.full((2, 8, 8, 1), 9.0), jnp.zeros((2, 2)))
-    cut = jax.jit(augment.cut) if compile_it else augment.cut
+    cut = jax.jit(augment.paste_box) if compile_it else augment.paste_box
     images, labels = cut(batch, other, np.array([0.2, 0.3]), np.array([[3.6, 3.7], [2.0, 9.5]]))
     assert (images[0, 1:4, 1:4] == 9).all()
     np.testing.assert_array_equal((images == 9).sum((1, 2, 3)), [9, 7])
@@ -84,13 +84,13 @@ def test_corners_that_are_none_are_refused_in_their_own_name():
     batch = labelled((2, 8, 8, 1))
     corners = {"start": jnp.zeros(2), "stop": jnp.ones(2)}
     for name in corners:
-        with pytest.raises(ValueError, match=rf"^cut: {name} must be a number other than NaN; got"):
-            augment.cut(batch, batch, **{**corners, name: jnp.array([1.0, jnp.nan])})
-    with pytest.raises(ValueError, match=r"^cut: stop must have shape \(2,\) or \(2, 2\); got \(3,\)"):
-        augment.cut(batch, batch, jnp.zeros(2), jnp.ones(3))
-    with pytest.raises(TypeError, match=r"^cut: batch must hold floats; got int32 at its root"):
-        augment.cut((batch[0], jnp.arange(2)), (batch[0], jnp.arange(2)), **corners)
-    images, labels = jax.jit(augment.cut)(batch, batch, jnp.zeros(2), jnp.array([[1.0, jnp.nan], [1.0, 1.0]]))
+        with pytest.raises(ValueError, match=rf"^paste_box: {name} must be a number other than NaN; got"):
+            augment.paste_box(batch, batch, **{**corners, name: jnp.array([1.0, jnp.nan])})
+    with pytest.raises(ValueError, match=r"^paste_box: stop must have shape \(2,\) or \(2, 2\); got \(3,\)"):
+        augment.paste_box(batch, batch, jnp.zeros(2), jnp.ones(3))
+    with pytest.raises(TypeError, match=r"^paste_box: batch must hold floats; got int32 at its root"):
+        augment.paste_box((batch[0], jnp.arange(2)), (batch[0], jnp.arange(2)), **corners)
+    images, labels = jax.jit(augment.paste_box)(batch, batch, jnp.zeros(2), jnp.array([[1.0, jnp.nan], [1.0, 1.0]]))
     assert jnp.isnan(images[0]).all()
     assert jnp.isnan(labels[0]).all()
     assert jnp.isfinite(images[1]).all()
@@ -103,8 +103,8 @@ def test_the_axes_of_a_box_are_distinct_whole_numbers_and_one_may_stand_alone():
         with pytest.raises(ValueError, match=r"^cutmix: spatial_axes must name each axis once; got"):
             augment.cutmix(KEY, batch, 1.0, spatial_axes=axes)
     for axes in ((True, 2), (1.0,), "12", None, 2.0, ([1],)):
-        with pytest.raises(TypeError, match=r"^cut: spatial_axes must be an int or hold ints; got"):
-            augment.cut(batch, batch, jnp.zeros(2), jnp.ones(2), spatial_axes=axes)
+        with pytest.raises(TypeError, match=r"^paste_box: spatial_axes must be an int or hold ints; got"):
+            augment.paste_box(batch, batch, jnp.zeros(2), jnp.ones(2), spatial_axes=axes)
     for axes in ((), (0, 1), (-1,), 0):
         with pytest.raises(ValueError, match=r"^mixup_or_cutmix: spatial_axes must be positive"):
             augment.mixup_or_cutmix(KEY, batch, 1.0, 1.0, 0.5, spatial_axes=axes)
@@ -135,7 +135,7 @@ def test_batches_of_any_size_work_and_alpha_zero_is_the_identity(size):
 switch = jax.jit(
     jax.vmap(
         lambda key, mixup_alpha, cutmix_alpha, prob: augment.mixup_or_cutmix(
-            key, labelled((6, 4, 6, 1)), mixup_alpha, cutmix_alpha, prob, weights="example"
+            key, labelled((6, 4, 6, 1)), mixup_alpha, cutmix_alpha, prob, per="example"
         ),
         in_axes=(0, None, None, None),
     )
@@ -174,5 +174,5 @@ def test_what_is_no_pair_and_class_ids_are_refused():
         augment.cutmix(KEY, (labels, labels), 1.0)
     with pytest.raises(ValueError, match=r"^cutmix: alpha must be at least 0; got -1"):
         augment.cutmix(KEY, (images, labels), -1)
-    with pytest.raises(ValueError, match=r"^cutmix: weights must be one of 'batch', 'example'; got 'pair'"):
-        augment.cutmix(KEY, (images, labels), 1.0, weights="pair")
+    with pytest.raises(ValueError, match=r"^cutmix: per must be one of 'example', 'batch'; got 'pair'"):
+        augment.cutmix(KEY, (images, labels), 1.0, per="pair")

@@ -1,0 +1,37 @@
+"""The examples of a batch: how many there are, and the numbers that may differ between them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from .._core import checks
+from .._core.types import Numbers, Tree
+
+
+def batch_size(function: str, argument: str, tree: Tree) -> int:
+    """The one size that the leaves of a tree have on their first axis."""
+    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(tree)}
+    if len(sizes) != 1 or sizes == {()}:
+        raise ValueError(
+            f"{function}: {argument} must have one size on the first axis of its leaves; got {sorted(sizes)}"
+        )
+    return sizes.pop()[0]
+
+
+def number_per_example(
+    function: str,
+    argument: str,
+    value: Numbers,
+    batch: tuple[int, ...],
+    low: float = -np.inf,
+    high: float = np.inf,
+    *,
+    ends: str = "[]",
+    num_axes: int = 0,
+) -> Float[Array, "..."]:
+    """Check a number that is one for all examples, or one for each: a scalar, or (*batch) and `num_axes` axes of 1."""
+    number = checks.number(function, argument, value, low, high, ends=ends)
+    number = checks.broadcastable(function, argument, number, batch)
+    return lax.expand_dims(number, range(number.ndim, number.ndim + num_axes)) if number.ndim else number
