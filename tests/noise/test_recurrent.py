@@ -1,5 +1,7 @@
 """Noise in recurrent networks: one mask over time, and states that stay."""
 
+from collections import namedtuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -96,3 +98,28 @@ def test_the_backward_pass_keeps_the_key_and_not_the_mask():
     x = jnp.ones((64, 64))
     _, pullback = jax.vjp(lambda a, b: noise.zoneout(KEY, a, b, 0.5), x, x)
     assert all(leaf.size <= 2 for leaf in jax.tree.leaves(pullback))
+
+
+def test_zoneout_takes_a_rate_for_each_part_of_a_state():
+    cell, hidden = jnp.zeros(2000), jnp.zeros(2000)
+    y = noise.zoneout(KEY, (cell, hidden), (cell + 1, hidden + 1), (0.5, 0.05))
+    assert [abs(float(part.mean()) - kept) < 0.05 for part, kept in zip(y, (0.5, 0.95), strict=True)] == [True, True]
+    keys = random.split(KEY, 2)
+    np.testing.assert_array_equal(y[1], noise.zoneout(keys[1], hidden, hidden + 1, 0.05))
+    mean = noise.zoneout(None, (cell, hidden), (cell + 1, hidden + 1), (0.5, 0.0))
+    assert [float(part[0]) for part in mean] == [0.5, 1.0]
+
+
+def test_zoneout_keeps_the_kind_of_the_state():
+    state = namedtuple("State", "c h")(jnp.zeros(3), jnp.zeros(3))
+    y = noise.zoneout(KEY, state, state, (0.5, 0.05))
+    assert type(y) is type(state)
+
+
+@pytest.mark.parametrize("rate", [(0.5,), (0.5, 0.1, 0.1)])
+def test_zoneout_refuses_rates_that_do_not_match_the_state(rate):
+    x = jnp.ones(3)
+    with pytest.raises(ValueError, match="zoneout: rate must be one number or one for each part of the state; got"):
+        noise.zoneout(KEY, (x, x), (x, x), rate)
+    with pytest.raises(ValueError, match="zoneout: rate must be one number or one for each part of the state; got"):
+        noise.zoneout(None, x, x, rate)
