@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from . import checks
+from . import checks, dtypes
 from .types import Tree
 
 
@@ -27,6 +27,13 @@ def promoted(first: np.dtype, second: np.dtype) -> np.dtype:
 def complex_if(x: Array, mean: Array) -> Array:
     """A running mean that is complex where x is."""
     return mean.astype(promoted(mean.dtype, jnp.dtype(jnp.complex64))) if jnp.iscomplexobj(x) else mean
+
+
+def shifted(variance: Array, eps: Any) -> Array:
+    """variance + eps, to give to `batch_norm_inference` with an eps of 0: flax takes a variance a rounding below 0."""
+    wide = variance.astype(dtypes.widened(variance.dtype))
+    wide += checks.scalar("batch_norm_inference", "eps", eps, 0.0, ends="[)").astype(wide.dtype)
+    return jnp.where(wide < 0.0, jnp.nan, wide)
 
 
 def where_of(mask: Any, x: Array) -> Array | None:

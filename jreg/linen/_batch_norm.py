@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool
 
 from .. import norm
 from .._core import dtypes
-from .._core.layers import complex_if, distinct_axes, promoted, where_of
+from .._core.layers import complex_if, distinct_axes, promoted, shifted, where_of
 
 
 class BatchNorm(nn.BatchNorm):
@@ -22,7 +22,7 @@ class BatchNorm(nn.BatchNorm):
       - The statistics carry no gradient.
       - `momentum` may be traced; one outside [0, 1] raises, or gives NaN if traced.
       - `epsilon` below 0 raises, or gives NaN if traced.
-      - An axis that is out of range raises, and so does a running variance below 0, or gives NaN if traced.
+      - An axis that is out of range raises.
       - An empty batch raises in training, where flax's statistics become NaN.
 
     One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
@@ -61,8 +61,8 @@ class BatchNorm(nn.BatchNorm):
         params = norm.BatchNormParams(scale, bias)
         is_first = self.is_initializing()
         if use_running_average or (is_first and not x.size):
-            stats = norm.BatchNormStats(complex_if(wide, mean.value), var.value)
-            return norm.batch_norm_inference(params, stats, wide, axis=axes, eps=self.epsilon).astype(dtype)
+            stats = norm.BatchNormStats(complex_if(wide, mean.value), shifted(var.value, self.epsilon))
+            return norm.batch_norm_inference(params, stats, wide, axis=axes, eps=0.0).astype(dtype)
         reduced = _reduction_dtype(x.dtype if self.dtype is None else self.dtype, self.force_float32_reductions)
         stats = norm.BatchNormStats(
             complex_if(wide, mean.value.astype(promoted(mean.value.dtype, reduced))),

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool
 
 from .. import norm
 from .._core import dtypes
-from .._core.layers import complex_if, distinct_axes, where_of
+from .._core.layers import complex_if, distinct_axes, shifted, where_of
 from ._key import mode, number
 from ._signature import Signed
 
@@ -23,7 +23,7 @@ class BatchNorm(Signed, nnx.BatchNorm):
       - The statistics carry no gradient. They move in float32 or wider; cast to fewer bits, they become float32 again.
       - `momentum` may be an array or an `nnx.Variable`; one outside [0, 1] raises, or gives NaN if traced.
       - `epsilon` below 0 raises, or gives NaN if traced.
-      - An axis that is out of range raises, and so does a running variance below 0, or gives NaN if traced.
+      - An axis that is out of range raises.
       - An empty batch raises in training, where flax's statistics become NaN.
 
     One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
@@ -56,13 +56,14 @@ class BatchNorm(Signed, nnx.BatchNorm):
         x, _, _, scale, bias = self.promote_dtype((x, mean, variance, scale, bias), dtype=self.dtype)
         dtype = canonicalize_dtype(x, scale, bias, dtype=self.dtype)
         wide = x.astype(dtypes.widened(jnp.dtype(dtype)))
-        params, stats = norm.BatchNormParams(scale, bias), norm.BatchNormStats(complex_if(wide, mean), variance)
+        params, mean = norm.BatchNormParams(scale, bias), complex_if(wide, mean)
         axes, eps = distinct_axes("BatchNorm", "axis", self.axis, x.ndim), number(self.epsilon)
         if use_running_average:
-            return norm.batch_norm_inference(params, stats, wide, eps=eps, axis=axes).astype(dtype)
+            stats = norm.BatchNormStats(mean, shifted(variance, eps))
+            return norm.batch_norm_inference(params, stats, wide, eps=0.0, axis=axes).astype(dtype)
         y, stats = norm.batch_norm(
             params,
-            stats,
+            norm.BatchNormStats(mean, variance),
             wide,
             decay=number(self.momentum),
             eps=eps,
