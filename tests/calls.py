@@ -579,9 +579,9 @@ CALLS = (
 HOST = {
     "diagnose.audit_optimizer": "writes a report on the host",
     "train.grid": "makes the settings of a sweep on the host",
+    "train.reshape_to_grid": "names the axes of a result on the host",
     "train.run": "a loop on the host",
     "train.tabulate": "makes a table on the host",
-    "train.unstack": "names the axes of a result on the host",
 }
 """The public functions that no program can trace, each with the reason."""
 

@@ -674,7 +674,11 @@ BAD = [
         r"swap_noise: x must be an array that JAX can compute with",
     ),
     (lambda: train.grid({"rate": []}), ValueError, r"grid: axes must hold lists of numbers.*; rate has \[\]"),
-    (lambda: train.unstack({"rate": [0.5]}, X), ValueError, r"unstack: results must hold arrays \(1 settings"),
+    (
+        lambda: train.reshape_to_grid({"rate": [0.5]}, X),
+        ValueError,
+        r"reshape_to_grid: results must hold arrays \(1 settings",
+    ),
     (
         lambda: train.tabulate({}, {}, by="valid"),
         ValueError,

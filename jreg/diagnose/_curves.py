@@ -10,7 +10,16 @@ from .._core.types import Number
 
 
 class Diagnosis(NamedTuple):
-    """What two learning curves say. Steps count from 0, -1 means none; gaps are positive where validation is worse."""
+    """What two learning curves say. Steps count from 0, -1 means none; gaps are positive where validation is worse.
+
+    Attributes:
+      best_step: the step with the best validation value.
+      best_value: that value.
+      gap_at_best: the gap between training and validation at that step.
+      final_gap: the gap at the last step.
+      onset: the step at which over-fitting set in.
+      setback: by how much validation is worse at the last step than at its best.
+    """
 
     best_step: Int[Array, ""]
     best_value: Float[Array, ""]
@@ -20,7 +29,7 @@ class Diagnosis(NamedTuple):
     setback: Float[Array, ""]
 
     def describe(self, unit: str = "step") -> str:
-        """The diagnosis in words; `unit` is what one step is called."""
+        """The diagnosis in words; `unit` is the name of one step."""
         if int(self.best_step) < 0:
             return "No validation value is a number: the run diverged from the start."
         best = f"Best at {unit} {int(self.best_step)} ({float(self.best_value):.4g}, gap {float(self.gap_at_best):.4g})"
@@ -42,7 +51,7 @@ def curves(
     """Find the best step, the gap there and at the end, and the onset of over-fitting; traceable.
 
     The onset is the best validation step, if by the last step validation is worse than there by more than `tolerance`
-    while training is better. NaN, such as the history past an early stop, is passed over.
+    while training is better. NaN, such as the history after an early stop, is skipped.
 
     Args:
       train, valid: one metric at the same steps, on training and validation data.

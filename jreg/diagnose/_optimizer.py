@@ -1,4 +1,4 @@
-"""What an optimizer really decays: an audit from outside."""
+"""What an optimizer decays, as an audit from outside shows."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
@@ -9,7 +9,9 @@ import jax.numpy as jnp
 
 from .._core import checks, leaves, trees
 from .._core.types import Tree
-from ._response import UNIT, Answer, Kind, ask, kind_of, shrink_of
+from ._kind import Kind, kind_of, shrink_of
+from ._probe import UNIT, Answer, Probe, ask
+from ._rounding import Trial, try_rounding
 
 NAME = "audit_optimizer"
 HEADER = ("path", "shape", "dtype", "decayed", "kind", "shrink", "beside gradient", "exact zeros", "step")
@@ -24,13 +26,16 @@ class LeafAudit(NamedTuple):
     """What happens to the weights of one leaf where their gradient is zero.
 
     Attributes:
-      decayed: share of the elements that shrink, as an element-wise mask may take some.
+      path: the path of the leaf, joined by slashes.
+      shape: its shape.
+      dtype: its dtype, in which `is_lost` is judged; all else is read in float32 or wider.
+      decayed: the share of its elements that shrink, since an element-wise mask may take only some.
       kind: how the shrink depends on the size of a weight; see `audit_optimizer`.
       shrink: what a weight of 1 loses in one step.
-      beside_gradient: share of it that is left beside a gradient: 1 for decoupled decay, 0.5 for a cautious one; NaN
-        where float32 cannot tell.
+      beside_gradient: the share of it that is left beside a gradient: 1 for decoupled decay, 0.5 for a cautious one;
+        NaN where float32 cannot tell.
       reaches_zero: whether small weights become exactly zero, instead of stepping past it.
-      step: the first update that shrinks, from 0; the one that all of this is about.
+      step: the first update that shrinks, from 0; all of this is about that update.
       is_lost: whether rounding to the leaf's dtype undoes the shrink of weights near 1.
     """
 
@@ -47,7 +52,12 @@ class LeafAudit(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """A `LeafAudit` for every leaf of floats, and what is wrong in words. Printed, it is a table."""
+    """What an optimizer decays. Printed, it is a table.
+
+    Attributes:
+      leaves: a `LeafAudit` for every leaf of floats.
+      warnings: what is wrong, in words.
+    """
 
     leaves: tuple[LeafAudit, ...]
     warnings: tuple[str, ...]
@@ -60,7 +70,7 @@ class Audit(NamedTuple):
 
 
 def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Audit:
-    """Find out by probing what an optimizer, from any library, decays, by how much, and in which way.
+    """Find out by probing what an optimizer from any library decays, by how much, and in which way.
 
     It hands weights of known sizes and signs to `update`, without a gradient and beside one, and names how they shrink:
 
@@ -77,13 +87,13 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
     It warns of strengths that do not count, of decayed leaves that `optim.kernels` does not take (biases, scales of
     norms), of shrinks that rounding undoes, of decays that take a whole weight or more in a step, and of weights that
     grow. Of `params` only shapes and dtypes are read. It costs about 60 updates in float32, and 32 or more in the
-    weights' own dtypes where these may lose the shrink.
+    weights' own dtypes if these may lose the shrink.
 
     Args:
-      optimizer: an optax transformation, or whatever has its `init` and `update`; the learning rate included.
+      optimizer: an optax transformation, or whatever has `init` and `update` like one; the learning rate included.
       params: the weights, or their `jax.ShapeDtypeStruct`s. Leaves of integers are not listed.
-      num_steps: how many updates to wait for the first that shrinks, at least 1: strengths that warm up from 0, and
-        accumulated batches. Only that step is read; with momentum, coupled decay grows in later ones.
+      num_steps: how many updates to wait for the first that shrinks, at least 1: strengths may warm up from 0, and
+        batches accumulate. Only that update is read; with momentum, coupled decay grows in later ones.
 
     Raises:
       TypeError: an optimizer without `init` and `update`, or one that needs more than gradients, state and params or
@@ -96,7 +106,7 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
     >>> print(diagnose.audit_optimizer(optax.adamw(0.1, weight_decay=0.01), params))
     path        shape  dtype    decayed  kind          shrink  beside gradient  exact zeros  step
     norm/scale  (3,)   float32  yes      proportional  0.001   100%             no           0
-    Warning: norm/scale is decayed, though no kernel.
+    Warning: norm/scale is decayed although it is not a kernel.
 
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
     """
@@ -104,11 +114,21 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
     checks.transformation(NAME, "optimizer", optimizer)
     shapes = _shapes(params)
     # Most optimizers need implicit promotion, which the caller may have forbidden in code of their own.
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        answers = _answers(optimizer, shapes, num_steps)
+    try:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            probe = Probe(optimizer, shapes)
+            answers = ask(probe, num_steps)
+            trials = try_rounding(probe, answers)
+    except TypeError as error:
+        raise TypeError(
+            f"{NAME}: optimizer must work with init(params) and update(gradients, state, params) alone, under jit; "
+            f"got {error}"
+        ) from error
     is_kernel = jax.tree.leaves(leaves.kernels(shapes))
-    found = zip(jax.tree_util.tree_leaves_with_path(shapes), answers, is_kernel, strict=True)
-    listed = [(_audit(path, leaf, answer), kernel) for (path, leaf), answer, kernel in found if _is_float(leaf)]
+    found = zip(jax.tree_util.tree_leaves_with_path(shapes), answers, trials, is_kernel, strict=True)
+    listed = [
+        (_audit(path, leaf, answer, trial), kernel) for (path, leaf), answer, trial, kernel in found if _is_float(leaf)
+    ]
     return Audit(tuple(leaf for leaf, _ in listed), tuple(_warnings(listed, num_steps)))
 
 
@@ -129,18 +149,8 @@ def _is_float(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
-def _answers(optimizer: Any, shapes: Tree, num_steps: int) -> list[Answer]:
-    try:
-        return ask(optimizer, shapes, num_steps)
-    except TypeError as error:
-        raise TypeError(
-            f"{NAME}: optimizer must work with init(params) and update(gradients, state, params) alone, under jit; "
-            f"got {error}"
-        ) from error
-
-
-def _audit(path: Any, leaf: Any, answer: Answer) -> LeafAudit:
-    kind = kind_of(answer)
+def _audit(path: Any, leaf: Any, answer: Answer, trial: Trial) -> LeafAudit:
+    kind = kind_of(answer, trial)
     return LeafAudit(
         path=trees.path_name(path) or "params",
         shape=leaf.shape,
@@ -151,7 +161,7 @@ def _audit(path: Any, leaf: Any, answer: Answer) -> LeafAudit:
         beside_gradient=answer.beside_gradient,
         reaches_zero=answer.reaches_zero,
         step=answer.step,
-        is_lost=answer.trial.is_lost,
+        is_lost=trial.is_lost,
     )
 
 
@@ -165,7 +175,8 @@ def _warnings(listed: Sequence[tuple[LeafAudit, bool]], num_steps: int) -> Itera
             "L2 in the gradient of Adam is"
         )
     if others := [leaf for leaf, is_kernel in listed if leaf.kind in DECAYS and not is_kernel]:
-        yield f"{_paths(others)} {'is' if len(others) == 1 else 'are'} decayed, though no kernel"
+        verb, reason = ("is", "it is not a kernel") if len(others) == 1 else ("are", "they are not kernels")
+        yield f"{_paths(others)} {verb} decayed although {reason}"
     for amount, dtype in dict.fromkeys(map(_lost_amount, leaves)):
         if amount:
             same = [leaf for leaf in leaves if _lost_amount(leaf) == (amount, dtype)]

@@ -4,8 +4,9 @@ A weight is probed with both signs. The odd half of the two answers is what pull
 not depend on the sign: the step that the gradient asks for, the pull of a reference, noise.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
+from math import nan
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -17,15 +18,23 @@ from .._core.types import Tree
 
 Scalar: TypeAlias = Any
 """A jax scalar where it is measured, numpy's where it is read."""
+Sizes: TypeAlias = float | Sequence[float]
+"""One size for all leaves, or one for each."""
 
-START, NOTCH = 1.5, 0.125
-"""Where rounding is tried: between powers of two, where the steps of a dtype do not change."""
+SIZES = (1 / 64, 1 / 32, 1.0, 2.0, 8.0)
+"""Sizes of weights: powers of two, so that scaling costs no digits."""
+UNIT = SIZES.index(1.0)
+SMALL_GRADIENTS, LARGE_GRADIENT, SMALL_WEIGHT = (1e-3, 1e-2), 100.0, 1e-6
+NUDGE = 0.05
+"""How far a gradient that is not normalized may move a weight of 1 while its decay is measured."""
+ROUNDING = 1e-6
+"""What float32 may lose of a shrink, relative to the weight that it was subtracted from."""
 
 
 class Reading(NamedTuple):
     """What one update does to a leaf whose weights all have one size.
 
-    The share of its elements with an odd half, that half towards zero on average over these, the largest even half,
+    The share of its elements with an odd half, the mean over these of that half towards zero, the largest even half,
     whether these elements reach exact zero, and whether all of it is finite.
     """
 
@@ -36,63 +45,87 @@ class Reading(NamedTuple):
     is_finite: Scalar
 
 
-class Trial(NamedTuple):
-    """Whether weights in their own dtype stay finite, and whether they have not moved at all."""
+class Answer(NamedTuple):
+    """What a leaf answered: a reading for each of `SIZES`, and what `LeafAudit` takes from here."""
 
-    is_finite: bool
-    is_lost: bool
+    by_size: tuple[Reading, ...]
+    is_normalized: bool
+    beside_gradient: float
+    reaches_zero: bool
+    step: int
 
 
-Probe: TypeAlias = Callable[[Sequence[float], Sequence[float], int], list[list[Reading]]]
-"""`probe(sizes, gradient_sizes, num_steps)` with sizes per leaf: for every update, a reading per leaf."""
+class _Leaf(NamedTuple):
+    """What a leaf has answered so far, and the gradient and the threshold that it is asked about next."""
+
+    step: int
+    by_size: tuple[Reading, ...]
+    is_normalized: bool
+    gradient: float
+    threshold: float
 
 
-def make_probe(optimizer: Any, shapes: Tree) -> Probe:
-    """Weights stay where they are and are float32 or wider; `try_rounding` tells what narrower ones lose."""
-    leaves, structure = jax.tree.flatten(shapes)
-    wide = [jax.ShapeDtypeStruct(leaf.shape, _widened(leaf.dtype)) for leaf in leaves]
-    directions, slopes = _units(wide, 0), _units(wide, 1)
-    update, measure = jax.jit(optimizer.update), jax.jit(_measured)
+class Probe:
+    """An optimizer whose weights stay where they are, in float32 or wider: `_rounding` is about narrower ones."""
 
-    def answers(sizes: Sequence[float], gradient_sizes: Sequence[float]) -> Iterator[list[Array]]:
-        weights = structure.unflatten(_scaled(directions, sizes))
-        gradients = structure.unflatten(_scaled(slopes, gradient_sizes))
-        state = optimizer.init(weights)
-        while True:
-            updates, state = update(gradients, state, weights)
-            yield structure.flatten_up_to(updates)
+    def __init__(self, optimizer: Any, shapes: Tree) -> None:
+        self.optimizer = optimizer
+        self.leaves, self.structure = jax.tree.flatten(shapes)
+        wide = [jax.ShapeDtypeStruct(leaf.shape, _widened(leaf.dtype)) for leaf in self.leaves]
+        self._directions, self._slopes = units(wide, 0), units(wide, 1)
+        self._update, self._measure = jax.jit(optimizer.update), jax.jit(_measured)
 
-    def probe(sizes: Sequence[float], gradient_sizes: Sequence[float], num_steps: int) -> list[list[Reading]]:
-        plus, minus = answers(sizes, gradient_sizes), answers([-size for size in sizes], gradient_sizes)
-        weights = _scaled(directions, sizes)
+    def read(self, sizes: Sizes, gradient_sizes: Sizes, num_steps: int) -> list[tuple[Reading, ...]]:
+        """For every leaf, the readings of the first updates."""
+        weights, slopes = scaled(self._directions, sizes), scaled(self._slopes, gradient_sizes)
+        plus, minus = self._updates(weights, slopes), self._updates(scaled(weights, -1.0), slopes)
         pairs = islice(zip(plus, minus, strict=False), num_steps)
-        return [jax.device_get(measure(*pair, weights, directions)) for pair in pairs]
+        rows = [jax.device_get(self._measure(*pair, weights, self._directions)) for pair in pairs]
+        return list(zip(*rows, strict=True))
 
-    return probe
+    def _updates(self, leaves: list[Array], slopes: list[Array]) -> Iterator[list[Array]]:
+        weights, gradients = self.structure.unflatten(leaves), self.structure.unflatten(slopes)
+        state = self.optimizer.init(weights)
+        while True:
+            updates, state = self._update(gradients, state, weights)
+            yield self.structure.flatten_up_to(updates)
 
 
-def try_rounding(optimizer: Any, shapes: Tree, num_steps: int) -> list[Trial]:
-    """Update weights in their own dtypes at zero gradient.
+def ask(probe: Probe, num_steps: int) -> list[Answer]:
+    """Probe all leaves at once; each is read at its first step that shrinks."""
+    waited = [probe.read(size, 0.0, num_steps) for size in (1.0, SIZES[-1])]
+    steps = [_first_step(*readings) for readings in zip(*waited, strict=True)]
 
-    The state is made from other weights than those that are updated. A copy of the weights in it then shows at once,
-    not after as many steps as fit into half of the last digit.
-    """
-    leaves, structure = jax.tree.flatten(shapes)
-    directions = _units(leaves, 0)
-    zeros = structure.unflatten(_scaled(directions, [0.0] * len(leaves)))
-    start = _scaled(directions, [START] * len(leaves))
-    state = optimizer.init(structure.unflatten(_scaled(directions, [START + NOTCH] * len(leaves))))
+    def at(sizes: Sizes, gradients: Sizes = 0.0) -> list[Reading]:
+        found = probe.read(sizes, gradients, max(steps) + 1)
+        return [readings[step] for readings, step in zip(found, steps, strict=True)]
 
-    @jax.jit
-    def step(weights: Tree, state: Any) -> tuple[Tree, Any]:
-        updates, state = optimizer.update(zeros, state, weights)
-        return jax.tree.map(lambda w, update: (w + update).astype(w.dtype), weights, updates), state
+    alone = zip(*map(at, SIZES), strict=True)
+    # A trust ratio needs a weight to divide by, and a subgradient of L1 hides a small gradient unless there is none.
+    small = [zip(*(at(size, gradient) for gradient in SMALL_GRADIENTS), strict=True) for size in (0.0, SMALL_WEIGHT)]
+    pairs = zip(*small, strict=True)
+    leaves = [_leaf(*found) for found in zip(steps, alone, pairs, strict=True)]
+    beside = at(1.0, [leaf.gradient for leaf in leaves])
+    below = at([leaf.threshold / 2 for leaf in leaves])
+    return [_answer(*found) for found in zip(leaves, beside, below, strict=True)]
 
-    weights = structure.unflatten(start)
-    for _ in range(num_steps):
-        weights, state = step(weights, state)
-    ends = zip(start, structure.flatten_up_to(weights), strict=True)
-    return [Trial(is_finite=bool(jnp.all(jnp.isfinite(w))), is_lost=bool(jnp.all(w == first))) for first, w in ends]
+
+def units(leaves: Sequence[Any], seed: int) -> list[Array]:
+    """Numbers of modulus 1 with random signs; zeros where a leaf holds no floats."""
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+
+    def of_leaf(key: Array, leaf: Any) -> Array:
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            return jnp.zeros(leaf.shape, leaf.dtype)
+        unit = 0.6 + 0.8j if jnp.issubdtype(leaf.dtype, jnp.complexfloating) else 1.0
+        return jax.random.rademacher(key, leaf.shape, jnp.int8).astype(leaf.dtype) * jnp.asarray(unit, leaf.dtype)
+
+    return [of_leaf(key, leaf) for key, leaf in zip(keys, leaves, strict=True)]
+
+
+def scaled(directions: Sequence[Array], sizes: Sizes) -> list[Array]:
+    per_leaf = [sizes] * len(directions) if isinstance(sizes, float | int) else sizes
+    return [(direction * size).astype(direction.dtype) for direction, size in zip(directions, per_leaf, strict=True)]
 
 
 def _measured(plus: list[Array], minus: list[Array], weights: list[Array], directions: list[Array]) -> list[Reading]:
@@ -113,22 +146,48 @@ def _reading(plus: Array, minus: Array, w: Array, direction: Array) -> Reading:
     )
 
 
+def _first_step(*probes: Sequence[Reading]) -> int:
+    moving = (step for step, readings in enumerate(zip(*probes, strict=True)) if any(one.moved for one in readings))
+    return next(moving, 0)
+
+
+def _leaf(step: int, by_size: tuple[Reading, ...], pairs: Sequence[tuple[Reading, Reading]]) -> _Leaf:
+    """Each pair is read beside `SMALL_GRADIENTS`; their updates are much alike only where gradients are normalized."""
+    is_normalized = any(0.0 < 0.5 * b.drift < a.drift for a, b in pairs)
+    gradient = _gradient(float(pairs[0][0].drift), is_normalized)
+    return _Leaf(step, by_size, is_normalized, gradient, _threshold(by_size))
+
+
+def _gradient(drift: float, is_normalized: bool) -> float:
+    """Much larger than the decay where it is normalized anyway, else one that moves a weight by `NUDGE`."""
+    if is_normalized:
+        return LARGE_GRADIENT
+    return NUDGE * SMALL_GRADIENTS[0] / drift if drift else 1.0
+
+
+def _threshold(readings: Sequence[Reading]) -> float:
+    """What a weight loses however small it is: below it, a proximal step leaves exact zeros."""
+    first, second = (float(reading.shrink) for reading in readings[:2])
+    return max(first - (second - first) / (SIZES[1] - SIZES[0]) * SIZES[0], 0.0)
+
+
+def _answer(leaf: _Leaf, beside: Reading, below: Reading) -> Answer:
+    return Answer(
+        by_size=leaf.by_size,
+        is_normalized=leaf.is_normalized,
+        beside_gradient=_share_left(leaf.by_size[UNIT], beside),
+        reaches_zero=bool(below.is_zeroed or any(reading.is_zeroed for reading in leaf.by_size)),
+        step=leaf.step,
+    )
+
+
+def _share_left(alone: Reading, beside: Reading) -> float:
+    """NaN where the gradient's step is so much longer than the shrink that float32 hides it."""
+    total = float(alone.shrink * alone.moved)
+    if abs(total) <= ROUNDING * beside.drift:
+        return nan if total else 0.0
+    return float(beside.shrink * beside.moved) / total
+
+
 def _widened(dtype: Any) -> Any:
     return dtypes.widened(dtype) if jnp.issubdtype(dtype, jnp.inexact) else dtype
-
-
-def _units(leaves: Sequence[Any], seed: int) -> list[Array]:
-    """Numbers of modulus 1 with random signs; zeros where a leaf holds no floats."""
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-
-    def of_leaf(key: Array, leaf: Any) -> Array:
-        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
-            return jnp.zeros(leaf.shape, leaf.dtype)
-        unit = 0.6 + 0.8j if jnp.issubdtype(leaf.dtype, jnp.complexfloating) else 1.0
-        return jax.random.rademacher(key, leaf.shape, jnp.int8).astype(leaf.dtype) * jnp.asarray(unit, leaf.dtype)
-
-    return [of_leaf(key, leaf) for key, leaf in zip(keys, leaves, strict=True)]
-
-
-def _scaled(directions: Sequence[Array], sizes: Sequence[float]) -> list[Array]:
-    return [(direction * size).astype(direction.dtype) for direction, size in zip(directions, sizes, strict=True)]

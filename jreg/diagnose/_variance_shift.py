@@ -1,4 +1,4 @@
-"""Dropout before batch norm: the variance that batch norm learns in training is not the one that inference has."""
+"""Dropout before batch norm: the variance that batch norm learns in training is not the variance at inference."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,14 +13,20 @@ from ..random import split_array
 
 
 class VarianceShift(NamedTuple):
-    """Variances per feature, and their ratio: 1 means no shift."""
+    """Variances per feature with noise and without, and their ratio.
+
+    Attributes:
+      training: the variance with noise, as batch norm sees it in training.
+      inference: the variance without noise.
+      ratio: `inference / training`; 1 means no shift.
+    """
 
     training: Float[Array, " features"]
     inference: Float[Array, " features"]
     ratio: Float[Array, " features"]
 
     def describe(self) -> str:
-        """The shift in words: what noise before a batch norm makes of its output's standard deviation at inference."""
+        """The shift in words, with the standard deviation that a batch norm here would return at inference."""
         ratio = float(jnp.nanmedian(self.ratio))
         found = f"inference has {ratio:.2f} of the variance of training, in the median feature."
         if abs(ratio - 1.0) < 0.05:
@@ -32,18 +38,18 @@ class VarianceShift(NamedTuple):
 
 
 def variance_shift(fn: Callable[[Any, Any], Any], key: Key | None, x: Any, *, num_samples: int = 8) -> VarianceShift:
-    """The variance of activations with noise, as batch norm sees it in training, and without, as inference has it.
+    """Measure the variance of activations with noise, as batch norm sees it in training, and without, as at inference.
 
         ratio = Var[fn(None, x)] / Var[fn(key, x)],   per feature
 
-    Dropout keeps the mean of what it drops and raises its variance, so a batch norm behind it stores a variance that
+    Dropout keeps the mean of its input and raises the variance, so a batch norm behind it stores a variance that
     inference never reaches. Each further such layer multiplies the shift. Call it for the input of every batch norm.
 
     Args:
       fn: `fn(key, x)` returns activations (..., features): what the batch norm reads.
       key: one key; None compares inference with itself.
       x: a batch of inputs, in any structure; the larger, the better the estimate.
-      num_samples: draws of the noise that the training variance is over.
+      num_samples: how many draws of the noise the training variance is taken over.
 
     Raises:
       ValueError: fewer than one sample, or activations without an axis of examples.

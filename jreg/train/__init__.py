@@ -4,9 +4,9 @@ from ._checkpoints import Checkpoint as Checkpoint
 from ._checkpoints import Checkpoints as Checkpoints
 from ._fit import FitResult as FitResult
 from ._fit import fit as fit
-from ._grid import Unstacked as Unstacked
+from ._grid import GridResults as GridResults
 from ._grid import grid as grid
-from ._grid import unstack as unstack
+from ._grid import reshape_to_grid as reshape_to_grid
 from ._run import Event as Event
 from ._run import Interrupted as Interrupted
 from ._run import RunResult as RunResult

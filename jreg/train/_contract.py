@@ -1,7 +1,7 @@
-"""What the functions of the user must return, checked where they are traced: one sentence that shows the right form."""
+"""What the functions of the user must return, checked where they are traced; each message shows the right form."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jaxtyping import Array
 from .._core import checks, trees
 from .._core.types import Tree
 
+T = TypeVar("T")
 LOSS_FORM = "(params, model_state, key, batch, hyper) -> (loss, (model_state, metrics))"
 METRIC_FORM = "(params, model_state, batch, hyper) -> metrics"
 
@@ -57,7 +58,7 @@ def transformation_of(optimizer: Any, hyper: Tree) -> Any:
     return made
 
 
-def require_arrays(function: str, argument: str, tree: Tree) -> None:
+def _require_arrays(function: str, argument: str, tree: Tree) -> None:
     """Raise for a tree with a leaf that is no array: a list is a tree of its elements, and has no first axis."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         place = f"{function}: {argument} must hold arrays; at {trees.path_name(path) or 'its root'} it has"
@@ -70,12 +71,32 @@ def require_arrays(function: str, argument: str, tree: Tree) -> None:
         trees.refuse_foreign(function, argument, path, leaf)
 
 
+def length(function: str, argument: str, tree: Tree) -> int:
+    """The length of the first axis, which all arrays of a tree share."""
+    _require_arrays(function, argument, tree)
+    found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(tree)}
+    if len(found) != 1 or found & {(), (0,)}:
+        raise ValueError(
+            f"{function}: {argument} must hold arrays of one length, at least 1, on the first axis; got {sorted(found)}"
+        )
+    return found.pop()[0]
+
+
+def monitored(function: str, metrics: Mapping[str, T], monitor: str) -> T:
+    """The validation metric that decides which epoch is best."""
+    if not isinstance(monitor, str) or monitor not in metrics:
+        raise ValueError(
+            f"{function}: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}"
+        )
+    return metrics[monitor]
+
+
 def _is_array(value: Any) -> bool:
     return isinstance(value, bool | int | float | complex | jax.Array | np.ndarray | np.generic)
 
 
 def _form(value: Any) -> str:
-    """A value as its types: what a function returned is seldom worth its numbers."""
+    """A value as its types: the numbers that a function returned seldom matter."""
     if isinstance(value, tuple):
         return f"({', '.join(map(_form, value))}{',' if len(value) == 1 else ''})"
     if _is_array(value):

@@ -1,4 +1,4 @@
-"""One pass over data on the device, in a given order, with what is left over dropped, kept or padded."""
+"""One pass over data on the device, in a given order; the rows that fill no batch are dropped, kept or padded."""
 
 from typing import Any, Literal, TypeAlias
 

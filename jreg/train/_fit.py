@@ -1,4 +1,4 @@
-"""A whole training run as one pure function: it works alone, under `jit`, and under `vmap`, each lane for itself."""
+"""A whole training run as one pure function: alone, under `jit`, and under `vmap`, where each lane stops for itself."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from .._core import checks, placement, trees
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
-from ._contract import require_arrays
+from ._contract import length, monitored
 from ._epoch import LastBatch, batch_like, pass_over
 from ._state import TrainState
 from ._step import Evaluate, Metrics, Step
@@ -18,7 +18,19 @@ from ._stopping import Stopping, init_stopping, update_stopping
 
 
 class FitResult(NamedTuple):
-    """The states to keep, and the story of the run; histories are NaN past the stop."""
+    """The states to keep, and the history of the run.
+
+    Attributes:
+      best: the state of the epoch with the best monitored value, whether or not the run stopped early; the initial
+        state if every value was NaN.
+      last: the state at the end.
+      train_history: the mean of each metric of the step, per epoch, by the metric "weight" or else by the rows of each
+        batch; NaN after the stop.
+      valid_history: each validation metric, per epoch; NaN after the stop.
+      best_value: the best monitored value.
+      best_epoch: its epoch, counted from 0; -1 if every value was NaN.
+      stopped_epoch: the number of epochs run.
+    """
 
     best: TrainState
     last: TrainState
@@ -63,27 +75,24 @@ def fit(
 
     Args:
       step: from `make_step`.
-      evaluate: from `make_eval`; `valid_data` go through it as one batch.
+      evaluate: from `make_eval`; `valid_data` goes through it as one batch.
+      state: where to start, from `init_state`.
       key: one key for the whole run.
       train_data: a pytree of arrays with the examples on the first axis.
       valid_data: whatever `evaluate` takes; it may hold several parts, such as the training data too, for a gap
         without noise.
       hyper: passed on to `step` and `evaluate`.
+      batch_size: rows per step, at most as many as there are, unless `last_batch` keeps or pads the rest.
+      epochs: how many to train for at most.
       patience: epochs without improvement to stop after; None never stops early. It may be traced; inf never stops.
       min_delta: what counts as an improvement, see `update_stopping`.
       monitor: the validation metric that decides which epoch is best.
       mode: whether lower ("min") or higher ("max") is better.
-      warmup: epochs that may be best, but are never bad.
+      warmup: the first `warmup` epochs may be best but never count against `patience`.
       last_batch: what becomes of the rows that fill no batch. "drop" leaves them out, others in each epoch; "keep"
         makes them a short batch, for which the step is compiled a second time; "pad" fills that batch up with rows of
         weight 0: every batch is then a pair `(rows, weights)`, and the loss `sum(weights * losses) / sum(weights)`. Pad
-        where devices or `accumulate` share out the rows; batch norm sees the padding unless it is given the weights.
-
-    Returns:
-      A `FitResult`: `best` is the state of the epoch with the best monitored value, whether or not the stop fired;
-      `last` the state at the end; histories hold the mean of each step metric over the epoch, by the metric "weight" or
-      else by the rows of each batch, and each validation metric; `best_epoch` counts from 0, and is -1 (with `best` the
-      initial state) if every value was NaN; `stopped_epoch` is the number of epochs run.
+        where devices or `accumulate` divide the rows; batch norm sees the padding unless it is given the weights.
 
     Raises:
       ValueError: fewer examples than a batch, data of uneven length, no epoch, a `monitor` that is no validation metric
@@ -109,7 +118,7 @@ def fit(
     for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
         trees.check_leaves("fit", argument, tree)
     key = checks.key("fit", key)
-    size = _num_examples(train_data)
+    size = length("fit", "train_data", train_data)
     batch_size = checks.integer("fit", "batch_size", batch_size)
     epochs = checks.integer("fit", "epochs", epochs)
     checks.choice("fit", "last_batch", last_batch, ("drop", "keep", "pad"))
@@ -123,7 +132,7 @@ def fit(
         valid_metrics = evaluate(trained, valid_data, hyper)
         stopping = update_stopping(
             progress.stopping,
-            _monitored(valid_metrics, monitor),
+            monitored("fit", valid_metrics, monitor),
             trained,
             jnp.inf if patience is None else patience,
             min_delta,
@@ -174,27 +183,11 @@ def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict
     return {name: values.at[epoch].set(jnp.asarray(metrics[name], values.dtype)) for name, values in history.items()}
 
 
-def _monitored(metrics: Metrics, monitor: str) -> Array:
-    if not isinstance(monitor, str) or monitor not in metrics:
-        raise ValueError(f"fit: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}")
-    return metrics[monitor]
-
-
 def _refuse_lone_decisions(start: _Progress) -> None:
-    """Shards that hold the same parameters must stop together, or some would wait for the others for ever."""
+    """Shards that hold the same parameters must stop together, or some would wait forever for the others."""
     params = jax.tree.leaves(start.state.params)
     if placement.over(start.stopping.best_value) > frozenset().union(*map(placement.over, params)):
         raise ValueError(
             "fit: monitor must be the same in all shards that hold the same parameters; average it in metric_fn, as in "
             "jax.lax.pmean(loss, axis_name)"
         )
-
-
-def _num_examples(train_data: Tree) -> int:
-    require_arrays("fit", "train_data", train_data)
-    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(train_data)}
-    if len(sizes) != 1 or sizes & {(), (0,)}:
-        raise ValueError(
-            f"fit: train_data must hold arrays of one length, at least 1, on the first axis; got {sorted(sizes)}"
-        )
-    return sizes.pop()[0]

@@ -38,17 +38,18 @@ def gradient_of(loss_fn: LossFn, compute_dtype: DTypeLike | None, wrap: Wrap | N
 
 
 def accumulated(gradient: Gradient, num_parts: int) -> Gradient:
-    """The gradient of a batch as the mean over its parts, one after another, by their weight."""
+    """The gradient of a batch as the mean over its parts, by their weight; the parts run one after another."""
 
     def whole(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Tree, Tree, Metrics]:
         def weighed(model_state: Tree, inputs: tuple[Key, Tree]) -> tuple[Tree, Any]:
-            """Gradients and metrics times their weight. Of weight 0 even NaN leaves no trace."""
+            """Gradients and metrics times their weight. At weight 0 even NaN leaves no trace."""
             grads, changed, metrics = gradient(params, model_state, *inputs, hyper)
-            given = {name: jnp.asarray(metrics.pop(name), jnp.float32) for name in ("weight",) if name in metrics}
+            given = {"weight": jnp.asarray(metrics["weight"], jnp.float32)} if "weight" in metrics else {}
+            others = {name: value for name, value in metrics.items() if name != "weight"}
             weight = given.get("weight", jnp.ones((), jnp.float32))
             terms = jax.tree.map(
                 lambda leaf: jnp.where(weight > 0.0, leaf * weight.astype(leaf.dtype), jnp.zeros_like(leaf)),
-                (grads, _as_floats(metrics)),
+                (grads, _as_floats(others)),
             )
             changed = jax.tree.map(lambda new, old: jnp.where(weight > 0.0, new, old), changed, model_state)
             return changed, (*terms, given)
@@ -95,11 +96,13 @@ def _cast(tree: Tree, dtype: DTypeLike) -> Tree:
 
 
 def _as_floats(metrics: Metrics) -> Metrics:
-    """A metric may be a count: its mean is no whole number."""
-    return {
-        name: value if jnp.issubdtype(value.dtype, jnp.inexact) else value.astype(jnp.float32)
-        for name, value in ((name, jnp.asarray(value)) for name, value in metrics.items())
-    }
+    """A metric may be a count, whose mean is no whole number."""
+
+    def as_float(value: Array) -> Array:
+        value = jnp.asarray(value)
+        return value if jnp.issubdtype(value.dtype, jnp.inexact) else value.astype(jnp.float32)
+
+    return {name: as_float(value) for name, value in metrics.items()}
 
 
 def _parts(leaf: Array, num_parts: int) -> Array:

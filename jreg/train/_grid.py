@@ -15,22 +15,29 @@ from .._core.types import Tree
 SEED = "seed"
 
 
-class Unstacked(NamedTuple):
-    """Results with one axis per hyperparameter. `xarray.DataArray(leaf, coordinates, names)` takes them as they are."""
+class GridResults(NamedTuple):
+    """Results with one axis per hyperparameter. `xarray.DataArray(leaf, coordinates, names)` takes them as they are.
+
+    Attributes:
+      names: the names of the leading axes, "seed" last; further axes of a leaf have none.
+      coordinates: the settings along each named axis.
+      values: what `sweep` returned, each leaf with an axis per name in front.
+    """
 
     names: tuple[str, ...]
-    """Of the leading axes, "seed" last; further axes of a leaf have none."""
     coordinates: dict[str, np.ndarray]
     values: Tree
-    """What `sweep` returned, each leaf with an axis per name in front."""
 
 
 def grid(axes: Mapping[str, Sequence[float]]) -> dict[str, Real[np.ndarray, " settings"]]:
     """Combine every value of every axis with all others, the last axis running fastest: the settings of a `sweep`.
 
+    Args:
+      axes: the values of each hyperparameter, by its name.
+
     Raises:
-      ValueError: no axis, an axis without values, one called "seed", which is the keys' own, NaN, or numbers that do
-        not fit into what JAX holds them in: 2**40 into int32, 1e39 into float32.
+      ValueError: no axis, an axis without values, one called "seed", which names the keys, NaN, or numbers that do not
+        fit into the dtype in which JAX holds them: 2**40 into int32, 1e39 into float32.
       TypeError: axes that are no dict, or a value that is no real number.
 
     >>> from jreg import train
@@ -42,7 +49,7 @@ def grid(axes: Mapping[str, Sequence[float]]) -> dict[str, Real[np.ndarray, " se
     return {name: values.ravel() for name, values in zip(coordinates, mesh, strict=True)}
 
 
-def unstack(axes: Mapping[str, Sequence[float]], results: Tree) -> Unstacked:
+def reshape_to_grid(axes: Mapping[str, Sequence[float]], results: Tree) -> GridResults:
     """Give results over `grid(axes)` one axis per hyperparameter, then the seeds: `(setting, seed)` becomes named axes.
 
     Args:
@@ -54,29 +61,28 @@ def unstack(axes: Mapping[str, Sequence[float]], results: Tree) -> Unstacked:
 
     >>> import jax.numpy as jnp
     >>> from jreg import train
-    >>> found = train.unstack({"rate": [0.0, 0.5], "decay": [1.0, 2.0, 3.0]}, jnp.zeros((6, 10)))
+    >>> found = train.reshape_to_grid({"rate": [0.0, 0.5], "decay": [1.0, 2.0, 3.0]}, jnp.zeros((6, 10)))
     >>> found.names, found.values.shape
     (('rate', 'decay', 'seed'), (2, 3, 10))
     """
-    coordinates = _coordinates("unstack", axes)
+    coordinates = _coordinates("reshape_to_grid", axes)
     shape = tuple(map(len, coordinates.values()))
+    wrong = f"reshape_to_grid: results must hold arrays ({prod(shape)} settings, seeds, ...)"
 
     def split_settings(leaf: jax.Array) -> jax.Array:
         if jnp.ndim(leaf) < 2 or leaf.shape[0] != prod(shape):
-            raise ValueError(
-                f"unstack: results must hold arrays ({prod(shape)} settings, seeds, ...); got shape {jnp.shape(leaf)}"
-            )
+            raise ValueError(f"{wrong}; got shape {jnp.shape(leaf)}")
         return leaf.reshape(*shape, *leaf.shape[1:])
 
     values = jax.tree.map(split_settings, results)
     if not jax.tree.leaves(values):
-        raise ValueError(f"unstack: results must hold arrays ({prod(shape)} settings, seeds, ...); got none")
+        raise ValueError(f"{wrong}; got none")
     num_seeds = jax.tree.leaves(values)[0].shape[len(shape)]
-    return Unstacked((*coordinates, SEED), {**coordinates, SEED: np.arange(num_seeds)}, values)
+    return GridResults((*coordinates, SEED), {**coordinates, SEED: np.arange(num_seeds)}, values)
 
 
 def refuse_misfits(function: str, place: str, values: np.ndarray) -> None:
-    """Raise for settings that would not run as they are written: NaN, and what JAX would wrap or make infinite."""
+    """Raise for settings that would not run as written: NaN, and what JAX would wrap or make infinite."""
     if not jnp.issubdtype(values.dtype, jnp.number) or jnp.iscomplexobj(values):
         return
     if np.isnan(values).any():
@@ -102,7 +108,7 @@ def _coordinates(function: str, axes: Mapping[str, Sequence[float]]) -> dict[str
 
 
 def _settings(function: str, name: str, values: Sequence[float]) -> np.ndarray:
-    """Numbers as JAX would hold them, so that a setting is found again where results name it."""
+    """Numbers as JAX would hold them, so that they equal the settings that the runs see."""
     array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
     if not checks.is_real(array):
         raise TypeError(f"{function}: axes must hold real numbers; {name} has {checks.shown(values)}")

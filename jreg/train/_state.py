@@ -1,4 +1,4 @@
-"""What training carries from step to step. The key is not in it: a step can be replayed from its inputs."""
+"""What training carries from step to step. It holds no key, so a step can be replayed from its inputs."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,14 @@ from .._core.types import Tree
 
 
 class TrainState(NamedTuple):
-    """Parameters, the optimizer's state, the model's own state (such as batch norm statistics), updates completed."""
+    """What training carries from step to step.
+
+    Attributes:
+      params: the parameters.
+      opt_state: the state of the optimizer.
+      model_state: the state of the model, such as the statistics of batch norm.
+      step: the number of updates made.
+    """
 
     params: Tree
     opt_state: Tree
@@ -23,8 +30,10 @@ def init_state(params: Tree, optimizer: optax.GradientTransformation, model_stat
     """Make the state of a run that has made no step.
 
     Args:
-      optimizer: a transformation. For one built from hyperparameters, `optimizer(hyper)`: the state's tree depends on
-        no value of theirs.
+      params: a pytree of arrays, as `loss_fn` takes it.
+      optimizer: a transformation. For one built from hyperparameters, `optimizer(hyper)` with any values: the tree of
+        its state does not depend on them.
+      model_state: any pytree that `loss_fn` takes and returns; empty for a model without a state.
 
     Raises:
       TypeError: an optimizer that is no transformation, such as the function that makes it.

@@ -1,4 +1,4 @@
-"""One update, and one evaluation: the first refuses to run without a key, the second has no key to take."""
+"""One update, and one evaluation: the first refuses to run without a key, the second takes none."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -32,23 +32,23 @@ def make_step(
 
     Args:
       loss_fn: `loss_fn(params, model_state, key, batch, hyper) -> (loss, (model_state, metrics))`, where metrics is a
-        dict of scalars and `hyper` any pytree of numbers: rates, strengths, alphas. A loss that is a mean over other
+        dict of scalars and `hyper` any pytree of numbers: rates, strengths, alphas. A loss that averages over other
         than the rows of its batch, such as tokens or rows of weight above 0, returns how many as the metric "weight".
       optimizer: a transformation, or a function of `hyper` that makes one, so that its strengths are traced too.
-      accumulate: micro-batches per update. The batch is cut along its first axis, each part has a key of its own, and
+      accumulate: micro-batches per update. The batch is split along its first axis, each part has a key of its own, and
         gradients and metrics are averaged by the metric "weight" (all parts alike without it; a part of weight 0 leaves
         no trace). The optimizer is called once, so decay and schedules count updates. Model state goes through the
         parts in turn: batch norm sees each as a batch.
-      compute_dtype: such as bfloat16: what floats of params and batch are cast to for `loss_fn`. Params, gradients,
-        model state and optimizer stay in their own dtypes. Sum and average in float32 inside the loss. The loss is not
-        scaled, so gradients of float16 may underflow.
+      compute_dtype: the dtype, such as bfloat16, to which floats of params and batch are cast for `loss_fn`. Params,
+        gradients, model state and optimizer stay in their own dtypes. Sum and average in float32 inside the loss. The
+        loss is not scaled, so gradients of float16 may underflow.
       wrap_gradient: `wrap_gradient(grad_fn, hyper) -> grad_fn`, around `jax.value_and_grad` of the loss, such as
-        `lambda grad_fn, hyper: optim.sam_gradient(grad_fn, hyper["rho"])`; of micro-batches, around that of each.
+        `lambda grad_fn, hyper: optim.sam_gradient(grad_fn, hyper["rho"])`; it wraps that of each micro-batch.
 
     Returns:
-      a step whose metrics are "loss" and those of `loss_fn`, which may replace it. It raises TypeError when the key is
-      None: evaluation goes through `make_eval`. Under `jax.jit(step, donate_argnums=0)` the old state's buffers are
-      reused: then no leaf may be in the state twice, as where params also serve as the first average of themselves.
+      a step whose metrics are "loss" and those of `loss_fn`, one of which may replace "loss". It raises TypeError when
+      the key is None: evaluation goes through `make_eval`. Under `jax.jit(step, donate_argnums=0)` the old state's
+      buffers are reused: then no leaf may be in the state twice, as where params also serve as their own first average.
 
     Raises:
       ValueError, TypeError: `accumulate` is no count of at least 1, or `compute_dtype` no dtype of floats. From the

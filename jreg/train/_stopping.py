@@ -13,7 +13,16 @@ from .._core.types import Number, Tree
 
 
 class Stopping(NamedTuple):
-    """The best check so far, and whether to stop. Before any check that counts, best_value is NaN and best_step -1."""
+    """The best check so far, and whether to stop.
+
+    Attributes:
+      best_value: the best value; NaN before the first good check.
+      best_params: the params that gave it; those given at first before the first good check.
+      best_step: the number of that check, from 0; -1 before the first good check.
+      num_bad: the bad checks in a row, up to now.
+      num_checks: all checks so far.
+      should_stop: whether the run should stop.
+    """
 
     best_value: Float[Array, ""]
     best_params: Tree
@@ -49,23 +58,24 @@ def update_stopping(
 ) -> Stopping:
     """Take in the value of one check: keep the best params, count the bad checks in a row, decide.
 
-    A check is good if it beats the best by more than `min_delta`, compared as floats: 0.9 after 1.0 may or may not beat
-    a `min_delta` of 0.1, so give one between the differences that matter. They are compared in float32, and in x64 mode
-    in float64. The first value that is not NaN is good. NaN is never
-    best and counts as bad. The run should stop at the `patience`-th bad check in a row; patience 0 acts as 1, infinity
-    never stops. Once set, `should_stop` stays set.
+    A check is good if it beats the best by more than `min_delta`, compared in float32, or in float64 in x64 mode: 0.9
+    after 1.0 may or may not beat a `min_delta` of 0.1, so give one between the differences that matter. The first value
+    that is not NaN is good. NaN is never best and counts as bad. The run should stop at the `patience`-th bad check in
+    a row; patience 0 acts as 1, infinity never stops. Once set, `should_stop` stays set.
 
     Args:
-      value: a scalar measured on `params`, so that the best params are those that gave the best value.
+      stopping: what came of the check before, or of `init_stopping`.
+      value: a scalar measured on `params`.
+      params: what to keep if the value is the best, in the structure and shapes that `init_stopping` was given.
       patience: at least 0.
       min_delta: at least 0.
       mode: whether lower ("min") or higher ("max") is better.
-      warmup: the first so many checks count for the best, but never as bad.
+      warmup: the first `warmup` checks may be best but never count as bad.
 
     Raises:
       ValueError: a concrete patience, min_delta or warmup below 0 or NaN (with a traced one no check is good), or
         another mode.
-      TypeError: a value that is no real scalar, such as a missing metric's None.
+      TypeError: a value that is no real scalar, such as the None of a missing metric.
 
     >>> import jax.numpy as jnp
     >>> from jreg import train
@@ -79,7 +89,7 @@ def update_stopping(
     """
     checks.choice("update_stopping", "mode", mode, ("min", "max"))
     patience, min_delta, warmup = (
-        _at_least_zero(argument, number)
+        checks.scalar("update_stopping", argument, number, 0.0)
         for argument, number in (("patience", patience), ("min_delta", min_delta), ("warmup", warmup))
     )
     checks.instance("update_stopping", "stopping", stopping, Stopping, "init_stopping")
@@ -107,10 +117,6 @@ def _check_kept(params: Tree, best: Tree) -> None:
     name = "update_stopping"
     trees.same_structure(name, "params", params, best, "the best ones")
     jax.tree.map(lambda new, old: checks.promotable(name, "params", new, old), params, best)
-
-
-def _at_least_zero(argument: str, number: Number) -> Float[Array, ""]:
-    return checks.scalar("update_stopping", argument, number, 0.0)
 
 
 def _scalar(value: Number) -> Float[Array, ""]:

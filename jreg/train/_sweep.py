@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .._core import checks, trees
 from .._core.types import Device, Key, Tree
-from ._contract import require_arrays
+from ._contract import length
 from ._grid import refuse_misfits
 from ._lanes import FitOne, run_lanes
 
@@ -31,8 +31,8 @@ def sweep(
     """Run `fit_one(key, hyper)` for every setting and every seed in one compiled program, over all devices.
 
     Every setting meets the same keys, so differences between settings are paired. An accelerator runs its lanes as one
-    `vmap`. A core runs as many together as its cache holds, up to 32, but one after another where each stops for itself
-    (`fit` with a patience) or is large. To make every core a device, call
+    `vmap`. A core runs as many together as its cache holds, up to 32, but one after another where each decides when to
+    stop (`fit` with a patience) or is large. To make every core a device, call
     `jax.config.update("jax_num_cpu_devices", os.cpu_count())` before anything else.
 
     Under `jax.distributed` every process makes the same call: the lanes spread over the devices of all, and every
@@ -51,12 +51,12 @@ def sweep(
       progress: called with (lanes done, lanes in all) after each chunk.
 
     Returns:
-      what `fit_one` returns, with two axes in front: (setting, seed). `unstack` names the axes of a grid and
-      `tabulate` sums up.
+      what `fit_one` returns, with two axes in front: (setting, seed). `reshape_to_grid` gives it the axes of a grid and
+      `tabulate` sums it up.
 
     Raises:
-      ValueError: `keys` is no array of keys, hypers of uneven length, or settings that are NaN or do not fit into what
-        JAX holds them in.
+      ValueError: `keys` is no array of keys, hypers of uneven length, or settings that are NaN or do not fit into the
+        dtype in which JAX holds them.
       TypeError: hypers that are no arrays: a list is a tree of its elements.
 
     >>> import jax, jax.numpy as jnp
@@ -108,7 +108,7 @@ def _run(keys: Key, hypers: Tree, *, fit_one: FitOne, mesh: Mesh, lanes_at_once:
 
 
 def _rows(leaf: Any, rows: np.ndarray, mesh: Mesh) -> jax.Array:
-    """Rows of an array, spread over the devices: also over those of other processes, which hold the same array."""
+    """Rows of an array, spread over the devices, also over those of other processes, which hold the same array."""
     sharding = NamedSharding(mesh, LANES)
     if sharding.is_fully_addressable:
         return jax.device_put(jnp.asarray(leaf)[rows], sharding)
@@ -119,7 +119,7 @@ def _rows(leaf: Any, rows: np.ndarray, mesh: Mesh) -> jax.Array:
 
 
 def _to_every_process(results: Tree, mesh: Mesh) -> Tree:
-    """Results that other processes hold parts of, in full and on a device of this process."""
+    """Results of which other processes hold parts, in full and on a device of this process."""
     if NamedSharding(mesh, LANES).is_fully_addressable:
         return results
     copied = jax.jit(lambda tree: tree, out_shardings=NamedSharding(mesh, PartitionSpec()))(results)
@@ -130,14 +130,11 @@ def _lengths(keys: Any, hypers: Tree) -> tuple[int, int]:
     is_keys = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim == 1
     if not is_keys or keys.size == 0:
         raise ValueError(f"sweep: keys must be an array of keys, such as jax.random.split(key, 10); got {keys!r}")
-    require_arrays("sweep", "hypers", hypers)
+    num_hypers = length("sweep", "hypers", hypers)
     for path, leaf in jax.tree_util.tree_leaves_with_path(hypers):
         if not checks.is_traced(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             refuse_misfits("sweep", f"hypers/{trees.path_name(path)}".rstrip("/"), np.asarray(leaf))
-    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(hypers)}
-    if len(sizes) != 1 or sizes & {(), (0,)}:
-        raise ValueError(f"sweep: hypers must hold arrays of one length on the first axis; got lengths {sorted(sizes)}")
-    return sizes.pop()[0], keys.size
+    return num_hypers, keys.size
 
 
 def _assembled(parts: tuple[jax.Array, ...], lanes: int, num_hypers: int, num_seeds: int) -> jax.Array:

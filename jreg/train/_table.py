@@ -12,15 +12,21 @@ from .._core.types import Tree
 
 
 class Table(NamedTuple):
-    """A row per setting; `print` it."""
+    """A row per setting; `print` it.
+
+    Attributes:
+      settings: the values of each hyperparameter, by its name.
+      means: the mean of each score over the seeds, by its name.
+      intervals: half the width of the 95 % interval of each mean (Student's t); NaN with a single seed.
+      num_seeds: the number of seeds.
+      best: the setting with the best mean of the deciding score; -1 if every mean is NaN.
+    """
 
     settings: dict[str, np.ndarray]
     means: dict[str, Float[np.ndarray, " settings"]]
     intervals: dict[str, Float[np.ndarray, " settings"]]
-    """Half the width of the 95 % interval of each mean (Student's t); NaN with a single seed."""
     num_seeds: int
     best: int
-    """The setting with the best mean of the deciding score; -1 if every mean is NaN."""
 
     def __str__(self) -> str:
         scores = {
@@ -45,13 +51,13 @@ def tabulate(
     by: str,
     mode: Literal["min", "max"] = "max",
 ) -> Table:
-    """Sum up a sweep: each score's mean over the seeds with its 95 % interval, and the best setting by one of them.
+    """Sum up a sweep: the mean of each score over the seeds with its 95 % interval, and the best setting by one score.
 
     Args:
-      hypers: the settings, as `sweep` was given them, or their names; what has more than one entry per setting is left
-        out.
+      hypers: the settings, as `sweep` was given them, or their names; a leaf with more than one entry per setting is
+        left out.
       scores: arrays (setting, seed) by name.
-      by: the score that decides, on validation rows: where test rows decide, their score is no estimate any more.
+      by: the name of the score that decides, on validation rows: a test score that decides is no estimate any more.
       mode: whether a higher ("max") or lower ("min") score is better. NaN is never best.
 
     Raises:

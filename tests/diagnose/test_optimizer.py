@@ -249,7 +249,7 @@ def test_each_optimizer_is_read_right(row):
         np.testing.assert_allclose(scale.shrink, shrink, rtol=1e-3)
     if beside is not None:
         np.testing.assert_allclose(kernel.beside_gradient, beside, atol=0.02)
-    assert ("norm/scale is decayed, though no kernel" in warnings) == (scale_kind == "=")
+    assert ("norm/scale is decayed although it is not a kernel" in warnings) == (scale_kind == "=")
     assert any("does not depend on the strength" in line for line in warnings) == (kernel_kind == "preconditioned")
     assert any("nothing is decayed" in line for line in warnings) == (kernel_kind == "none")
 
@@ -418,7 +418,7 @@ def test_the_table_and_the_warnings_are_printed():
 def test_many_paths_are_counted():
     params = {f"layer{index}": {"bias": jnp.ones(2)} for index in range(6)}
     assert audited(optax.adamw(LR, weight_decay=S), params)[1] == (
-        "layer0/bias, layer1/bias, layer2/bias, layer3/bias and 2 more are decayed, though no kernel",
+        "layer0/bias, layer1/bias, layer2/bias, layer3/bias and 2 more are decayed although they are not kernels",
     )
 
 

@@ -11,7 +11,7 @@ PARAMS = {"dense": {"kernel": jnp.eye(4), "bias": jnp.zeros(4)}, "head": {"kerne
 
 
 @pytest.mark.parametrize(
-    ("where", "zeros", "size"),
+    ("mask", "zeros", "size"),
     [
         (optim.kernels, 12, 24),
         (None, 16, 28),
@@ -20,8 +20,8 @@ PARAMS = {"dense": {"kernel": jnp.eye(4), "bias": jnp.zeros(4)}, "head": {"kerne
     ],
     ids=["kernels", "all", "matching", "a prefix"],
 )
-def test_zeros_are_counted_among_the_selected_leaves(where, zeros, size):
-    found = diagnose.sparsity(PARAMS, where=where)
+def test_zeros_are_counted_among_the_selected_leaves(mask, zeros, size):
+    found = diagnose.sparsity(PARAMS, mask=mask)
     assert (int(found.zeros), found.size) == (zeros, size)
     np.testing.assert_allclose(found.fraction, zeros / size, rtol=1e-6)
 
@@ -45,7 +45,7 @@ def test_every_float_leaf_counts_and_no_other():
         "none": None,
         "number": 0.0,
     }
-    found = diagnose.sparsity(tree, where=None)
+    found = diagnose.sparsity(tree, mask=None)
     assert (int(found.zeros), found.size) == (10, 10)
 
 

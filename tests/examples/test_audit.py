@@ -8,5 +8,5 @@ def test_it_prints_a_table_for_each_optimizer_and_what_is_wrong(capsys):
     printed = capsys.readouterr().out
     assert printed.count("path ") == len(audit.optimizers())
     assert printed.count("does not depend on the strength") == 1
-    assert printed.count("though no kernel") == 2
+    assert printed.count("decayed although") == 2
     assert printed.count("is lost in bfloat16") == 1

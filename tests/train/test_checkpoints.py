@@ -19,7 +19,7 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jreg import random, train
-from jreg.train._checkpoints import _folders, _manifest
+from jreg.train._checkpoints import _files, _folders, _manifest
 
 KEY = jax.random.key(7)
 
@@ -384,7 +384,7 @@ class FaultyCalls:
 def test_killed_at_any_operation_one_whole_checkpoint_is_left(tmp_path, template, monkeypatch):
     """Lightning#688, #1150, keras#20463: a save that is not atomic, the old one deleted before the new one is safe."""
     count = [0]
-    for module in (_manifest, _folders):
+    for module in (_files, _manifest, _folders):
         monkeypatch.setattr(module, "os", FaultyCalls(os, ("rename", "fsync", "open"), count))
     monkeypatch.setattr(_folders, "shutil", FaultyCalls(shutil, ("rmtree",), count))
     outcomes = set()

@@ -24,7 +24,9 @@ def test_a_grid_is_the_product_of_its_axes():
 def test_results_are_found_under_the_names_of_their_setting():
     settings = train.grid(AXES)
     scores = np.stack([settings["rate"] + 10 * settings["width"]] * 5, axis=1)
-    names, coordinates, values = train.unstack(AXES, {"score": jnp.asarray(scores), "curve": jnp.zeros((12, 5, 7))})
+    names, coordinates, values = train.reshape_to_grid(
+        AXES, {"score": jnp.asarray(scores), "curve": jnp.zeros((12, 5, 7))}
+    )
     assert names == ("rate", "width", "decay", "seed")
     assert values["curve"].shape == (3, 2, 2, 5, 7)
     assert [len(coordinates[name]) for name in names] == [3, 2, 2, 5]
@@ -46,8 +48,10 @@ def test_settings_that_are_no_numbers_are_refused(values):
 
 @pytest.mark.parametrize("shape", [(), (12,), (6, 3)])
 def test_results_of_another_grid_are_refused(shape):
-    with pytest.raises(ValueError, match=r"^unstack: results must hold arrays \(12 settings, seeds, ...\); got shape"):
-        train.unstack(AXES, jnp.zeros(shape))
+    with pytest.raises(
+        ValueError, match=r"^reshape_to_grid: results must hold arrays \(12 settings, seeds, ...\); got shape"
+    ):
+        train.reshape_to_grid(AXES, jnp.zeros(shape))
 
 
 @pytest.mark.parametrize(
@@ -60,8 +64,8 @@ def test_results_of_another_grid_are_refused(shape):
     ],
 )
 def test_numbers_that_would_not_run_as_written_are_refused(values, message):
-    for call in (train.grid, lambda axes: train.unstack(axes, jnp.ones((len(values), 1)))):
-        with pytest.raises(ValueError, match=r"^(grid|unstack): " + message):
+    for call in (train.grid, lambda axes: train.reshape_to_grid(axes, jnp.ones((len(values), 1)))):
+        with pytest.raises(ValueError, match=r"^(grid|reshape_to_grid): " + message):
             call({"n": values})
 
 
@@ -92,5 +96,7 @@ def test_axes_that_hold_no_numbers_are_named(axes, message):
 
 
 def test_results_without_a_leaf_are_refused():
-    with pytest.raises(ValueError, match=r"^unstack: results must hold arrays \(2 settings, seeds, ...\); got none$"):
-        train.unstack({"rate": [0.0, 0.5]}, {})
+    with pytest.raises(
+        ValueError, match=r"^reshape_to_grid: results must hold arrays \(2 settings, seeds, ...\); got none$"
+    ):
+        train.reshape_to_grid({"rate": [0.0, 0.5]}, {})

@@ -1,32 +1,155 @@
-"""A run knows its settings: it goes on with the same, names what changed, and says where it goes on."""
+"""Resume: stopped anywhere, bit for bit the unbroken run; with other settings, an error that names what changed."""
 
 import os
 import signal
 import time
 from math import inf
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jreg import train
+from jreg import random, train
 
-from .test_run import (
-    EPOCHS,
-    HYPER,
-    KEY,
-    NUM_STEPS,
-    VALID,
-    assert_same,
-    endless,
-    loss_fn,
-    make_state,
-    run,
-    shuffled,
-    signalled_at,
-    signalling_at,
-)
+from .test_run import EPOCHS, HYPER, KEY, NUM_STEPS, VALID, assert_same, endless, loss_fn, make_state, run, shuffled
+
+
+class StoppedError(BaseException):
+    """Ends a run in the middle of its work, past every handler of errors, as a kill does."""
+
+
+def stopping_at(count):
+    def callback(event):
+        if event.kind == "step" and event.step == count:
+            raise StoppedError
+
+    return callback
+
+
+def signalling_at(count):
+    def callback(event):
+        if event.kind == "step" and event.step == count:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return callback
+
+
+def signalled_at(count, signum=signal.SIGTERM):
+    """The batches of each epoch, with a signal when batch `count` of the run is fetched."""
+
+    def batches(epoch):
+        for position, batch in enumerate(shuffled(epoch)):
+            if epoch * NUM_STEPS + position == count:
+                os.kill(os.getpid(), signum)
+            yield batch
+
+    return batches
+
+
+def test_stopped_at_any_step_and_resumed_every_number_is_that_of_the_unbroken_run(tmp_path):
+    """Lightning#1182, #850, transformers#46628, keras#17012: order, keys, counts or the best so far were lost."""
+    unbroken = run(checkpoints=train.Checkpoints(tmp_path / "unbroken"), patience=5, log_every=1)
+    ways = [{"log_every": 1, "callback": signalling_at(count)} for count in range(1, EPOCHS * NUM_STEPS)]
+    ways += [{"train_batches": signalled_at(epoch * NUM_STEPS)} for epoch in range(EPOCHS)]
+    saved_at = []
+    for number, way in enumerate(ways):
+        checkpoints = train.Checkpoints(tmp_path / str(number))
+        with pytest.raises(train.Interrupted) as stopped:
+            run(checkpoints=checkpoints, patience=5, **way)
+        saved_at.append(checkpoints.latest_step)
+        assert int(stopped.value.result.last.step) == checkpoints.latest_step
+        resumed = run(checkpoints=train.Checkpoints(tmp_path / str(number)), patience=5)
+        assert_same(resumed, unbroken)
+        assert int(resumed.last.step) == EPOCHS * NUM_STEPS
+    assert set(saved_at) == set(range(1, EPOCHS * NUM_STEPS + 1))
+
+
+def test_after_a_crash_it_goes_on_from_the_last_save(tmp_path):
+    unbroken = run()
+    checkpoints = train.Checkpoints(tmp_path)
+    with pytest.raises(StoppedError):
+        run(checkpoints=checkpoints, save_every=3, log_every=1, callback=stopping_at(8))
+    assert checkpoints.latest_step == 6
+    taken = []
+    assert_same(run(checkpoints=checkpoints, log_every=1, callback=lambda e: taken.append(e.step)), unbroken)
+    assert taken[0] == 7
+
+
+def test_a_stream_goes_on_where_it_was(tmp_path):
+    unbroken = run(train_batches=endless(), steps_per_epoch=3)
+    with pytest.raises(StoppedError):
+        run(
+            train_batches=endless(), steps_per_epoch=3, checkpoints=train.Checkpoints(tmp_path), save_every=1,
+            log_every=1, callback=stopping_at(5),
+        )  # fmt: skip
+    resumed = run(train_batches=endless(), steps_per_epoch=3, checkpoints=train.Checkpoints(tmp_path))
+    assert_same(resumed, unbroken)
+
+
+def test_a_finished_run_is_not_run_again_and_may_be_prolonged(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path)
+    finished = run(checkpoints=checkpoints, epochs=2)
+    assert_same(run(checkpoints=checkpoints, epochs=2, train_batches=[])[:-1], finished[:-1])
+    assert_same(run(checkpoints=checkpoints), run())
+    stopped = {"epochs": 12, "patience": 2}
+    stopped["checkpoints"] = train.Checkpoints(tmp_path / "stopped")
+    assert run(**stopped).status == run(**stopped).status == "stopped early"
+
+
+def test_the_checkpoints_hold_the_best_and_the_latest(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path, keep=1)
+    result = run(checkpoints=checkpoints, epochs=6)
+    assert checkpoints.latest_step == 6 * NUM_STEPS
+    assert checkpoints.best_step == (result.best_epoch + 1) * NUM_STEPS
+    best = checkpoints.restore(make_state(), checkpoints.best_step, at="state")
+    assert_same(best, result.best)
+    assert_same(checkpoints.restore(make_state().params, at="best/best_params/params"), result.best.params)
+
+
+def test_a_resume_with_another_key_model_or_fewer_batches_is_refused(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path)
+    with pytest.raises(train.Interrupted):
+        run(checkpoints=checkpoints, train_batches=signalled_at(4))
+    with pytest.raises(ValueError, match=r"^run: key must be the one that the run in `checkpoints` began with"):
+        run(checkpoints=checkpoints, key=jax.random.key(8))
+    state = make_state()
+    with pytest.raises(ValueError, match="only in the template: state/opt_state/1/extra"):
+        run(checkpoints=checkpoints, state=state._replace(opt_state=(*state.opt_state[:1], {"extra": jnp.ones(1)})))
+    with pytest.raises(ValueError, match=r"train_batches must give what they gave before the resume, 1; got 0"):
+        run(checkpoints=checkpoints, train_batches=lambda epoch: shuffled(epoch)[:0])
+
+
+def test_a_run_moves_to_another_number_of_devices(tmp_path):
+    mesh = Mesh(np.array(jax.devices()[:2]), ("data",))
+    checkpoints = train.Checkpoints(tmp_path)
+    spread = {"sharding": NamedSharding(mesh, PartitionSpec("data")), "valid_batches": VALID[:2]}
+    spread["state"] = jax.device_put(make_state(), NamedSharding(mesh, PartitionSpec()))
+    run(checkpoints=checkpoints, epochs=1, **spread)
+    moved, whole = run(checkpoints=checkpoints, valid_batches=VALID[:2]), run(valid_batches=VALID[:2])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), moved.last, whole.last)
+    assert not moved.last.params["kernel"].committed
+
+
+def test_a_damaged_newest_checkpoint_costs_its_steps_and_no_more(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path)
+    unbroken = run(checkpoints=checkpoints)
+    (tmp_path / f"step_{EPOCHS * NUM_STEPS:08d}" / "manifest.json").unlink()
+    with pytest.warns(UserWarning, match=r"took step 8, since later ones are damaged"):
+        assert_same(run(checkpoints=train.Checkpoints(tmp_path)), unbroken)
+    assert train.Checkpoints(tmp_path).latest_step == EPOCHS * NUM_STEPS
+
+
+def test_legacy_keys_and_keys_of_the_hash_resume_too(tmp_path):
+    for name, key in {"legacy": jax.random.key_data(KEY), "hash": jax.random.key(1, impl=random.hash_prng)}.items():
+        checkpoints = train.Checkpoints(tmp_path / name)
+        run(key=key, checkpoints=checkpoints, epochs=1)
+        assert_same(run(key=key, checkpoints=checkpoints, epochs=2), run(key=key, epochs=2))
+
+
+# Settings.
 
 
 @pytest.fixture
@@ -165,12 +288,12 @@ def test_it_says_in_a_line_where_it_goes_on_and_where_it_leaves(tmp_path, capsys
     options = {"checkpoints": train.Checkpoints(tmp_path), "progress": True, "log_every": 1}
     with pytest.raises(train.Interrupted):
         run(**options, callback=signalling_at(5))
-    assert capsys.readouterr().out.splitlines()[-1] == "asked to leave by SIGTERM, saved at step 6, epoch 2"
+    assert capsys.readouterr().out.splitlines()[-1] == "asked to stop by SIGTERM, saved at step 6, epoch 2"
     run(**options)
     assert capsys.readouterr().out.splitlines()[0] == "resumed at step 6, epoch 2"
     with pytest.raises(train.Interrupted):
         run(progress=True, log_every=1, callback=signalling_at(5))
-    assert capsys.readouterr().out.splitlines()[-1] == "asked to leave by SIGTERM, not saved at step 6, epoch 2"
+    assert capsys.readouterr().out.splitlines()[-1] == "asked to stop by SIGTERM, not saved at step 6, epoch 2"
 
 
 # Exceptions of what the user wrote.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jreg import train
-from jreg.train._run import _watch
+from jreg.train._run import _stall
 
 ROOT = Path(train.__file__).parents[2]
 
@@ -122,11 +122,11 @@ class Clock:
 
 def test_a_run_that_moves_is_left_alone(monkeypatch):
     ended = []
-    monkeypatch.setattr(_watch, "_end", ended.append)
-    for every, ends in ((1, 0), (_watch.TICKS, 0), (10**6, 1)):
-        watch = _watch.Watch()
-        _watch._look(watch, Clock(watch, 2 * _watch.TICKS, lambda left, every=every: left % every == 0), 30.0)
+    monkeypatch.setattr(_stall, "_end", ended.append)
+    for every, ends in ((1, 0), (_stall.TICKS, 0), (10**6, 1)):
+        watch = _stall.Watch()
+        _stall._look(watch, Clock(watch, 2 * _stall.TICKS, lambda left, every=every: left % every == 0), 30.0)
         assert min(len(ended), 1) == ends
     assert "has not moved for 30 s; it waited for its start" in ended[0]
-    with _watch.watching(None) as watch:
+    with _stall.watching(None) as watch:
         watch.waits_for("nothing")

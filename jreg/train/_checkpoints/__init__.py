@@ -1,4 +1,4 @@
 """Checkpoints that are whole or not there."""
 
 from ._checkpoint import Checkpoints as Checkpoints
-from ._reading import Checkpoint as Checkpoint
+from ._restore import Checkpoint as Checkpoint

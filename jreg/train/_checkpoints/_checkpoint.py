@@ -16,27 +16,27 @@ from ..._core import checks
 from ..._core.types import Tree
 from . import _folders, _history, _leaves, _manifest
 from ._lock import locked
+from ._newest import read_newest
 from ._notes import require_json
-from ._reading import Checkpoint, require_whole
-from ._reading import read as read_checkpoint
-from ._search import read_newest
+from ._restore import Checkpoint, require_whole
+from ._restore import read as read_checkpoint
 from ._storage import write_arrays
 
 
 class Checkpoints:
     """A directory of checkpoints: the latest `keep` and the best.
 
-    A save is written beside the others and renamed when it is complete and on the disk, and only then are old ones
-    deleted, so a kill at any moment leaves the one before or the new one. Saving blocks until all this is done. Every
-    restore compares each file with the digest that was taken when it was written; a damaged newest checkpoint is passed
-    over for the one before, with a warning. One `Checkpoints` in one thread writes at a time; readers may read beside
-    it. Nothing in the directory is ever changed but what was written here. Arrays are stored by orbax, sharded ones by
-    every process that holds a shard: then all processes call `save` and `restore`, on a directory that they share.
+    A save is written beside the others and renamed when it is complete and on the disk. Only then are old ones deleted,
+    so a kill at any moment leaves the one before or the new one. Saving blocks until all this is done. Every restore
+    compares each file with the digest that was taken when it was written; it passes over a damaged newest checkpoint
+    for the one before, with a warning. One `Checkpoints` in one thread writes at a time; others may read meanwhile.
+    Only what was written here is ever changed in the directory. Arrays are stored by orbax, sharded ones by every
+    process that holds a shard: then all processes call `save` and `restore`, on a directory that they share.
 
     Args:
-      directory: made if it is missing.
+      directory: where the checkpoints are; it is made if it is missing.
       keep: how many of the latest to keep, at least 1.
-      monitor: the metric that tells which is best; a checkpoint saved without metrics is never best, nor is NaN.
+      monitor: the metric that tells which is best. NaN is never best, nor is a checkpoint saved without metrics.
       mode: whether lower ("min") or higher ("max") is better.
 
     >>> import jax.numpy as jnp, tempfile
@@ -61,7 +61,8 @@ class Checkpoints:
         self.directory = Path(directory).absolute()
         self.keep = checks.integer("Checkpoints", "keep", keep)
         self.monitor = monitor
-        self.mode = checks.choice("Checkpoints", "mode", mode, ("min", "max"))
+        checks.choice("Checkpoints", "mode", mode, ("min", "max"))
+        self.mode: Literal["min", "max"] = mode
         self._damaged: set[Path] = set()
 
     def __repr__(self) -> str:
@@ -69,7 +70,7 @@ class Checkpoints:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """The steps that were saved, in order; whether they are whole shows when they are restored."""
+        """The steps that were saved, in order; only a restore shows whether they are whole."""
         return tuple(sorted(_folders.listed(self.directory)))
 
     @property
@@ -93,22 +94,22 @@ class Checkpoints:
         notes: Any = None,
         history: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        """Store a state after `step` updates, and drop what is no longer to keep.
+        """Store a state after `step` updates, and delete old checkpoints.
 
         Args:
           state: a pytree of arrays, keys, Python numbers and None.
-          step: at least the latest step there is; that one may be saved again and is replaced.
-          metrics: numbers, of which `monitor` decides what is best; empty for a checkpoint that is not to compete.
+          step: at least the latest step there is; saving that one again replaces it.
+          metrics: numbers, of which `monitor` decides what is best; empty for a checkpoint that must not compete.
           notes: dicts whose keys are names, lists, text, Python numbers, True, False and None.
           history: named sequences of numbers of one length, such as a loss per epoch. What an earlier checkpoint holds
-            of it is linked and not written again, so that a long one costs a save no more than what is new.
+            of it is linked and not written again, so a save costs only what is new.
 
         Raises:
           ValueError: a step before the latest, or one whose name is taken by a link or by something else.
-          TypeError, ValueError: a part of the state, the metrics, the notes or the history that would not come back as
-            it is, named before anything is written.
+          TypeError, ValueError: a part of the state, the metrics, the notes or the history would not come back as it
+            is; it is named before anything is written.
           ValueError: there are metrics, but `monitor` is not among them.
-          OSError: the disk did not take it; the checkpoints that were there still are.
+          OSError: the disk failed; the checkpoints that were there still are.
           BlockingIOError: another process, thread or `Checkpoints` is writing here.
         """
         step = _step_number(step)
@@ -148,27 +149,27 @@ class Checkpoints:
         """Read the newest whole checkpoint, or that of one step, in the form of a template.
 
         Args:
-          template: a state of the same structure, shapes and dtypes, or `jax.eval_shape` of what makes one. Leaves go
-            to the devices that they are on in the template.
+          template: a state of the same structure, shapes and dtypes, or `jax.eval_shape` of what makes one. Each leaf
+            goes to the devices that its template is on.
           step: None for the newest that is whole.
-          at: the path of a subtree, such as "state/params", to restore only that; the template is then of it.
+          at: the path of a subtree, such as "state/params", to restore only that; `template` is then of that subtree.
 
         Raises:
-          FileNotFoundError: there is no checkpoint, or not of that step.
-          ValueError: the template differs (it lists the paths) or has float64 while jax holds none, or no checkpoint is
-            whole, or not that of `step`.
+          FileNotFoundError: there is no checkpoint, or none of that step.
+          ValueError: the template differs (the message lists the paths) or has float64 while jax holds none, or no
+            checkpoint is whole, or that of `step` is not.
         """
         return self.load(template, step, at=at).state
 
     def load(self, template: Tree, step: int | None = None, *, at: str = "") -> Checkpoint:
-        """As `restore`, with the step, the metrics, the notes and the history that were saved beside the state."""
+        """Read as `restore` does, with the step, the metrics, the notes and the history saved beside the state."""
         step = self._agreed(step)
         read = partial(read_checkpoint, template=template, at=at)
         return read_newest(self.directory, step, self._damaged, read)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the directory against other writers for longer than one save."""
+        """Keep other writers out of the directory for longer than one save."""
         if jax.process_index() != 0:
             yield
             return
@@ -195,10 +196,12 @@ class Checkpoints:
         return _folders.temporary(self.directory, step, name)
 
     def _before(self, step: int) -> tuple[Path | None, dict[str, str]]:
-        """The checkpoint whose parts of a history may be used again, and its files."""
+        """The latest checkpoint, whose parts of a history a save may link, and its files."""
         number, folder = max(_folders.listed(self.directory).items(), default=(step, None))
+        if folder is None:
+            return None, {}
         try:
-            return folder, {} if folder is None else _manifest.read(folder, number)["files"]
+            return folder, _manifest.read(folder, number)["files"]
         except ValueError:
             return None, {}
 

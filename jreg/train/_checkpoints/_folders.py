@@ -1,13 +1,13 @@
 """The names in a directory of checkpoints, and the order of renames and deletions that keeps one of them whole.
 
-step_00000012              whole, since it is renamed to this name when it is complete and on the disk
+step_00000012              whole: it gets this name when it is complete and on the disk
 step_00000012.3.tmp        being written
-step_00000012.replaced     the former one of that step, which counts until the new one has its name
+step_00000012.replaced     the former checkpoint of that step, which counts until the new one has its name
 step_00000012.3.gone       being deleted
 step_00000012.3.damaged    found damaged by a restore, set aside by the next save
 
 Only folders that were written here are ever renamed or deleted. A link to a checkpoint is read as the folder that it
-leads to, and left alone.
+leads to, and never changed.
 """
 
 import os
@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from . import _manifest
+from ._files import sync_directory
 
 SAVED = re.compile(r"(step_(\d{8,}))(\.replaced)?")
 LEFT_OVER = re.compile(r"step_\d{8,}\.\d+\.(tmp|gone)")
@@ -35,7 +36,7 @@ def listed(directory: Path) -> dict[int, Path]:
 
 
 def make_temporary(directory: Path, step: int) -> Path:
-    """Where a step is written: a new name each time, since threads of a failed save may still be writing to the old."""
+    """Make the folder that a step is written to: a new one each time, as a failed save may still write to the old."""
     path = _free(directory, step, "tmp")
     os.mkdir(path)
     try:
@@ -51,12 +52,12 @@ def temporary(directory: Path, step: int, number: int) -> Path:
 
 
 def number_of(temporary: Path) -> int:
-    """What tells the attempts to save a step from one another."""
+    """The number that tells this attempt to save a step from others."""
     return int(temporary.suffixes[-2][1:])
 
 
 def prepare(directory: Path, step: int, damaged: set[Path]) -> None:
-    """Clear away what killed saves left and what is known to be damaged, and refuse a step that has no place.
+    """Clear away what killed saves left and what is known to be damaged, and refuse a step that cannot be saved.
 
     Raises:
       ValueError: there are later steps, or the name of this one is taken by something else.
@@ -90,13 +91,13 @@ def commit(written: Path, step: int) -> None:
     if final.exists():
         os.rename(final, replaced)
     os.rename(written, final)
-    _manifest.sync_directory(written.parent)
+    sync_directory(written.parent)
     if replaced.exists():
         _remove(replaced)
 
 
 def discard(written: Path) -> None:
-    """Delete what a failed save left, though threads of it may still be writing: the next save deletes the rest."""
+    """Delete what a failed save left. Its threads may still be writing: the next save deletes the rest."""
     for _ in range(20):
         try:
             _remove(written)
@@ -107,7 +108,7 @@ def discard(written: Path) -> None:
 
 
 def prune(directory: Path, keep: int, best: int | None) -> None:
-    """Delete all steps but the latest and the best; a half deleted one has no name that counts."""
+    """Delete all steps but the latest and the best; a half-deleted one has no name that counts."""
     own = {step: path for step, path in listed(directory).items() if _is_changeable(path)}
     kept: Collection[int | None] = {*sorted(own)[-keep:], best}
     for step, path in own.items():
@@ -118,7 +119,7 @@ def prune(directory: Path, keep: int, best: int | None) -> None:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which folder a path leads to now: None where it leads nowhere."""
+    """The folder that a path leads to now; None where it leads nowhere."""
     try:
         found = path.stat()
     except OSError:
@@ -136,7 +137,7 @@ def _free(directory: Path, step: int, suffix: str) -> Path:
 
 
 def _is_like_ours(path: Path) -> bool:
-    """A folder that one of our files is in; the other one may be what is damaged."""
+    """Whether a folder has one of our two files; the other may be what is damaged."""
     return path.is_dir() and any((path / name).exists() for name in (_manifest.NAME, _manifest.MARK))
 
 
@@ -145,12 +146,12 @@ def _is_changeable(path: Path) -> bool:
 
 
 def _is_empty(path: Path) -> bool:
-    """A save was killed before its first file, or a deletion after its last."""
+    """Whether a save was killed before its first file, or a deletion after its last."""
     return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
 
 
 def _remove(path: Path) -> None:
-    """Delete a folder, what tells whose it is last, so that a deletion cut short can be taken up."""
+    """Delete a folder. What marks it as ours goes last, so that a later call can finish a deletion cut short."""
     last = (_manifest.NAME, _manifest.MARK)
     for inner in sorted(path.iterdir(), key=lambda inner: last.index(inner.name) if inner.name in last else -1):
         if inner.is_dir() and not inner.is_symlink():

@@ -1,4 +1,4 @@
-"""Numbers that grow by a row per epoch, kept in parts: a full part is written once and linked into later checkpoints.
+"""Numbers that grow by a row per epoch, in parts: a full part is written once and linked into later checkpoints.
 
 A part is a line of JSON (the names of its columns, the number of its rows) and the columns one after another, as
 little-endian float64. All but the last have `ROWS` rows and never change, so that a save writes no more than the last.
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ._manifest import DamagedError
+from ._damage import DamagedError
 
 NAME = "history"
 ROWS = 16384
@@ -38,7 +38,7 @@ class History(Mapping[str, Sequence[float]]):
         return len(self.columns)
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Add a row. A name that is new has NaN in the rows before, and one that is missing has it here."""
+        """Add a row. A new name has NaN in the rows before, a missing one has NaN in this row."""
         for name in row:
             self.columns.setdefault(name, [nan] * self.rows)
         for name, values in self.columns.items():
@@ -54,7 +54,7 @@ class History(Mapping[str, Sequence[float]]):
         return json.dumps(header).encode() + b"\n" + values.tobytes()
 
     def digest(self, number: int) -> str | None:
-        """That of a part which is full, taken once; None for the last, which still grows."""
+        """The digest of a full part, computed once; None for the last part, which still grows."""
         if (number + 1) * ROWS > self.rows:
             return None
         if number not in self._digests:
@@ -66,7 +66,7 @@ def as_history(given: Mapping[str, Sequence[float]] | None) -> History:
     """The columns of a history in its own form.
 
     Raises:
-      TypeError, ValueError: names that are no text, columns that hold no numbers, of several axes or lengths.
+      TypeError, ValueError: names that are no text, columns without numbers, of several axes or of several lengths.
     """
     if isinstance(given, History):
         return given
@@ -88,7 +88,7 @@ def as_history(given: Mapping[str, Sequence[float]] | None) -> History:
 
 
 def write(folder: Path, history: History, before: Path | None, files: Mapping[str, str]) -> dict[str, str]:
-    """Put the parts below `folder`, linked where the checkpoint before has them; the digests of those linked."""
+    """Put the parts below `folder`, linked where the checkpoint before has them; return the digests of those linked."""
     linked = {}
     if history.rows:
         os.mkdir(folder / NAME)
@@ -121,7 +121,7 @@ def read(folder: Path, rows: int, parts: int) -> dict[str, np.ndarray]:
 
 
 def restored(columns: Mapping[str, np.ndarray], rows: int) -> History:
-    """Go on with what was read."""
+    """A history that continues what was read."""
     history = History()
     history.columns = {name: values.tolist() for name, values in columns.items()}
     history.rows = rows

@@ -5,6 +5,8 @@ typed key is stored as its data beside the name of its implementation, which the
 """
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import jax
@@ -31,24 +33,23 @@ class Leaf(NamedTuple):
 
 
 def describe(tree: Tree) -> list[Leaf]:
-    """The leaves of a tree in order, those that are None among them.
+    """The leaves of a tree in order, those that are None included.
 
     Raises:
-      TypeError: a leaf that is no array, number or None, or would not come back as it is, named by its path.
+      TypeError: a leaf that is no array, number or None, or that would not come back as it is, named by its path.
       ValueError: two leaves whose paths read the same, or a number of thousands of digits.
     """
     leaves = jax.tree_util.tree_leaves_with_path(tree, is_leaf=_is_none)
     described = [_described(path_name(path), leaf) for path, leaf in leaves]
-    path, count = Counter(leaf.path for leaf in described).most_common(1)[0] if described else ("", 1)
-    if count > 1:
-        raise ValueError(f"Checkpoints: the paths of the state must differ; two leaves are at {path}")
+    twice = [path for path, times in Counter(leaf.path for leaf in described).items() if times > 1]
+    if twice:
+        raise ValueError(f"Checkpoints: the paths of the state must differ; two leaves are at {twice[0]}")
     return described
 
 
 def stored(tree: Tree) -> dict[str, Any]:
-    """The arrays that have elements, each under the number of its leaf."""
-    leaves = jax.tree.leaves(tree, is_leaf=_is_none)
-    return {str(number): _data(leaf) for number, leaf in enumerate(leaves) if _is_array(leaf) and _size(leaf)}
+    """The arrays as storage takes them, each under the number of its leaf."""
+    return {number: _data(leaf) for number, leaf in numbered(tree, count()).items()}
 
 
 def below(written: list[list[Any]], prefix: str) -> dict[int, Leaf]:
@@ -60,15 +61,20 @@ def below(written: list[list[Any]], prefix: str) -> dict[int, Leaf]:
     return {n: leaf._replace(path=leaf.path[len(prefix) + 1 :]) for n, leaf in inside.items()}
 
 
-def wanted(template: Tree, saved: dict[int, Leaf]) -> dict[str, Any]:
-    """The leaves of a template that storage has to fill, each under the number that it was stored by."""
-    leaves = jax.tree.leaves(template, is_leaf=_is_none)
-    numbers = _numbers(template, saved)
-    return {str(n): leaf for n, leaf in zip(numbers, leaves, strict=True) if _is_array(leaf) and _size(leaf)}
+def numbered(tree: Tree, numbers: Iterable[int]) -> dict[str, Any]:
+    """The arrays that storage holds, those with elements, each under the number of its leaf."""
+    leaves = jax.tree.leaves(tree, is_leaf=_is_none)
+    return {str(n): leaf for n, leaf in zip(numbers, leaves, strict=False) if _is_array(leaf) and np.prod(leaf.shape)}
+
+
+def numbers_of(saved: dict[int, Leaf], wanted: list[Leaf]) -> list[int]:
+    """The number under which each leaf of a template was stored."""
+    by_path = {leaf.path: number for number, leaf in saved.items()}
+    return [by_path[leaf.path] for leaf in wanted]
 
 
 def differences(saved: list[Leaf], wanted: list[Leaf]) -> list[str]:
-    """Every way in which a template differs from what was saved, one line each."""
+    """Every way in which a template differs from what was saved, a line each."""
     old, new = ({leaf.path: leaf for leaf in leaves} for leaves in (saved, wanted))
     missing = [f"only in the template: {path or 'the root'}" for path in new if path not in old]
     extra = [f"only in the checkpoint: {path or 'the root'}" for path in old if path not in new]
@@ -80,10 +86,9 @@ def differences(saved: list[Leaf], wanted: list[Leaf]) -> list[str]:
     return missing + extra + changed
 
 
-def rebuilt(template: Tree, saved: dict[int, Leaf], arrays: dict[str, Any]) -> Tree:
+def rebuilt(template: Tree, numbers: Sequence[int], saved: dict[int, Leaf], arrays: dict[str, Any]) -> Tree:
     """Fill a template with what was saved: each leaf becomes what it is in the template, on the same devices."""
     leaves, treedef = jax.tree.flatten(template, is_leaf=_is_none)
-    numbers = _numbers(template, saved)
     filled = [_filled(leaf, saved[n], arrays.get(str(n))) for leaf, n in zip(leaves, numbers, strict=True)]
     return jax.tree.unflatten(treedef, filled)
 
@@ -92,7 +97,7 @@ def require_wide(template: Tree) -> None:
     """Refuse to narrow what was saved.
 
     Raises:
-      ValueError: a leaf for jax of a dtype that jax does not hold as it is set now.
+      ValueError: a leaf of jax has a dtype that jax does not hold under its present settings.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(template):
         if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) and not _is_key(leaf):
@@ -110,13 +115,8 @@ def sharding_of(leaf: Any) -> Any:
     return None if is_free else getattr(leaf, "sharding", None)
 
 
-def _numbers(template: Tree, saved: dict[int, Leaf]) -> list[int]:
-    by_path = {leaf.path: number for number, leaf in saved.items()}
-    return [by_path[leaf.path] for leaf in describe(template)]
-
-
 def is_local(sharding: Any) -> bool:
-    """Whether every process has an array of its own, which is to be the same in all."""
+    """Whether every process has an array of its own, which must be the same in all."""
     return jax.process_count() > 1 and sharding.is_fully_addressable
 
 
@@ -183,10 +183,6 @@ def _is_array(leaf: Any) -> bool:
 
 def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _size(leaf: Any) -> int:
-    return int(np.prod(leaf.shape))
 
 
 def _is_none(leaf: Any) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 NAME = "lock"
 SIGNATURE = b"jreg lock"
-"""What the file begins with. Who writes follows, padded to one length, so that a half written one reads as a lock."""
+"""What the file begins with. The writer follows, padded to one length, so that a half-written file reads as a lock."""
 LENGTH = 160
 HELD: dict[tuple[int, int], tuple[int, int, int]] = {}
 """Which writer of this process holds a directory, by device and inode."""
@@ -23,7 +23,7 @@ GUARD = threading.Lock()
 def locked(directory: Path, owner: object = None) -> Iterator[None]:
     """Hold the directory against other processes and other writers of this one; the same writer may take it again.
 
-    A writer is an owner in a thread. The file is opened once: to close any file of a lock of the system gives it up.
+    A writer is an owner in a thread. The file is opened once: closing any handle of it releases the lock of the system.
 
     Raises:
       BlockingIOError: another writer holds it, named by its process and host.
@@ -33,7 +33,7 @@ def locked(directory: Path, owner: object = None) -> Iterator[None]:
     place, writer = (found.st_dev, found.st_ino), (os.getpid(), threading.get_ident(), id(owner))
     with GUARD:
         holder = HELD.get(place)
-        # Locks of the system do not outlive a fork, so what a parent held is free.
+        # A lock of the system does not pass to a forked child, so what the parent held is free here.
         is_free = holder is None or holder[0] != os.getpid()
         if is_free:
             HELD[place] = writer
@@ -64,7 +64,7 @@ def _held(directory: Path) -> Iterator[None]:
             # A file system without locks: better no guard than no checkpoints.
         else:
             holder = f" {os.getpid()} on {platform.node()}".encode()[: LENGTH - len(SIGNATURE) - 1]
-            # Who writes is for others to read: a full disk is told of by what is saved.
+            # The name is for others to read; the save itself reports a full disk.
             with suppress(OSError):
                 os.pwrite(descriptor, (SIGNATURE + holder).ljust(LENGTH - 1) + b"\n", 0)
         yield

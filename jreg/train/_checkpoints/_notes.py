@@ -1,18 +1,18 @@
-"""Notes come back as they were given: what JSON would change or cannot hold is refused before anything is written."""
+"""Notes come back as they were given: what JSON would change or cannot hold is refused before any write."""
 
 from typing import Any
 
 DEPTH = 100
 BITS = 14000
-"""Python reads no longer decimal numbers unless it is told to."""
+"""Python reads no longer decimal numbers unless told to."""
 
 
 def require_json(notes: Any) -> None:
-    """Look at every part of the notes.
+    """Check every part of the notes.
 
     Raises:
       TypeError: a part that would come back as something else, named by its path.
-      ValueError: nesting of more than 100 levels, text of half characters, a number of thousands of digits.
+      ValueError: nesting deeper than 100 levels, text with half characters, a number of thousands of digits.
     """
     _require(notes, ())
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._damage import DamagedError
 from ._leaves import Leaf, is_local, sharding_of
-from ._manifest import DamagedError
 
 NAME = "arrays"
 OF_THE_DISK = re.compile(r"\[OS error (\d+)|Failed to (write|open|create|fsync|rename)")
@@ -19,7 +19,7 @@ def write_arrays(folder: Path, arrays: dict[str, Any]) -> None:
     """Write named arrays below `folder`, each process its own shards.
 
     Raises:
-      OSError: from the disk, as which its errors come out of the storage too.
+      OSError: the disk failed; the storage reports some of its errors as ValueError.
     """
     import orbax.checkpoint as ocp
 
@@ -35,10 +35,10 @@ def write_arrays(folder: Path, arrays: dict[str, Any]) -> None:
 
 
 def read_arrays(folder: Path, wanted: dict[str, Any], saved: dict[int, Leaf]) -> dict[str, Any]:
-    """Read the arrays named in `wanted`, each for a template that says on which devices it goes.
+    """Read the arrays named in `wanted`, each for a leaf of the template that says on which devices it goes.
 
     Raises:
-      DamagedError: the storage does not hold them as the manifest has them.
+      DamagedError: the storage does not hold them as the manifest describes them.
     """
     if not wanted:
         return {}

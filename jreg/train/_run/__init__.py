@@ -1,4 +1,4 @@
-"""The host loop: batches from anywhere, progress, signals, resumption."""
+"""The host loop: batches from anywhere, progress, signals, resume."""
 
 from ._progress import Event as Event
 from ._run import RunResult as RunResult

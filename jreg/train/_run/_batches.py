@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpy as np
 from ..._core.types import Tree
 
 Batches: TypeAlias = Iterable[Tree] | Callable[[int], Iterable[Tree]]
-"""What gives the batches anew in every epoch, or a function of the epoch that does."""
+"""An iterable that gives the batches anew in every epoch, or a function of the epoch that returns one."""
 
 END = object()
 
@@ -27,7 +27,7 @@ def opened(batches: Batches, epoch: int) -> Iterator[Tree]:
 
 
 def skipped(batches: Iterator[Tree], count: int) -> Iterator[Tree]:
-    """Take away the first batches, which an earlier part of the run has used."""
+    """Drop the first batches, which an earlier part of the run has used."""
     for number in range(count):
         if next(batches, END) is END:
             raise ValueError(f"run: train_batches must give what they gave before the resume, {count}; got {number}")
@@ -46,11 +46,11 @@ def prefetched(batches: Iterator[Tree], sharding: Any, ahead: int = 2) -> Iterat
         yield batch, not queue
 
 
-def size(name: str, batch: Tree) -> int:
-    """The number of examples: the length of the first axis, 1 where there is none; a leaf without axes holds for all.
+def size(name: Literal["train_batches", "valid_batches"], batch: Tree) -> int:
+    """The number of examples: the length of the first axis, or 1 where no leaf has one; a scalar serves all of them.
 
     Raises:
-      ValueError: there are none, so that no mean over them exists, or the leaves differ.
+      ValueError: there are no examples, so no mean over them exists, or the leaves differ.
     """
     leaves = jax.tree.leaves(batch)
     lengths = {leaf.shape[0] for leaf in leaves if leaf.ndim}
@@ -67,6 +67,6 @@ def _placed(leaf: Any, sharding: Any) -> jax.Array:
     """Put one leaf on the device; tensors of torch and tensorflow read as arrays too."""
     if isinstance(leaf, jax.Array):
         return leaf if sharding is None else jax.device_put(leaf, sharding)
-    # A copy, since jax may go on reading the memory, into which a loader may by then have put another batch.
+    # A copy: a loader may put its next batch into this memory while jax still reads it.
     own = np.array(leaf)
     return jax.device_put(own) if sharding is None else jax.make_array_from_process_local_data(sharding, own)

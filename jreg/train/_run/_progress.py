@@ -10,11 +10,15 @@ import jax
 
 
 class Event(NamedTuple):
-    """What a callback is called with: numbers of one step ("step/loss", ...) or of one epoch.
+    """What a callback is called with: numbers of one step or of one epoch.
 
-    Those of an epoch are the means over its steps ("train/loss"), the validation metrics ("valid/loss"), their
-    difference where both have the monitored one ("gap"), and the best so far ("best"). `step` counts the batches taken,
-    `epoch` from 0.
+    Attributes:
+      kind: "step" or "epoch".
+      step: the batches taken in the whole run.
+      epoch: the epoch, counted from 0.
+      metrics: of a step its metrics ("step/loss", ...). Of an epoch the means over its steps ("train/loss"), the
+        validation metrics ("valid/loss"), their difference where both have the monitored one ("gap"), the best so far
+        ("best"), and the batches skipped, if any ("skipped").
     """
 
     kind: Literal["step", "epoch"]
@@ -24,7 +28,7 @@ class Event(NamedTuple):
 
 
 class Display:
-    """Shows nothing; the others show more."""
+    """Shows nothing; its subclasses show more."""
 
     def __init__(self, epochs: int, first_step: int, steps_per_epoch: int | None) -> None:
         self.epochs = epochs
@@ -36,7 +40,7 @@ class Display:
         """Take in an event."""
 
     def say(self, line: str) -> None:
-        """Tell what is no number."""
+        """Show a line of text."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -104,10 +108,10 @@ def text(event: Event) -> str:
 
 @contextmanager
 def display(wanted: bool, *args: Any) -> Iterator[Display]:
-    """The display that fits: none where it is not wanted or in the other processes of a distributed run."""
+    """The display that fits: nothing where it is not wanted or in all but the first process of a distributed run."""
     is_silent = not wanted or jax.process_index() != 0
-    kind = Display if is_silent else Bar if sys.stdout.isatty() else Lines
-    shown = kind(*args)
+    audible = Bar if sys.stdout.isatty() else Lines
+    shown = (Display if is_silent else audible)(*args)
     try:
         yield shown
     finally:

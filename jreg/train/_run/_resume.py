@@ -1,4 +1,4 @@
-"""Resume: a run begins, or goes on where its newest whole checkpoint is, with the settings that it began with."""
+"""Resume: a run begins, or continues from its newest whole checkpoint with the settings that it began with."""
 
 from typing import Any
 
@@ -11,52 +11,45 @@ from .._checkpoints import Checkpoint, Checkpoints, _history
 from .._checkpoints._leaves import sharding_of
 from .._state import TrainState
 from .._stopping import Stopping, init_stopping
+from ._plan import Plan
+from ._record import Record
 from ._settings import changes, digest, settings
-from ._story import Plan, Story, as_notes, from_notes
-from ._update import Carry, beside, copied
+from ._update import Carry, beside, carried, copied
 
 
-def started(plan: Plan, state: TrainState) -> tuple[Story, Carry, Stopping, bool]:
-    """Begin, or go on where the newest whole checkpoint is; the last of the four tells which."""
+def begin_or_resume(plan: Plan, state: TrainState) -> tuple[Record, Carry, Stopping, bool]:
+    """Begin, or continue from the newest whole checkpoint; the last of the four tells whether it resumed."""
     state = jax.tree.map(jnp.asarray, state)
     # No value yet is NaN by design.
     with jax.debug_nans(False):
         stopping = beside(state, init_stopping(()))
-    is_resumed = plan.checkpoints is not None and plan.checkpoints.latest_step is not None
-    if plan.checkpoints is not None and is_resumed:
-        story, own, stopping = _resumed(plan, plan.checkpoints, state, stopping)
-    else:
-        begun = int(state.step)
-        story, own = Story(taken=begun, begun=begun), copied(state)
-        stopping = stopping._replace(best_params=copied(state))
-    counts = map(np.int32, (story.taken, story.num_good, story.num_bad, -1))
-    taken, num_good, num_bad, first_bad = beside(state, tuple(counts))
-    sums = beside(state, {name: np.float32(value) for name, value in story.sums.items()})
-    return story, Carry(own, taken, sums, num_good, num_bad, first_bad), stopping, is_resumed
+    if plan.checkpoints is not None and plan.checkpoints.latest_step is not None:
+        return *_resumed(plan, plan.checkpoints, state, stopping), True
+    begun = int(state.step)
+    record = Record(epoch=0, position=0, taken=begun, begun=begun, num_good_before=1, history=_history.History())
+    carry = carried(state, begun, {}, num_good=0, num_bad=0)
+    return record, carry, stopping._replace(best_params=copied(state)), False
 
 
-def saved(plan: Plan, story: Story, carry: Carry, stopping: Stopping, metrics: dict[str, float]) -> None:
-    """Store all that `started` needs to go on from here."""
+def save(plan: Plan, record: Record, carry: Carry, stopping: Stopping, metrics: dict[str, float]) -> None:
+    """Store all that `begin_or_resume` needs to continue from here."""
     if plan.checkpoints is None:
         return
-    sums, num_good, num_bad = jax.device_get((carry.sums, carry.num_good, carry.num_bad))
-    story.sums = {name: float(value) for name, value in sums.items()}
-    story.num_good, story.num_bad = int(num_good), int(num_bad)
     state = {"state": carry.state, "best": stopping, "key": plan.key}
     given = _settings(plan, carry.state)
-    notes = {"run": as_notes(story), "settings": given, "digest": digest(given)}
-    plan.checkpoints.save(state, story.taken, metrics, notes=notes, history=story.history)
+    notes = {"run": _as_notes(record, carry), "settings": given, "digest": digest(given)}
+    plan.checkpoints.save(state, record.taken, metrics, notes=notes, history=record.history)
 
 
 def _resumed(
     plan: Plan, checkpoints: Checkpoints, state: TrainState, stopping: Stopping
-) -> tuple[Story, TrainState, Stopping]:
+) -> tuple[Record, Carry, Stopping]:
     # A template without numbers, so that no more of them are in memory than the run needs.
     like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding_of(leaf)), state)
     found = checkpoints.load({"state": like, "best": stopping._replace(best_params=like), "key": plan.key})
-    story, before = _noted(checkpoints, found)
+    record, of_device, before = _from_notes(checkpoints, found)
     _require_same_key(plan.key, found.state["key"])
-    _require_place(plan, story)
+    _require_place(plan, record)
     stopping = found.state["best"]
     if plan.resume == "anyway":
         # Another patience judges anew.
@@ -64,18 +57,42 @@ def _resumed(
         stopping = stopping._replace(should_stop=beside(state, np.asarray(should_stop)))
     else:
         _require_same_settings(checkpoints, before, _settings(plan, state))
-    return story, copied(found.state["state"]), stopping
+    return record, carried(found.state["state"], record.taken, **of_device), stopping
 
 
-def _noted(checkpoints: Checkpoints, found: Checkpoint) -> tuple[Story, dict[str, str]]:
+def _as_notes(record: Record, carry: Carry) -> dict[str, Any]:
+    """The counts of the host and of the device in numbers that JSON keeps exactly; the history is stored apart."""
+    sums, num_good, num_bad = jax.device_get((carry.sums, carry.num_good, carry.num_bad))
+    return {
+        "epoch": record.epoch,
+        "position": record.position,
+        "taken": record.taken,
+        "begun": record.begun,
+        "num_bad": int(num_bad),
+        "num_good": int(num_good),
+        "num_good_before": record.num_good_before,
+        "sums": {name: float(value) for name, value in sums.items()},
+    }
+
+
+def _from_notes(checkpoints: Checkpoints, found: Checkpoint) -> tuple[Record, dict[str, Any], dict[str, str]]:
+    """The host's record, what the device had counted, and the settings.
+
+    Raises:
+      ValueError: the notes are not those of a run.
+    """
     try:
-        story, before = from_notes(found.notes["run"]), dict(found.notes["settings"])
+        counts, before = dict(found.notes["run"]), dict(found.notes["settings"])
+        of_device = {name: counts.pop(name) for name in ("sums", "num_good", "num_bad")}
+        numbers = *counts.values(), of_device["num_good"], of_device["num_bad"]
+        if not all(type(number) is int for number in numbers) or type(of_device["sums"]) is not dict:
+            raise TypeError("counts that no run has")
+        record = Record(**counts, history=_history.restored(found.history, counts["epoch"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"run: checkpoints must be those of a run; step {found.step} in {checkpoints.directory} was saved otherwise"
         ) from error
-    story.history = _history.restored(found.history, story.epoch)
-    return story, before
+    return record, of_device, before
 
 
 def _settings(plan: Plan, state: TrainState) -> dict[str, str]:
@@ -83,23 +100,23 @@ def _settings(plan: Plan, state: TrainState) -> dict[str, str]:
     return settings(plan.hyper, state.opt_state, epochs=plan.epochs, **options)
 
 
-def _require_place(plan: Plan, story: Story) -> None:
-    """The run must be able to go on from where it is."""
-    already = story.epoch + (story.position > 0)
+def _require_place(plan: Plan, record: Record) -> None:
+    """The plan must reach beyond the place where the run is."""
+    already = record.epoch + (record.position > 0)
     if plan.epochs < already and plan.resume != "anyway":
         raise ValueError(
             f"run: epochs must be at least {already}, which the run in `checkpoints` has begun already; "
             f"got {plan.epochs}"
         )
-    if plan.steps_per_epoch is not None and plan.steps_per_epoch < story.position:
+    if plan.steps_per_epoch is not None and plan.steps_per_epoch < record.position:
         raise ValueError(
-            f"run: steps_per_epoch must be at least {story.position}, the steps of epoch {story.epoch} (counted from "
-            f"0) that the run in `checkpoints` has made already; got {plan.steps_per_epoch}"
+            f"run: steps_per_epoch must be at least {record.position}, the steps of epoch {record.epoch} (counted "
+            f"from 0) that the run in `checkpoints` has made already; got {plan.steps_per_epoch}"
         )
 
 
 def _require_same_settings(checkpoints: Checkpoints, before: dict[str, str], now: dict[str, str]) -> None:
-    """More or fewer epochs are no change of what was done so far."""
+    """Another number of epochs changes nothing of what was done so far."""
     changed = changes({**before, "epochs": ""}, {**now, "epochs": ""})
     if changed:
         listed = "\n  ".join(changed)

@@ -13,15 +13,28 @@ from .._checkpoints import Checkpoints
 from .._state import TrainState
 from .._step import Evaluate, Step
 from ._batches import Batches
-from ._loop import Loop
+from ._loop import Loop, Status
+from ._non_finite import NonFinite
+from ._plan import Plan
 from ._progress import Event, display
 from ._signals import Interrupted, listening
-from ._story import Plan
-from ._watch import watching
+from ._stall import watching
 
 
 class RunResult(NamedTuple):
-    """The states to keep, and the story of the run, as in `FitResult`; histories are NaN past the stop."""
+    """The states to keep, and the history of the run.
+
+    Attributes:
+      best: the state of the epoch with the best monitored value; the initial state if every value was NaN.
+      last: the state at the end.
+      train_history: the mean of each metric of the step, per epoch; NaN after the stop.
+      valid_history: each validation metric, per epoch; NaN after the stop.
+      best_value: the best monitored value.
+      best_epoch: its epoch, counted from 0; -1 if every value was NaN.
+      stopped_epoch: the number of epochs run.
+      num_skipped: the batches whose step was skipped.
+      status: how the run ended: "finished", "stopped early", "interrupted" or "diverged".
+    """
 
     best: TrainState
     last: TrainState
@@ -31,7 +44,7 @@ class RunResult(NamedTuple):
     best_epoch: int
     stopped_epoch: int
     num_skipped: int
-    status: Literal["finished", "stopped early", "interrupted", "diverged"]
+    status: Status
 
 
 def run(
@@ -50,7 +63,7 @@ def run(
     min_delta: Number = 0.0,
     monitor: str = "loss",
     mode: Literal["min", "max"] = "min",
-    non_finite: Literal["raise", "skip", "stop"] = "raise",
+    non_finite: NonFinite = "raise",
     callback: Callable[[Event], Any] | None = None,
     save_every: int | None = None,
     log_every: int = 10,
@@ -62,50 +75,51 @@ def run(
 ) -> RunResult:
     """Train on batches from anywhere, validate after each epoch, keep the best state, stop early, save, resume.
 
-    `fit` is the same for data on the device. Here the batches come from the host, one after another, and are sent to
+    `fit` does the same for data on the device. Here the batches come from the host, one after another, and are sent to
     the device two ahead. Step n of the run (counted from 0) draws from fold_in(key, n). With `checkpoints` the run is
-    saved after every epoch, and goes on from the newest whole checkpoint if the directory holds one: stopped at any
+    saved after every epoch, and resumes from the newest whole checkpoint if the directory holds one: stopped at any
     step and resumed, it gives the numbers of the unbroken run, bit for bit, if the batches are the same again. An
-    exception of the batches or the callback goes on to the caller when what is good has been saved (in one process).
+    exception of the batches or the callback reaches the caller after what is good has been saved (in one process).
 
-    SIGTERM and SIGINT end the run after the step that is being made: it is saved, and `Interrupted` is raised, a
-    `SystemExit` with status 143 or 130. A second signal during the save does not disturb it. While batches are waited
-    for, a second Ctrl-C ends the wait at once, a SIGTERM after `grace` seconds; then too the run is saved. In a thread
-    other than the main one Python gives no signals, and several processes leave together by jax's notice of a SIGTERM.
+    SIGTERM and SIGINT end the run after the current step: it is saved, and `Interrupted` is raised, a `SystemExit` with
+    status 143 or 130. A second signal during the save does not disturb it. While the run waits for batches, a second
+    Ctrl-C ends the wait at once, a SIGTERM after `grace` seconds; then too the run is saved. In a thread other than the
+    main one Python delivers no signals, and several processes stop together when jax reports a SIGTERM.
 
     Args:
       step: from `make_step`; it is compiled here, once for as long as it is the same function.
       evaluate: from `make_eval`; metrics are averaged over the validation batches, each weighted by its examples.
-      state: it stays usable. On resume it is the template, and gives the devices.
+      state: it stays usable. On resume it is the template, and tells the devices.
       key: one key for the whole run; on resume the same.
       train_batches: an iterable that gives the batches of an epoch each time it is iterated (a list, a loader of grain,
         tf.data or torch), or a function of the epoch that returns one: shuffle by the epoch's number, so that the order
         is the same after a resume. Augment in it, by a jitted transform and keys folded by epoch and position: the
         device does that ahead of the step. Leaves are arrays with the examples on the first axis, as many in each, or
-        scalars. A last batch of another size is compiled for once more: drop it or pad it.
-      valid_batches: the same.
+        scalars. A last batch of another size costs a second compilation: drop it or pad it.
+      valid_batches: likewise.
       hyper: passed on to `step` and `evaluate`.
-      checkpoints: where to save; None never does. It must monitor what the run does.
+      epochs: how many epochs the run has in all, those before a resume included.
+      checkpoints: where to save; None never does. Its `monitor` and `mode` must match the run's.
       progress: show a bar, or a line per epoch where the output is no terminal.
       patience: epochs without improvement to stop after; None never stops early.
       min_delta: what counts as an improvement, see `update_stopping`.
       monitor: the validation metric that decides which epoch is best.
       mode: whether lower ("min") or higher ("max") is better.
       non_finite: what to do when a step gives a loss or parameters that are not finite, or a NaN in any state. "raise"
-        FloatingPointError, which names the step; "skip" the step, leaving the state as it was before; "stop" with that
-        state. None of the three saves the bad state. The last two cost a pass over the state.
+        raises FloatingPointError, which names the step; "skip" skips the step and leaves the state as it was; "stop"
+        ends the run with that state. None of the three saves the bad state. The last two cost a pass over the state.
       callback: called with an `Event` for every epoch, once it is saved, and every `log_every` steps, in each of
         several processes. To stop the run, raise.
-      save_every: save after every so many steps too.
-      log_every: the host reads the device once in so many steps, and as many steps late, so that neither waits.
-      steps_per_epoch: end an epoch after so many batches; an endless iterator then serves all epochs.
+      save_every: save also every `save_every` steps.
+      log_every: the host reads metrics every `log_every` steps, one interval late, so that neither side waits.
+      steps_per_epoch: end an epoch after this many batches; an endless iterator then serves all epochs.
       sharding: where batches go, such as a `NamedSharding` over the first axis; several processes give a part each.
-      resume: "same" goes on with a run of the same settings alone: the values in `hyper`, the tree, shapes and dtypes
-        of the optimizer's state, `patience`, `min_delta`, `non_finite`, `steps_per_epoch`, and no fewer `epochs` than
-        are begun. "anyway" goes on with those that are given. What is written in `step` itself, such as a learning rate
-        that is no part of `hyper`, cannot be compared.
+      resume: "same" continues only a run of the same settings: the values in `hyper`, the tree, shapes and dtypes of
+        the optimizer's state, `patience`, `min_delta`, `non_finite`, `steps_per_epoch`, and at least as many `epochs`
+        as have begun. "anyway" continues with those that are given. What is written in `step` itself, such as a
+        learning rate that is no part of `hyper`, cannot be compared.
       grace: after how many seconds a SIGTERM ends a wait for batches.
-      stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for so many
+      stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for this many
         seconds: a step, a save, a batch, the callback, or another process that it waits for. Allow for the first step,
         which is compiled. It acts from a thread, so not while other code holds the interpreter. None never does.
 
@@ -115,7 +129,7 @@ def run(
       status "diverged".
 
     Raises:
-      Interrupted: a signal asked to leave; its `result` is what was to be returned.
+      Interrupted: a signal asked the run to stop; its `result` is what `run` would have returned.
       ValueError: an epoch without batches, a batch without examples or with leaves of several lengths, a checkpoint of
         another model, optimizer or key, or of other settings, each named with both values; a `monitor` that is no
         validation metric.
@@ -135,6 +149,10 @@ def run(
     >>> result.best_value < 1e-3, result.status
     (True, 'finished')
     """
+    checks.choice("run", "mode", mode, ("min", "max"))
+    checks.choice("run", "non_finite", non_finite, ("raise", "skip", "stop"))
+    checks.choice("run", "resume", resume, ("same", "anyway"))
+    _require_same_monitor(checkpoints, monitor, mode)
     plan = Plan(
         step=step,
         evaluate=evaluate,
@@ -143,25 +161,25 @@ def run(
         valid_batches=valid_batches,
         hyper=hyper,
         epochs=checks.integer("run", "epochs", epochs),
-        checkpoints=_monitoring("run", checkpoints, monitor, mode),
+        checkpoints=checkpoints,
         patience=inf if patience is None else _at_least_0("patience", patience),
         min_delta=_at_least_0("min_delta", min_delta),
         monitor=monitor,
-        mode=checks.choice("run", "mode", mode, ("min", "max")),
-        non_finite=checks.choice("run", "non_finite", non_finite, ("raise", "skip", "stop")),
+        mode=mode,
+        non_finite=non_finite,
         callback=callback,
         save_every=None if save_every is None else checks.integer("run", "save_every", save_every),
         log_every=checks.integer("run", "log_every", log_every),
         steps_per_epoch=None if steps_per_epoch is None else checks.integer("run", "steps_per_epoch", steps_per_epoch),
         sharding=sharding,
-        resume=checks.choice("run", "resume", resume, ("same", "anyway")),
+        resume=resume,
     )
     grace = _at_least_0("grace", grace)
     writing = nullcontext() if checkpoints is None else checkpoints.writing()
     with listening(grace) as requests, watching(_seconds(stall_timeout)) as watch, writing:
         loop = Loop(plan, state, requests, watch)
         length = steps_per_epoch or (len(train_batches) if isinstance(train_batches, Sized) else None)
-        with display(progress, plan.epochs, loop.story.taken, length) as shown:
+        with display(progress, plan.epochs, loop.record.taken, length) as shown:
             status = loop.run(shown)
     result = _result(loop, status)
     if requests.signum is not None:
@@ -169,20 +187,16 @@ def run(
     return result
 
 
-def _result(loop: Loop, status: Any) -> RunResult:
-    story, stopping = loop.story, loop.stopping
-    train_history, valid_history = (
-        {name: _padded(values, loop.plan.epochs) for name, values in story.means(kind).items()}
-        for kind in ("train", "valid")
-    )
+def _result(loop: Loop, status: Status) -> RunResult:
+    record, stopping, epochs = loop.record, loop.stopping, loop.plan.epochs
     return RunResult(
         best=stopping.best_params,
         last=loop.carry.state,
-        train_history=train_history,
-        valid_history=valid_history,
+        train_history={name: _padded(values, epochs) for name, values in record.means("train").items()},
+        valid_history={name: _padded(values, epochs) for name, values in record.means("valid").items()},
         best_value=float(stopping.best_value),
         best_epoch=int(stopping.best_step),
-        stopped_epoch=story.epoch,
+        stopped_epoch=record.epoch,
         num_skipped=int(loop.carry.num_bad),
         status=status,
     )
@@ -204,9 +218,6 @@ def _at_least_0(argument: str, value: Any) -> float:
     return float(value)
 
 
-def _monitoring(function: str, checkpoints: Checkpoints | None, monitor: str, mode: str) -> Checkpoints | None:
+def _require_same_monitor(checkpoints: Checkpoints | None, monitor: str, mode: str) -> None:
     if checkpoints is not None and (checkpoints.monitor, checkpoints.mode) != (monitor, mode):
-        raise ValueError(
-            f"{function}: checkpoints must have monitor={monitor!r} and mode={mode!r} too; got {checkpoints!r}"
-        )
-    return checkpoints
+        raise ValueError(f"run: checkpoints must have monitor={monitor!r} and mode={mode!r} too; got {checkpoints!r}")

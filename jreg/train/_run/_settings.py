@@ -1,4 +1,4 @@
-"""The settings of a run as text: what a resumed run must share with the one that it goes on with."""
+"""The settings of a run as text: what a resumed run must share with the run that it continues."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ def settings(hyper: Tree, opt_state: Tree, **options: Any) -> dict[str, str]:
     leaves = jax.tree_util.tree_leaves_with_path(hyper, is_leaf=lambda leaf: leaf is None)
     state = jax.tree_util.tree_leaves_with_path(opt_state)
     return {
-        **{f"{name}": str(value) for name, value in options.items()},
+        **{name: str(value) for name, value in options.items()},
         **{_join("hyper", path): _value(leaf) for path, leaf in leaves},
         "opt_state": ADDRESS.sub("", str(jax.tree.structure(opt_state))),
         **{_join("opt_state", path): f"{leaf.dtype}{list(leaf.shape)}" for path, leaf in state},
@@ -35,7 +35,7 @@ def digest(values: Mapping[str, str]) -> str:
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What differs, one line each."""
+    """Every setting that differs, a line each."""
     names = [*before, *(name for name in now if name not in before)]
     pairs = {name: (before.get(name, "absent"), now.get(name, "absent")) for name in names}
     return [f"{name}: {old} before, {new} now" for name, (old, new) in pairs.items() if old != new]
@@ -46,7 +46,7 @@ def _join(name: str, path: Any) -> str:
 
 
 def _value(leaf: Any) -> str:
-    """What the step sees of it: a Python number is the array that jax makes of it."""
+    """What the step sees of a leaf: a Python number is the array that jax makes of it."""
     if leaf is None:
         return "None"
     if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:

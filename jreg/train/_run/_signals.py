@@ -1,4 +1,4 @@
-"""Leave a run when asked to: the signal only raises a flag, which the loop reads between steps.
+"""Stop a run when asked to: the signal only sets a flag, which the loop reads between steps.
 
 A loader that hangs would keep the loop from reading it: a request that has become urgent is raised inside the loader.
 """
@@ -17,10 +17,14 @@ LISTENED = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(SystemExit):
-    """A run was asked to leave, has saved, and leaves with the status that shells give to the signal.
+    """A run was asked to stop, has saved, and exits with the status that shells give to the signal.
 
     It is a `SystemExit` with code 128 + signal: 143 after SIGTERM, 130 after SIGINT. A plain script ends with that; a
-    notebook stays alive. To go on after it, catch it: `result` is what the run would have returned.
+    notebook stays alive. Catch it to continue.
+
+    Attributes:
+      signum: the number of the signal.
+      result: what the run would have returned.
 
     >>> from jreg import train
     >>> train.Interrupted(15).code
@@ -34,11 +38,11 @@ class Interrupted(SystemExit):
 
 
 class UrgentError(KeyboardInterrupt):
-    """Raised inside a loader that is not to be waited for any longer. Loaders know it as Ctrl-C."""
+    """Raised inside a loader that must not be waited for any longer. Loaders know it as Ctrl-C."""
 
 
 class Requests:
-    """The first signal that asked to leave, or None, and whether it has become urgent."""
+    """The first signal that asked the run to stop, or None, and whether it has become urgent."""
 
     def __init__(self, grace: float) -> None:
         self.signum: int | None = None
@@ -50,7 +54,7 @@ class Requests:
         self._open = threading.Lock()
 
     def agreed(self, step: int) -> bool:
-        """Whether to leave at this step. Several processes leave together, for the SIGTERM that jax tells them of."""
+        """Whether to stop at this step. Several processes stop together, at the SIGTERM that jax reports to them."""
         if jax.process_count() > 1 and multihost_utils.reached_preemption_sync_point(step):
             self.signum = signal.SIGTERM
         return self.signum is not None
@@ -66,7 +70,7 @@ class Requests:
             self._is_loading = False
 
     def hear(self, signum: int) -> bool:
-        """Take in a signal; whether it came from outside."""
+        """Take in a signal; tell whether it came from outside."""
         if self._is_nudged:
             self._is_nudged = False
             self.raise_if_urgent()
@@ -100,10 +104,10 @@ class Requests:
 
 @contextmanager
 def listening(grace: float = 30.0) -> Iterator[Requests]:
-    """Take SIGTERM and SIGINT as requests to leave; the handlers that were there are called too, and put back after.
+    """Take SIGTERM and SIGINT as requests to stop; the former handlers are called too, and put back afterwards.
 
-    Python allows handlers in the main thread alone: elsewhere nothing is installed, nor where there are several
-    processes, which jax tells of a SIGTERM. A signal that is ignored stays so.
+    Python allows handlers in the main thread alone. Elsewhere nothing is installed, nor with several processes, to
+    which jax reports a SIGTERM. A signal that is ignored stays ignored.
     """
     requests = Requests(grace)
     former = {}

@@ -1,30 +1,32 @@
-"""The part of a run that lives on the device: the update, its sums, and what becomes of numbers that are not finite."""
+"""The part of a run that lives on the device: the update, its sums and its counts."""
 
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from ..._core.types import Key, Tree
 from ...random import fold_in
 from .._state import TrainState
-from .._step import Evaluate, Metrics, Step
+from .._step import Metrics, Step
+from ._non_finite import NonFinite, is_sound
 
 
 class Carry(NamedTuple):
-    """The state, the batches taken in the whole run, and what the epoch has summed up."""
+    """What every step takes over from the step before; the sums and `num_good` are those of the current epoch."""
 
     state: TrainState
     taken: Int[Array, ""]
+    """The batches taken in the whole run: the step's key is folded from it."""
     sums: dict[str, Float[Array, ""]]
     num_good: Int[Array, ""]
     num_bad: Int[Array, ""]
     first_bad: Int[Array, ""]
-    """Which batch of the run gave the first numbers that are not finite; -1 for none."""
+    """Which batch of the run first gave numbers that are not finite; -1 for none."""
 
 
 class Report(NamedTuple):
@@ -34,9 +36,18 @@ class Report(NamedTuple):
     first_bad: Int[Array, ""]
 
 
-def _update(carry: Carry, key: Key, batch: Tree, hyper: Tree, *, step: Step, non_finite: str) -> tuple[Carry, Report]:
+def carried(state: TrainState, taken: int, sums: Mapping[str, float], num_good: int, num_bad: int) -> Carry:
+    """A carry with a copy of the state, and with counts that the host gives."""
+    floats = {name: np.float32(value) for name, value in sums.items()}
+    numbers = np.int32(taken), floats, np.int32(num_good), np.int32(num_bad), np.int32(-1)
+    return Carry(copied(state), *beside(state, numbers))
+
+
+def _update(
+    carry: Carry, key: Key, batch: Tree, hyper: Tree, *, step: Step, non_finite: NonFinite
+) -> tuple[Carry, Report]:
     new, metrics = step(carry.state, fold_in(key, carry.taken), batch, hyper)
-    is_good = _is_sound(new, metrics)
+    is_good = is_sound(new, metrics)
     first_bad = jnp.where(is_good | (carry.first_bad >= 0), carry.first_bad, carry.taken)
     is_taken = is_good & (first_bad < 0) if non_finite == "stop" else is_good
     if non_finite != "raise":
@@ -53,20 +64,17 @@ _update_in_place = jax.jit(_update, static_argnames=_options, donate_argnames="c
 _update_aside = jax.jit(_update, static_argnames=_options)
 
 
-def update(carry: Carry, key: Key, batch: Tree, hyper: Tree, *, step: Step, non_finite: str) -> tuple[Carry, Report]:
+def update(
+    carry: Carry, key: Key, batch: Tree, hyper: Tree, *, step: Step, non_finite: NonFinite
+) -> tuple[Carry, Report]:
     """Take one batch. The carry's buffers are reused, except where jax must run the step again to find a NaN."""
     is_debugging = jax.config.jax_debug_nans or jax.config.jax_debug_infs  # pyright: ignore[reportAttributeAccessIssue]
     run = _update_aside if is_debugging else _update_in_place
     return run(carry, key, batch, hyper, step=step, non_finite=non_finite)
 
 
-@partial(jax.jit, static_argnames="evaluate")
-def evaluated(state: TrainState, batch: Tree, hyper: Tree, *, evaluate: Evaluate) -> Metrics:
-    return evaluate(state, batch, hyper)
-
-
 def copied(state: TrainState) -> TrainState:
-    """A state whose buffers are its own, so that the caller's outlive the donation.
+    """A state with buffers of its own, so that the caller's survive the donation.
 
     Aliases become copies, and weak types strong, as every step returns them.
     """
@@ -87,19 +95,6 @@ def beside(state: TrainState, tree: Tree) -> Tree:
 def zero_sums(step: Step, state: TrainState, key: Key, batch: Tree, hyper: Tree) -> dict[str, Any]:
     _, metrics = jax.eval_shape(step, state, key, batch, hyper)
     return {name: np.float32(0.0) for name in metrics}
-
-
-def _is_sound(state: TrainState, metrics: Metrics) -> Bool[Array, ""]:
-    """The loss and the parameters are finite, and nothing else is NaN: some optimizers start from an infinity."""
-    strict = [metrics.get("loss", 0.0), *jax.tree.leaves(state.params)]
-    lenient = jax.tree.leaves((state.opt_state, state.model_state))
-    checks = [jnp.all(jnp.isfinite(leaf)) for leaf in strict if _is_inexact(leaf)]
-    checks += [~jnp.any(jnp.isnan(leaf)) for leaf in lenient if _is_inexact(leaf)]
-    return jnp.all(jnp.stack(checks)) if checks else jnp.array(True)
-
-
-def _is_inexact(leaf: Any) -> bool:
-    return jnp.issubdtype(getattr(leaf, "dtype", float), jnp.inexact)
 
 
 def _float32(value: Any) -> Float[Array, ""]:

@@ -1,4 +1,4 @@
-"""End a run that does not move: a step, a save, a loader or a peer that is stuck, as a thread beside it sees."""
+"""End a run that has stalled: a thread beside it sees that a step, a save, a loader or a peer is stuck."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import jax
 
 STALLED = 75
-"""The exit status, EX_TEMPFAIL of sysexits.h: it may do to start again."""
+"""The exit status, EX_TEMPFAIL of sysexits.h: starting again may help."""
 TICKS = 20
 
 
@@ -27,7 +27,7 @@ class Watch:
 def watching(timeout: float | None) -> Iterator[Watch]:
     """End the process when the watch has not moved for `timeout` seconds; None never does.
 
-    The seconds are counted while this process runs: one that was stopped or asleep itself is not blamed for that.
+    The seconds count while this process runs: time in which it was itself stopped or asleep does not.
     """
     watch, left = Watch(), threading.Event()
     if timeout is None:
@@ -53,7 +53,7 @@ def message(what: str, timeout: float) -> str:
     process = f"{jax.process_index()} of {jax.process_count()} ({os.getpid()} on {platform.node()})"
     return (
         f"run: process {process} has not moved for {timeout:g} s; it waited for {what}. "
-        f"It ends with status {STALLED}; started again, the run goes on from its last checkpoint\n"
+        f"It ends with status {STALLED}; started again, the run resumes from its last checkpoint\n"
     )
 
 

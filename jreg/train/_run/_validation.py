@@ -1,10 +1,21 @@
-"""The validation of an epoch as one number per metric."""
+"""The validation of an epoch: the metrics of each batch on the device, and their mean on the host."""
+
+from functools import partial
 
 import jax
 import numpy as np
 
+from ..._core.types import Tree
+from .._state import TrainState
+from .._step import Evaluate, Metrics
 
-def weighted_mean(measured: list[tuple[int, dict[str, jax.Array]]], epoch: int) -> dict[str, float]:
+
+@partial(jax.jit, static_argnames="evaluate")
+def evaluated(state: TrainState, batch: Tree, hyper: Tree, *, evaluate: Evaluate) -> Metrics:
+    return evaluate(state, batch, hyper)
+
+
+def weighted_mean(measured: list[tuple[int, Metrics]], epoch: int) -> dict[str, float]:
     """The mean over all examples: a short last batch counts for as many as it has."""
     if not measured:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The form of a manifest: a crafted one, whole by its own digest, must not be believed further than this."""
+"""The form of a manifest: a crafted one, whole by its own digest, is believed no further than this."""
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -8,7 +8,7 @@ PYTHON = {"Python bool": bool, "Python int": int, "Python float": float}
 
 
 def require_form(body: Any) -> None:
-    """Look at every part that reading relies on.
+    """Check every part that reading relies on.
 
     Raises:
       ValueError: a part is missing or is not what a save writes; it is named.
@@ -36,7 +36,7 @@ def _is_dict_of(is_right: Callable[[str, Any], bool], value: Any) -> bool:
 
 
 def _is_file(name: str, digest: Any) -> bool:
-    """Its name leads nowhere but into the folder."""
+    """Whether the name leads only into the folder."""
     path = PurePosixPath(name)
     is_inside = bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
     return is_inside and str(path) == name and type(digest) is str

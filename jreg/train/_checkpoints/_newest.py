@@ -1,4 +1,4 @@
-"""Which checkpoint to read: the newest whole one, beside a writer that may delete it meanwhile."""
+"""Which checkpoint to read: the newest whole one, past damaged ones and beside a writer that may delete it."""
 
 import warnings
 from collections.abc import Callable
@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from . import _folders
-from ._manifest import DamagedError
+from ._damage import DamagedError
 
 T = TypeVar("T")
 ATTEMPTS = 100
 
 
 def read_newest(directory: Path, step: int | None, damaged: set[Path], read: Callable[[Path, int], T]) -> T:
-    """Read the checkpoint of a step, or the newest one that is whole; note what is damaged on the way.
+    """Read the checkpoint of a step, or the newest one that is whole; add what is damaged on the way to `damaged`.
 
-    What a writer deletes or replaces while it is read is looked for anew.
+    If a writer deletes or replaces a checkpoint while it is read, the search starts anew.
 
     Raises:
       FileNotFoundError: there is none, or none that stays.
