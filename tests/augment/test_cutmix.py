@@ -21,9 +21,9 @@ def labelled(shape: tuple[int, ...]):
     )
 
 
-@pytest.mark.parametrize("weights", ["batch", "example"])
+@pytest.mark.parametrize("per", ["batch", "example"])
 @pytest.mark.parametrize("shape", [(5, 8, 12, 1), (4, 4, 20, 1)], ids=repr)
-def test_the_weight_is_the_exact_share_of_pixels(shape, weights):
+def test_the_weight_is_the_exact_share_of_pixels(shape, per):
     """clovaai/CutMix-PyTorch#1, and keras, whose labels were up to 0.198 away from the pixels at 8 x 12."""
     batch = labelled(shape)
     cutmix = jax.jit(jax.vmap(lambda key: augment.cutmix(key, batch, 1.0, per=per)))
@@ -34,7 +34,7 @@ def test_the_weight_is_the_exact_share_of_pixels(shape, weights):
     own = jnp.arange(shape[0], dtype=jnp.float32).reshape(1, -1, 1, 1, 1)
     assert (images != own).any((0, 1, 4)).all()
     counts = [len(np.unique(row[row.max(1) < 1].max(1).round(5))) for row in np.asarray(labels)]
-    assert max(counts) == 1 or weights == "example"
+    assert max(counts) == 1 or per == "example"
 
 
 def test_the_weight_follows_the_beta_law_in_one_dimension():

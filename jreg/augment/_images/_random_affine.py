@@ -1,5 +1,7 @@
 """Affine maps, drawn for each image."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -11,7 +13,8 @@ from .._draws import Range, bounds, uniform
 from ._affine import about_centre, resampled, rotation, shearing
 from ._parts import Parts, X, batch_shape, number_per_image, parts_of
 
-_NONE, _SAME = np.float32(0.0), (np.float32(1.0), np.float32(1.0))
+_NONE: Any = np.float32(0.0)
+_SAME: Any = (np.float32(1.0), np.float32(1.0))
 
 
 def random_rotate(key: Key | None, x: X, degrees: Numbers, *, fill: Numbers = 0.0) -> X:
@@ -122,10 +125,10 @@ def _mapped(
     x: X,
     parts: Parts,
     fill: Numbers,
-    degrees: Array | np.float32 = _NONE,
-    shear: Array | np.float32 = _NONE,
-    translation: Array | np.float32 = _NONE,
-    scale: tuple[Array | np.float32, Array | np.float32] = _SAME,
+    degrees: Array = _NONE,
+    shear: Array = _NONE,
+    translation: Array = _NONE,
+    scale: tuple[Array, Array] = _SAME,
 ) -> X:
     """Draw a map for each image, within numbers that have been checked."""
     if key is None:

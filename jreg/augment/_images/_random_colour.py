@@ -114,7 +114,15 @@ def factors(key: Key, shape: tuple[int, ...], strength: Array) -> Array:
     return uniform(key, shape, jnp.maximum(1.0 - strength, 0.0), 1.0 + strength)
 
 
-def _drawn(function: str, key: Key | None, x: X, parts: Parts, strength: Numbers, change: Callable[..., Array]) -> X:
+def _drawn(
+    function: str,
+    key: Key | None,
+    x: X,
+    strength: Numbers,
+    change: Callable[..., Array],
+    channels: tuple[int, ...] = (),
+) -> X:
+    parts = parts_of(function, x, channels)
     strength = number_per_image(function, "strength", strength, parts, 0.0)
     if key is None:
         return x
