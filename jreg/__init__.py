@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from . import targets as targets
     from . import train as train
 
+__version__ = "0.1.0"
+
 NAMESPACES = (
     "augment", "diagnose", "linen", "nnx", "noise", "norm", "optim", "penalty", "random", "targets", "train",
 )  # fmt: skip
@@ -30,4 +32,4 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def __dir__() -> list[str]:
-    return [*NAMESPACES]
+    return [*NAMESPACES, "__version__"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import jreg
 
+LINEN_FIELDS = {"parent", "name"}
 TABLE = Path(__file__).with_name("api.txt")
 
 
@@ -29,15 +30,22 @@ def _line(name: str, value: Any) -> str:
         return f"{name}: {type(value).__name__}"
     signature = inspect.signature(value)
     if isinstance(value, type):
-        return f"class {name}{_plain(str(signature.replace(return_annotation=signature.empty)))}"
+        return f"class {name}{_plain(str(_bare(signature)))}"
     return f"{name}{_plain(str(signature))}"
+
+
+def _bare(signature: inspect.Signature) -> inspect.Signature:
+    """The constructor of a layer, without flax's annotations and the fields that linen adds to every module."""
+    own = [each for each in signature.parameters.values() if each.name not in LINEN_FIELDS]
+    return inspect.Signature([each.replace(annotation=each.empty) for each in own])
 
 
 def _plain(signature: str) -> str:
     """A signature whose annotations stand as they are written, and whose functions stand by their name."""
-    signature = re.sub(r"<function (\w+) at 0x\w+>", r"\1", signature)
+    signature = re.sub(r"<function [\w.<>]*?(\w+) at 0x\w+>", r"\1", signature)
     signature = re.sub(r"<\S*?(\w+) object at 0x\w+>", r"\1", signature)
-    return re.sub(r"(: |-> )'((?:[^'\\]|\\.)*)'", r"\1\2", signature)
+    signature = re.sub(r"<class '[\w.]*?(\w+)'>", r"\1", signature)
+    return re.sub(r"""(: |-> )('|")(.*?)\2""", r"\1\3", signature)
 
 
 def _shown(kind: Any) -> str:

@@ -10,8 +10,6 @@ import jreg
 
 from . import api
 
-CLASSES_OF_FLAX = {"parent", "name"}
-"""Fields that linen adds to every module."""
 DESCRIBED = [
     pytest.param(getattr(importlib.import_module(f"jreg.{namespace}"), name), id=f"{namespace}.{name}")
     for namespace in jreg.NAMESPACES
@@ -26,7 +24,7 @@ def test_the_interface_is_the_one_in_the_table():
 def test_signatures_are_short_enough_to_read():
     longest = max(api.table().splitlines(), key=len)
     assert "jaxtyping" not in api.table()
-    assert len(longest) < 900, longest
+    assert len(longest) < 700, longest
 
 
 @pytest.mark.parametrize("value", DESCRIBED)
@@ -38,7 +36,7 @@ def test_every_argument_is_described(value):
         names = list(getattr(value, "_fields", ()))
     else:
         names = (
-            [name for name in inspect.signature(value).parameters if name not in CLASSES_OF_FLAX]
+            [name for name in inspect.signature(value).parameters if name not in api.LINEN_FIELDS]
             if callable(value)
             else []
         )

@@ -71,9 +71,21 @@ def test_files_of_a_family_are_private_and_its_init_is_a_table_of_contents(famil
     if not folder.exists():
         pytest.skip("comes later")
     assert all(path.name.startswith("_") for path in folder.glob("*.py"))
-    body = ast.parse((folder / "__init__.py").read_text()).body[1:]
-    assert all(isinstance(node, ast.ImportFrom) for node in body)
-    assert all(alias.asname == alias.name for node in body for alias in node.names)
+    *imported, listed = ast.parse((folder / "__init__.py").read_text()).body[1:]
+    assert all(isinstance(node, ast.ImportFrom) for node in imported)
+    names = [alias.name for node in imported for alias in node.names]
+    assert isinstance(listed, ast.Assign)
+    assert listed.targets[0].id == "__all__"
+    assert ast.literal_eval(listed.value) == sorted(names)
+
+
+def test_nothing_private_is_used_across_packages():
+    for path in FILES:
+        family = path.relative_to(PACKAGE).parts[0]
+        for module in imports(path):
+            top, *rest = module.split(".")
+            if top == "jreg" and rest[0] not in (family, "_core"):
+                assert not any(part.startswith("_") for part in rest), f"{name_of(path)} imports {module}"
 
 
 def test_the_root_lists_the_families_and_nothing_else():
@@ -81,7 +93,7 @@ def test_the_root_lists_the_families_and_nothing_else():
 
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and not path.name.startswith("_")}
     assert list(jreg.NAMESPACES) == sorted(folders)
-    assert dir(jreg) == sorted(folders)
+    assert dir(jreg) == sorted([*folders, "__version__"])
     assert all(getattr(jreg, name).__name__ == f"jreg.{name}" for name in folders)
     assert all(f"from . import {name} as {name}\n" in (PACKAGE / "__init__.py").read_text() for name in folders)
     with pytest.raises(AttributeError, match="module 'jreg' has no attribute 'absent'"):
@@ -101,7 +113,7 @@ def test_each_public_name_has_one_home():
 
 def exporting(folder: Path) -> set[Path]:
     """The files that a folder's public names come from, through the folders inside it."""
-    body = ast.parse((folder / "__init__.py").read_text()).body[1:]
+    body = ast.parse((folder / "__init__.py").read_text()).body[1:-1]
     inside = {folder / node.module for node in body if isinstance(node, ast.ImportFrom) and node.level == 1}
     return {file for path in inside for file in (exporting(path) if path.is_dir() else {path.with_suffix(".py")})}
 

@@ -403,7 +403,7 @@ BAD = [
     (
         lambda: augment.per_example(lambda key, x: x)(KEY, jnp.float32(1)),
         ValueError,
-        r"per_example: x must have one batch",
+        r"per_example: x must have one size on the first axis",
     ),
     # norm
     (lambda: norm.batch_norm(*BN, X[:1]), ValueError, r"batch_norm: x must have two values or more per feature"),
@@ -415,9 +415,9 @@ BAD = [
     (lambda: norm.batch_norm({}, BN[1], X), TypeError, r"batch_norm: params must be a BatchNormParams; got dict"),
     (lambda: norm.batch_norm(BN[0], None, X), TypeError, r"batch_norm: stats must be a BatchNormStats; got NoneType"),
     (
-        lambda: norm.batch_norm(BN[0]._replace(scale=None), BN[1], X),
+        lambda: norm.batch_norm(BN[0]._replace(scale=1.0), BN[1], X),
         TypeError,
-        r"batch_norm: scale must be an array; got NoneType",
+        r"batch_norm: scale must be an array; got float",
     ),
     (
         lambda: norm.batch_norm(*BN, X, axis_index_groups=[[0, 1]]),

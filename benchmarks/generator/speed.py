@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jreg import noise, random
+from jreg._core.checks import Checks
 from jreg.random._block import block_of, positions
 from jreg.random._hash import _key_words
 
@@ -112,7 +113,7 @@ def _dropout(mixer: Mixer, key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def _bits(mixer: Mixer, key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    return mixer.mix(_key_words(key), positions(block_of("dropout", shape, None, None), range(len(shape))))
+    return mixer.mix(_key_words(key), positions(block_of(Checks("dropout"), shape, None, None), range(len(shape))))
 
 
 def _with_backward(function: Callable) -> Callable:

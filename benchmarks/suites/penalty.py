@@ -35,7 +35,7 @@ def family(plan: Plan) -> Iterator[Suite]:
         "w @ w": jax.jit(lambda w: w @ w),
         "orthogonality": gradient(penalty.orthogonality),
         "spectral": gradient(penalty.spectral),
-        "spectral, 30 iterations": gradient(partial(penalty.spectral, num_iterations=30)),
+        "spectral, 30 iterations": gradient(partial(penalty.spectral, num_steps=30)),
     }
     yield Suite(f"penalties and gradients, {side} x {side}", bound(matrix, kernel))
 

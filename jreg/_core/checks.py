@@ -15,23 +15,156 @@ from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact, UInt32
 
-from . import dtypes
-from .static import FARTHEST
-from .static import axes as axes
-from .static import axis as axis
-from .static import called as called
-from .static import choice as choice
-from .static import flag as flag
-from .static import instance as instance
-from .static import integer as integer
-from .static import integers as integers
-from .static import mapping as mapping
-from .static import shape as shape
+from . import dtypes, marks
+from .static import FARTHEST, StaticChecks
 from .static import shown as shown
-from .static import transformation as transformation
 from .types import Key
 
 T = TypeVar("T")
+
+
+class Checks(StaticChecks):
+    """The checks of the arguments of one function, whose name each message starts with."""
+
+    def valid_number(
+        self, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
+    ) -> None:
+        """Raise unless `value` is a real number, or an array of them, between `low` and `high`.
+
+        A traced value is not looked at. `ends` are the brackets of the interval: "[)" leaves out `high`. Nothing here
+        touches a device, so that factories may check what they are given before any device is chosen.
+        """
+        if is_traced(value):
+            if not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
+                raise TypeError(f"{self}: {argument} must be a real number; got a traced {value.dtype}")
+            return
+        if not is_real(value):
+            raise TypeError(f"{self}: {argument} must be a real number; got {shown(value)}")
+        if isinstance(value, int) and abs(value) > FARTHEST:
+            raise ValueError(f"{self}: {argument} must be a number that a float can hold; got {shown(value)}")
+        if not np.all(_is_within(np.asarray(value, dtype=np.float64), low, high, ends)):
+            raise ValueError(f"{self}: {argument} must be {_interval(low, high, ends)}; got {shown(value)}")
+
+    def valid_scalar(
+        self, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
+    ) -> None:
+        """Raise as `valid_number` does, and for an array of numbers."""
+        self.valid_number(argument, value, low, high, ends=ends)
+        if jnp.shape(value):
+            raise ValueError(f"{self}: {argument} must be a scalar; got shape {jnp.shape(value)}")
+
+    def number(
+        self, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
+    ) -> Float[Array, "..."]:
+        """Return `value` as a strongly typed float array; where a traced one is not valid, as NaN."""
+        self.valid_number(argument, value, low, high, ends=ends)
+        return _as_array(value, low, high, ends)
+
+    def scalar(
+        self, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
+    ) -> Float[Array, ""]:
+        """Return one number as `number` does; an array of them is refused."""
+        self.valid_scalar(argument, value, low, high, ends=ends)
+        return _as_array(value, low, high, ends)
+
+    def rate(self, argument: str, value: Any) -> Float[Array, "..."]:
+        """Return a probability as a float array; it lies in [0, 1] or is NaN."""
+        return self.number(argument, value, 0.0, 1.0)
+
+    def whole_number(self, argument: str, value: Any) -> Any:
+        """Return a whole number in [0, 2**32), traced or not; a traced one is taken modulo 2**32."""
+        if is_traced(value):
+            is_whole = np.issubdtype(value.dtype, np.integer)
+        else:
+            is_whole = not isinstance(value, bool) and (isinstance(value, int) or np.asarray(value).dtype.kind in "iu")
+        if is_whole and np.ndim(value):
+            raise ValueError(
+                f"{self}: {argument} must be a scalar; got shape {np.shape(value)}. Map over it with jax.vmap"
+            )
+        if not is_whole:
+            raise TypeError(f"{self}: {argument} must be a whole number; got {shown(value)}")
+        if is_traced(value):
+            return value
+        if not 0 <= int(value) < 2**32:
+            raise ValueError(f"{self}: {argument} must be in [0, 2**32); got {shown(value)}")
+        return int(value)
+
+    def array(self, argument: str, value: Any) -> Any:
+        """Return an array that JAX can compute with, of numpy or of JAX, as it is."""
+        if not isinstance(value, jax.Array | np.ndarray | np.generic):
+            raise TypeError(f"{self}: {argument} must be an array; got {type(value).__name__}")
+        is_key = jnp.issubdtype(value.dtype, jax.dtypes.extended)
+        if obstacle := f"dtype {value.dtype}" if is_key else dtypes.obstacle(value):
+            raise TypeError(f"{self}: {argument} must be an array that JAX can compute with; got {obstacle}")
+        return value
+
+    def inexact(self, argument: str, value: Any) -> Inexact[Array, "..."]:
+        """Return `value` as an array of floats or complex numbers."""
+        if not jnp.issubdtype(getattr(value, "dtype", float), jnp.inexact):
+            raise TypeError(f"{self}: {argument} must be an array of floats; got dtype {value.dtype}")
+        return jnp.asarray(self.array(argument, value))
+
+    def floating(self, argument: str, value: Any) -> Float[Array, "..."]:
+        """Return `value` as an array of real floats."""
+        value = self.inexact(argument, value)
+        if jnp.iscomplexobj(value):
+            raise TypeError(f"{self}: {argument} must be an array of floats; got dtype {value.dtype}")
+        return value
+
+    def promotable(self, argument: str, value: Any, other: Any) -> None:
+        """Raise where JAX has no dtype for an operation on both arrays, as under strict promotion."""
+        try:
+            jnp.result_type(value, other)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{self}: {argument} must have a dtype that promotes with {jnp.result_type(other)}; "
+                f"got {jnp.result_type(value)}"
+            ) from error
+
+    def words(self, argument: str, value: Any) -> UInt32[Array, "..."]:
+        """Return `value` as an array of uint32."""
+        if not isinstance(value, jax.Array | np.ndarray | np.generic) or value.dtype != np.uint32:
+            shown = f"dtype {value.dtype}" if hasattr(value, "dtype") else repr(value)
+            raise TypeError(f"{self}: {argument} must be an array of uint32; got {shown}")
+        return jnp.asarray(value)
+
+    def key(self, value: Any) -> Key:
+        """Return `value` if it is one PRNG key, typed or of as many words as the default implementation has."""
+        if value is None:
+            raise TypeError(f"{self}: key must be a PRNG key, since the result is the noise itself; got None")
+        dtype = getattr(value, "dtype", None)
+        if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
+            if value.ndim:
+                raise ValueError(
+                    f"{self}: key must be a single key; got an array of keys of shape {value.shape}. "
+                    "Map over it with jax.vmap"
+                )
+            return value
+        if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == _legacy_shape():
+            return jnp.asarray(value)
+        shown = f"{dtype}{list(value.shape)}" if isinstance(value, jax.Array | np.ndarray) else repr(value)
+        raise TypeError(f"{self}: key must be a PRNG key such as jax.random.key(0); got {shown}")
+
+    def broadcastable(self, argument: str, value: T, shape: tuple[int, ...]) -> T:
+        """Return `value` if it is a scalar or broadcasts against `shape` axis by axis."""
+        given = jnp.shape(cast(Any, value))
+        if not given:
+            return value
+        fits = len(given) == len(shape) and all(a in (1, b) for a, b in zip(given, shape, strict=True))
+        if not fits:
+            raise ValueError(
+                f"{self}: {argument} must be a scalar or broadcast against shape {shape} with as many axes; "
+                f"got shape {given}"
+            )
+        return value
+
+    def reads(self, x: T) -> T:
+        """Tag what the function reads, see `marks`."""
+        return marks.reads(self.name, x)
+
+    def returns(self, x: T) -> T:
+        """Tag what the function returns, see `marks`."""
+        return marks.returns(self.name, x)
 
 
 def is_traced(value: Any) -> bool:
@@ -39,154 +172,9 @@ def is_traced(value: Any) -> bool:
     return isinstance(value, Tracer)
 
 
-def valid_number(
-    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
-) -> None:
-    """Raise unless `value` is a real number, or an array of them, between `low` and `high`.
-
-    A traced value is not looked at. `ends` are the brackets of the interval: "[)" leaves out `high`. Nothing here
-    touches a device, so that factories may check what they are given before any device is chosen.
-    """
-    if is_traced(value):
-        if not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
-            raise TypeError(f"{function}: {argument} must be a real number; got a traced {value.dtype}")
-        return
-    if not is_real(value):
-        raise TypeError(f"{function}: {argument} must be a real number; got {shown(value)}")
-    if isinstance(value, int) and abs(value) > FARTHEST:
-        raise ValueError(f"{function}: {argument} must be a number that a float can hold; got {shown(value)}")
-    if not np.all(_is_within(np.asarray(value, dtype=np.float64), low, high, ends)):
-        raise ValueError(f"{function}: {argument} must be {_interval(low, high, ends)}; got {shown(value)}")
-
-
-def valid_scalar(
-    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
-) -> None:
-    """Raise as `valid_number` does, and for an array of numbers."""
-    valid_number(function, argument, value, low, high, ends=ends)
-    if jnp.shape(value):
-        raise ValueError(f"{function}: {argument} must be a scalar; got shape {jnp.shape(value)}")
-
-
-def number(
-    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
-) -> Float[Array, "..."]:
-    """Return `value` as a strongly typed float array; where a traced one is not valid, as NaN."""
-    valid_number(function, argument, value, low, high, ends=ends)
-    return _as_array(value, low, high, ends)
-
-
-def scalar(
-    function: str, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
-) -> Float[Array, ""]:
-    """Return one number as `number` does; an array of them is refused."""
-    valid_scalar(function, argument, value, low, high, ends=ends)
-    return _as_array(value, low, high, ends)
-
-
-def rate(function: str, value: Any, argument: str = "rate") -> Float[Array, "..."]:
-    """Return a probability as a float array; it lies in [0, 1] or is NaN."""
-    return number(function, argument, value, 0.0, 1.0)
-
-
-def whole_number(function: str, argument: str, value: Any) -> Any:
-    """Return a whole number in [0, 2**32), traced or not; a traced one is taken modulo 2**32."""
-    if is_traced(value):
-        is_whole = np.issubdtype(value.dtype, np.integer)
-    else:
-        is_whole = not isinstance(value, bool) and (isinstance(value, int) or np.asarray(value).dtype.kind in "iu")
-    if is_whole and np.ndim(value):
-        raise ValueError(
-            f"{function}: {argument} must be a scalar; got shape {np.shape(value)}. Map over it with jax.vmap"
-        )
-    if not is_whole:
-        raise TypeError(f"{function}: {argument} must be a whole number; got {shown(value)}")
-    if is_traced(value):
-        return value
-    if not 0 <= int(value) < 2**32:
-        raise ValueError(f"{function}: {argument} must be in [0, 2**32); got {shown(value)}")
-    return int(value)
-
-
-def array(function: str, argument: str, value: Any) -> Any:
-    """Return an array that JAX can compute with, of numpy or of JAX, as it is."""
-    if not isinstance(value, jax.Array | np.ndarray | np.generic):
-        raise TypeError(f"{function}: {argument} must be an array; got {type(value).__name__}")
-    is_key = jnp.issubdtype(value.dtype, jax.dtypes.extended)
-    if obstacle := f"dtype {value.dtype}" if is_key else dtypes.obstacle(value):
-        raise TypeError(f"{function}: {argument} must be an array that JAX can compute with; got {obstacle}")
-    return value
-
-
-def inexact(function: str, argument: str, value: Any) -> Inexact[Array, "..."]:
-    """Return `value` as an array of floats or complex numbers."""
-    if not jnp.issubdtype(getattr(value, "dtype", float), jnp.inexact):
-        raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
-    return jnp.asarray(array(function, argument, value))
-
-
-def floating(function: str, argument: str, value: Any) -> Float[Array, "..."]:
-    """Return `value` as an array of real floats."""
-    value = inexact(function, argument, value)
-    if jnp.iscomplexobj(value):
-        raise TypeError(f"{function}: {argument} must be an array of floats; got dtype {value.dtype}")
-    return value
-
-
-def promotable(function: str, argument: str, value: Any, other: Any) -> None:
-    """Raise where JAX has no dtype for an operation on both arrays, as under strict promotion."""
-    try:
-        jnp.result_type(value, other)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{function}: {argument} must have a dtype that promotes with {jnp.result_type(other)}; "
-            f"got {jnp.result_type(value)}"
-        ) from error
-
-
-def words(function: str, argument: str, value: Any) -> UInt32[Array, "..."]:
-    """Return `value` as an array of uint32."""
-    if not isinstance(value, jax.Array | np.ndarray | np.generic) or value.dtype != np.uint32:
-        shown = f"dtype {value.dtype}" if hasattr(value, "dtype") else repr(value)
-        raise TypeError(f"{function}: {argument} must be an array of uint32; got {shown}")
-    return jnp.asarray(value)
-
-
-def key(function: str, value: Any) -> Key:
-    """Return `value` if it is one PRNG key, typed or of as many words as the default implementation has."""
-    if value is None:
-        raise TypeError(f"{function}: key must be a PRNG key, since the result is the noise itself; got None")
-    dtype = getattr(value, "dtype", None)
-    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
-        if value.ndim:
-            raise ValueError(
-                f"{function}: key must be a single key; got an array of keys of shape {value.shape}. "
-                "Map over it with jax.vmap"
-            )
-        return value
-    if isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and value.shape == _legacy_shape():
-        return jnp.asarray(value)
-    shown = f"{dtype}{list(value.shape)}" if isinstance(value, jax.Array | np.ndarray) else repr(value)
-    raise TypeError(f"{function}: key must be a PRNG key such as jax.random.key(0); got {shown}")
-
-
 def _legacy_shape() -> tuple[int, ...]:
     config: Any = jax.config
     return (2,) if config.jax_default_prng_impl == "threefry2x32" else jax.eval_shape(jax.random.PRNGKey, 0).shape
-
-
-def broadcastable(function: str, argument: str, value: T, shape: tuple[int, ...]) -> T:
-    """Return `value` if it is a scalar or broadcasts against `shape` axis by axis."""
-    given = jnp.shape(cast(Any, value))
-    if not given:
-        return value
-    fits = len(given) == len(shape) and all(a in (1, b) for a, b in zip(given, shape, strict=True))
-    if not fits:
-        raise ValueError(
-            f"{function}: {argument} must be a scalar or broadcast against shape {shape} with as many axes; "
-            f"got shape {given}"
-        )
-    return value
 
 
 def is_real(value: Any) -> bool:

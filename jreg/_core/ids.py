@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Int
 
 from . import checks
+from .checks import Checks
 
 
 def class_ids(
-    function: str, argument: str, ids: Any, num_classes: int, rows: Bool[Array, "*batch"] | None = None
+    check: Checks, argument: str, ids: Any, num_classes: int, rows: Bool[Array, "*batch"] | None = None
 ) -> Int[Array, "*batch"]:
     """Return ids as int32. A concrete one outside [0, num_classes) raises where rows count; a traced one becomes -1."""
     if checks.is_traced(ids) and ids.dtype.itemsize < 4:
@@ -21,12 +22,12 @@ def class_ids(
     counted = valid if rows is None else valid | ~rows
     if not checks.is_traced(counted) and not np.all(counted):
         raise ValueError(
-            f"{function}: {argument} must be in [0, {num_classes}); got {given[~np.asarray(counted)].flat[0]}"
+            f"{check}: {argument} must be in [0, {num_classes}); got {given[~np.asarray(counted)].flat[0]}"
         )
     return jnp.where(valid, given.astype(np.int32), -1)
 
 
-def whole(function: str, argument: str, values: Any) -> Array:
+def whole(check: Checks, argument: str, values: Any) -> Array:
     """Return an array, of whole numbers or not; concrete numbers that its dtype in jax cannot hold raise."""
     narrow = jax.dtypes.canonicalize_dtype(values.dtype)
     if isinstance(values, np.ndarray) and jnp.issubdtype(values.dtype, jnp.integer) and narrow != values.dtype:
@@ -34,6 +35,6 @@ def whole(function: str, argument: str, values: Any) -> Array:
         beyond = (values < info.min) | (values > info.max)
         if beyond.any():
             raise ValueError(
-                f"{function}: {argument} must fit in {narrow}, or jax_enable_x64 be set; got {values[beyond][0]}"
+                f"{check}: {argument} must fit in {narrow}, or jax_enable_x64 be set; got {values[beyond][0]}"
             )
     return jnp.asarray(values)

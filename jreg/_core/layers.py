@@ -8,14 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from . import checks, dtypes
+from . import dtypes
+from .checks import Checks
 from .types import Tree
 
 
-def distinct_axes(function: str, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
+def distinct_axes(check: Checks, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     """Return axes as sorted non-negative numbers; one that is named twice counts once."""
     given = (value,) if isinstance(value, int) else value
-    return tuple(sorted({axis for each in given for axis in checks.axes(function, argument, each, ndim)}))
+    return tuple(sorted({axis for each in given for axis in check.axes(argument, each, ndim)}))
 
 
 def promoted(first: np.dtype, second: np.dtype) -> np.dtype:
@@ -32,7 +33,7 @@ def complex_if(x: Array, mean: Array) -> Array:
 def shifted(variance: Array, eps: Any) -> Array:
     """variance + eps, to give to `batch_norm_inference` with an eps of 0: flax takes a variance a rounding below 0."""
     wide = variance.astype(dtypes.widened(variance.dtype))
-    wide += checks.scalar("batch_norm_inference", "eps", eps, 0.0, ends="[)").astype(wide.dtype)
+    wide += Checks("batch_norm_inference").scalar("eps", eps, 0.0, ends="[)").astype(wide.dtype)
     return jnp.where(wide < 0.0, jnp.nan, wide)
 
 

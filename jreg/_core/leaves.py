@@ -1,5 +1,7 @@
 """Which leaves of a pytree a regularizer touches: `kernels` and `matching`, and what `&`, `|` and `~` make of them."""
 
+from __future__ import annotations
+
 import operator
 import re
 from collections.abc import Callable
@@ -10,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from . import trees
+from .checks import Checks
 from .trees import path_name
 from .types import Mask, Tree
 
@@ -41,19 +44,19 @@ class LeafMask:
     def __call__(self, params: Tree) -> Tree:
         return self._choose(params)
 
-    def __and__(self, other: Mask) -> "LeafMask":
+    def __and__(self, other: Mask) -> LeafMask:
         return _made(f"{_operand(self)} & {_operand(other)}", operator.and_, self, other)
 
-    def __or__(self, other: Mask) -> "LeafMask":
+    def __or__(self, other: Mask) -> LeafMask:
         return _made(f"{_operand(self)} | {_operand(other)}", operator.or_, self, other)
 
-    def __invert__(self) -> "LeafMask":
+    def __invert__(self) -> LeafMask:
         return _made(f"~{_operand(self)}", _negated, self)
 
-    def __rand__(self, other: Mask) -> "LeafMask":
+    def __rand__(self, other: Mask) -> LeafMask:
         return _made(f"{_operand(other)} & {_operand(self)}", operator.and_, other, self)
 
-    def __ror__(self, other: Mask) -> "LeafMask":
+    def __ror__(self, other: Mask) -> LeafMask:
         return _made(f"{_operand(other)} | {_operand(self)}", operator.or_, other, self)
 
     def __repr__(self) -> str:
@@ -64,7 +67,7 @@ def _made(name: str, combine: Callable[..., Any], *masks: Mask) -> LeafMask:
     """The mask that combines what others say of each leaf."""
 
     def choose(params: Tree) -> Tree:
-        return jax.tree.map(combine, *(trees.resolved(name, mask, params, elementwise=True) for mask in masks))
+        return jax.tree.map(combine, *(trees.resolved(Checks(name), mask, params, elementwise=True) for mask in masks))
 
     return LeafMask(choose, name)
 

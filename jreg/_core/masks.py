@@ -9,6 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from . import marks
+from .checks import Checks
 from .placement import placed_like
 
 
@@ -20,10 +21,10 @@ def above(words: UInt32[Array, "..."], rate: Float[Array, "..."]) -> Bool[Array,
     return lax.bitcast_convert_type(words >> 1, jnp.int32) > marks.kept(_threshold(rate.astype(jnp.float32)))
 
 
-def narrowed(function: str, words: Any, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
+def narrowed(check: Checks, words: Any, shape: tuple[int, ...]) -> UInt32[Array, "..."]:
     """Check what `bits` returned; of 64 bits, as `jax.random.bits` draws them in x64 mode, take the high half."""
     if words.shape != shape or words.dtype not in (jnp.uint32, jnp.uint64):
-        raise TypeError(f"{function}: bits must return uint32 of shape {shape}; got {words.dtype}{list(words.shape)}")
+        raise TypeError(f"{check}: bits must return uint32 of shape {shape}; got {words.dtype}{list(words.shape)}")
     return jnp.asarray(words) if words.dtype == jnp.uint32 else (words >> 32).astype(jnp.uint32)
 
 

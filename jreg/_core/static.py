@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeVar
 
@@ -15,103 +16,102 @@ FARTHEST = int(sys.float_info.max)
 """The largest whole number that a float holds."""
 
 
-def integer(function: str, argument: str, value: Any, low: int = 1, *, bits: int = 63) -> int:
-    """Return a static whole number that is at least `low`; it counts things, so it fits into 63 bits, or into 31."""
-    if not _is_integer(value):
-        raise TypeError(f"{function}: {argument} must be a Python int; got {shown(value)}")
-    if value < low:
-        raise ValueError(f"{function}: {argument} must be at least {low}; got {shown(value)}")
-    if value >= 2**bits:
-        raise ValueError(f"{function}: {argument} must be below 2**{bits}; got {shown(value)}")
-    return int(value)
+@dataclass(frozen=True)
+class StaticChecks:
+    """The checks that need no array, of the arguments of one function."""
 
+    name: str
 
-def integers(function: str, argument: str, value: Any) -> tuple[int, ...]:
-    """Return static whole numbers, given as one or as a sequence of them."""
-    if _is_integer(value):
-        return (int(value),)
-    is_sequence = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
-    is_foreign = hasattr(value, "dtype") and not isinstance(value, np.ndarray)
-    if not is_sequence or is_foreign or getattr(value, "ndim", 1) == 0:
-        raise TypeError(f"{function}: {argument} must be an int or a sequence of ints; got {shown(value)}")
-    given = tuple(value)
-    if not all(map(_is_integer, given)):
-        raise TypeError(f"{function}: {argument} must hold ints; got {shown(value)}")
-    return tuple(map(int, given))
+    def __str__(self) -> str:
+        return self.name
 
+    def integer(self, argument: str, value: Any, low: int = 1, *, bits: int = 63) -> int:
+        """Return a static whole number of at least `low`; it counts things, so it fits into 63 bits, or into 31."""
+        if not _is_integer(value):
+            raise TypeError(f"{self}: {argument} must be a Python int; got {shown(value)}")
+        if value < low:
+            raise ValueError(f"{self}: {argument} must be at least {low}; got {shown(value)}")
+        if value >= 2**bits:
+            raise ValueError(f"{self}: {argument} must be below 2**{bits}; got {shown(value)}")
+        return int(value)
 
-def shape(function: str, value: Any, argument: str = "shape") -> tuple[int, ...]:
-    """Return the shape of an array that is to be made: static sizes, none negative, of fewer than 2**63 elements."""
-    sizes = integers(function, argument, value)
-    if any(size < 0 for size in sizes):
-        raise ValueError(f"{function}: {argument} must hold sizes of at least 0; got {shown(value)}")
-    if prod(sizes) > MOST or max(sizes, default=0) > MOST:
-        raise ValueError(f"{function}: {argument} must hold fewer than 2**63 elements; got {shown(value)}")
-    return sizes
+    def integers(self, argument: str, value: Any) -> tuple[int, ...]:
+        """Return static whole numbers, given as one or as a sequence of them."""
+        if _is_integer(value):
+            return (int(value),)
+        is_sequence = isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping)
+        is_foreign = hasattr(value, "dtype") and not isinstance(value, np.ndarray)
+        if not is_sequence or is_foreign or getattr(value, "ndim", 1) == 0:
+            raise TypeError(f"{self}: {argument} must be an int or a sequence of ints; got {shown(value)}")
+        given = tuple(value)
+        if not all(map(_is_integer, given)):
+            raise TypeError(f"{self}: {argument} must hold ints; got {shown(value)}")
+        return tuple(map(int, given))
 
+    def shape(self, argument: str, value: Any) -> tuple[int, ...]:
+        """Return the shape of an array to be made: static sizes, none negative, of fewer than 2**63 elements."""
+        sizes = self.integers(argument, value)
+        if any(size < 0 for size in sizes):
+            raise ValueError(f"{self}: {argument} must hold sizes of at least 0; got {shown(value)}")
+        if prod(sizes) > MOST or max(sizes, default=0) > MOST:
+            raise ValueError(f"{self}: {argument} must hold fewer than 2**63 elements; got {shown(value)}")
+        return sizes
 
-def axis(function: str, argument: str, value: int, ndim: int) -> int:
-    """Return one axis as a non-negative number."""
-    if not _is_integer(value):
-        raise TypeError(f"{function}: {argument} must be an int; got {shown(value)}")
-    return axes(function, argument, value, ndim)[0]
+    def axis(self, argument: str, value: int, ndim: int) -> int:
+        """Return one axis as a non-negative number."""
+        if not _is_integer(value):
+            raise TypeError(f"{self}: {argument} must be an int; got {shown(value)}")
+        return self.axes(argument, value, ndim)[0]
 
+    def axes(self, argument: str, value: int | Sequence[int], ndim: int, place: str = "") -> tuple[int, ...]:
+        """Return axes as sorted non-negative numbers, each given once; `place` tells whose they are: " at head"."""
+        given = self.integers(argument, value)
+        if not all(-ndim <= axis < ndim for axis in given):
+            raise ValueError(
+                f"{self}: {argument} must name axes of a {ndim}-dimensional array; got {shown(value)}{place}"
+            )
+        normal = tuple(sorted(axis % ndim for axis in given))
+        if len(set(normal)) < len(normal):
+            raise ValueError(f"{self}: {argument} must name each axis once; got {shown(value)}{place}")
+        return normal
 
-def axes(function: str, argument: str, value: int | Sequence[int], ndim: int, place: str = "") -> tuple[int, ...]:
-    """Return axes as sorted non-negative numbers, each given once; `place` tells whose they are, as in " at head"."""
-    given = integers(function, argument, value)
-    if not all(-ndim <= axis < ndim for axis in given):
-        raise ValueError(
-            f"{function}: {argument} must name axes of a {ndim}-dimensional array; got {shown(value)}{place}"
-        )
-    normal = tuple(sorted(axis % ndim for axis in given))
-    if len(set(normal)) < len(normal):
-        raise ValueError(f"{function}: {argument} must name each axis once; got {shown(value)}{place}")
-    return normal
+    def flag(self, argument: str, value: Any) -> bool:
+        """Return what must be True or False, known now."""
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{self}: {argument} must be a bool; got {shown(value)}")
+        return bool(value)
 
+    def choice(self, argument: str, value: Any, options: Collection[str]) -> str:
+        """Return a mode's name if it is one of `options`."""
+        if not isinstance(value, str) or value not in options:
+            listed = ", ".join(map(repr, options))
+            raise ValueError(f"{self}: {argument} must be one of {listed}; got {shown(value)}")
+        return value
 
-def flag(function: str, argument: str, value: Any) -> bool:
-    """Return what must be True or False, known now."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{function}: {argument} must be a bool; got {shown(value)}")
-    return bool(value)
+    def instance(self, argument: str, value: Any, kind: type[T], source: str) -> T:
+        """Return a state if it is one of its kind; `source` names what makes one."""
+        if not isinstance(value, kind):
+            raise TypeError(f"{self}: {argument} must be a {kind.__name__}, from {source}; got {shown(value)}")
+        return value
 
+    def called(self, argument: str, value: Any, form: str) -> Callable[..., Any]:
+        """Return what must be a function; `form` shows how it is called and what it returns."""
+        if not callable(value):
+            raise TypeError(f"{self}: {argument} must be a function {form}; got {shown(value)}")
+        return value
 
-def choice(function: str, argument: str, value: Any, options: Collection[str]) -> str:
-    """Return a mode's name if it is one of `options`."""
-    if not isinstance(value, str) or value not in options:
-        listed = ", ".join(map(repr, options))
-        raise ValueError(f"{function}: {argument} must be one of {listed}; got {shown(value)}")
-    return value
+    def mapping(self, argument: str, value: Any, content: str) -> Mapping[str, Any]:
+        """Return a dict, or what acts as one; `content` tells what it must hold."""
+        if not isinstance(value, Mapping):
+            raise TypeError(f"{self}: {argument} must be a dict of {content}; got {shown(value)}")
+        return value
 
-
-def instance(function: str, argument: str, value: Any, kind: type[T], source: str) -> T:
-    """Return a state if it is one of its kind; `source` names what makes one."""
-    if not isinstance(value, kind):
-        raise TypeError(f"{function}: {argument} must be a {kind.__name__}, from {source}; got {shown(value)}")
-    return value
-
-
-def called(function: str, argument: str, value: Any, form: str) -> Callable[..., Any]:
-    """Return what must be a function; `form` shows how it is called and what it returns."""
-    if not callable(value):
-        raise TypeError(f"{function}: {argument} must be a function {form}; got {shown(value)}")
-    return value
-
-
-def mapping(function: str, argument: str, value: Any, content: str) -> Mapping[str, Any]:
-    """Return a dict, or what acts as one; `content` tells what it must hold."""
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{function}: {argument} must be a dict of {content}; got {shown(value)}")
-    return value
-
-
-def transformation(function: str, argument: str, value: T) -> T:
-    """Return an optimizer of optax, or whatever has its two methods."""
-    if not all(callable(getattr(value, method, None)) for method in ("init", "update")):
-        hint = ". Call it first, as in optax.adam(1e-3)" if callable(value) else ""
-        raise TypeError(f"{function}: {argument} must be an optax transformation; got {shown(value)}{hint}")
-    return value
+    def transformation(self, argument: str, value: T) -> T:
+        """Return an optimizer of optax, or whatever has its two methods."""
+        if not all(callable(getattr(value, method, None)) for method in ("init", "update")):
+            hint = ". Call it first, as in optax.adam(1e-3)" if callable(value) else ""
+            raise TypeError(f"{self}: {argument} must be an optax transformation; got {shown(value)}{hint}")
+        return value
 
 
 def shown(value: Any) -> str:

@@ -4,74 +4,137 @@ A bad concrete number raises an error. A bad traced one spoils what was computed
 boxes, by the rule of `jreg._core.spoil`: floats become NaN, integers the largest of their dtype, bools True.
 """
 
-from ._audio import mix_at_snr as mix_at_snr
-from ._audio import pitch_shift as pitch_shift
-from ._audio import random_background_noise as random_background_noise
-from ._audio import random_gain as random_gain
-from ._audio import random_pitch_shift as random_pitch_shift
-from ._audio import random_time_shift as random_time_shift
-from ._audio import random_time_stretch as random_time_stretch
-from ._audio import random_time_warp as random_time_warp
-from ._audio import random_white_noise as random_white_noise
-from ._audio import spec_augment as spec_augment
-from ._audio import time_stretch as time_stretch
-from ._compose import chain as chain
-from ._compose import maybe as maybe
-from ._compose import one_of as one_of
-from ._compose import per_example as per_example
-from ._images import adjust_brightness as adjust_brightness
-from ._images import adjust_contrast as adjust_contrast
-from ._images import adjust_hue as adjust_hue
-from ._images import adjust_saturation as adjust_saturation
-from ._images import adjust_sharpness as adjust_sharpness
-from ._images import affine as affine
-from ._images import augmix as augmix
-from ._images import autocontrast as autocontrast
-from ._images import crop as crop
-from ._images import cutout as cutout
-from ._images import equalize as equalize
-from ._images import erase as erase
-from ._images import flip as flip
-from ._images import gaussian_blur as gaussian_blur
-from ._images import grayscale as grayscale
-from ._images import grid_mask as grid_mask
-from ._images import invert as invert
-from ._images import posterize as posterize
-from ._images import rand_augment as rand_augment
-from ._images import random_affine as random_affine
-from ._images import random_brightness as random_brightness
-from ._images import random_color_jitter as random_color_jitter
-from ._images import random_contrast as random_contrast
-from ._images import random_crop as random_crop
-from ._images import random_erase as random_erase
-from ._images import random_flip as random_flip
-from ._images import random_gaussian_blur as random_gaussian_blur
-from ._images import random_gaussian_noise as random_gaussian_noise
-from ._images import random_grayscale as random_grayscale
-from ._images import random_hue as random_hue
-from ._images import random_resized_crop as random_resized_crop
-from ._images import random_rotate as random_rotate
-from ._images import random_saturation as random_saturation
-from ._images import random_shear as random_shear
-from ._images import random_translate as random_translate
-from ._images import resized_crop as resized_crop
-from ._images import rotate as rotate
-from ._images import shear as shear
-from ._images import solarize as solarize
-from ._images import translate as translate
-from ._images import trivial_augment as trivial_augment
-from ._mixing import cutmix as cutmix
-from ._mixing import manifold_mixup as manifold_mixup
-from ._mixing import mix as mix
-from ._mixing import mixup as mixup
-from ._mixing import mixup_or_cutmix as mixup_or_cutmix
-from ._mixing import paste_box as paste_box
-from ._tables import feature_mixup as feature_mixup
-from ._tables import smote as smote
-from ._tables import swap_noise as swap_noise
-from ._text import back_translation as back_translation
-from ._text import random_deletion as random_deletion
-from ._text import random_insertion as random_insertion
-from ._text import random_swap as random_swap
-from ._text import synonym_replacement as synonym_replacement
-from ._text import token_dropout as token_dropout
+from ._audio import (
+    mix_at_snr,
+    pitch_shift,
+    random_background_noise,
+    random_gain,
+    random_pitch_shift,
+    random_time_shift,
+    random_time_stretch,
+    random_time_warp,
+    random_white_noise,
+    spec_augment,
+    time_stretch,
+)
+from ._compose import chain, maybe, one_of, per_example
+from ._images import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+    adjust_sharpness,
+    affine,
+    augmix,
+    autocontrast,
+    crop,
+    cutout,
+    equalize,
+    erase,
+    flip,
+    gaussian_blur,
+    grayscale,
+    grid_mask,
+    invert,
+    posterize,
+    rand_augment,
+    random_affine,
+    random_brightness,
+    random_color_jitter,
+    random_contrast,
+    random_crop,
+    random_erase,
+    random_flip,
+    random_gaussian_blur,
+    random_gaussian_noise,
+    random_grayscale,
+    random_hue,
+    random_resized_crop,
+    random_rotate,
+    random_saturation,
+    random_shear,
+    random_translate,
+    resized_crop,
+    rotate,
+    shear,
+    solarize,
+    translate,
+    trivial_augment,
+)
+from ._mixing import cutmix, manifold_mixup, mix, mixup, mixup_or_cutmix, paste_box
+from ._tables import feature_mixup, smote, swap_noise
+from ._text import back_translation, random_deletion, random_insertion, random_swap, synonym_replacement, token_dropout
+
+__all__ = [
+    "adjust_brightness",
+    "adjust_contrast",
+    "adjust_hue",
+    "adjust_saturation",
+    "adjust_sharpness",
+    "affine",
+    "augmix",
+    "autocontrast",
+    "back_translation",
+    "chain",
+    "crop",
+    "cutmix",
+    "cutout",
+    "equalize",
+    "erase",
+    "feature_mixup",
+    "flip",
+    "gaussian_blur",
+    "grayscale",
+    "grid_mask",
+    "invert",
+    "manifold_mixup",
+    "maybe",
+    "mix",
+    "mix_at_snr",
+    "mixup",
+    "mixup_or_cutmix",
+    "one_of",
+    "paste_box",
+    "per_example",
+    "pitch_shift",
+    "posterize",
+    "rand_augment",
+    "random_affine",
+    "random_background_noise",
+    "random_brightness",
+    "random_color_jitter",
+    "random_contrast",
+    "random_crop",
+    "random_deletion",
+    "random_erase",
+    "random_flip",
+    "random_gain",
+    "random_gaussian_blur",
+    "random_gaussian_noise",
+    "random_grayscale",
+    "random_hue",
+    "random_insertion",
+    "random_pitch_shift",
+    "random_resized_crop",
+    "random_rotate",
+    "random_saturation",
+    "random_shear",
+    "random_swap",
+    "random_time_shift",
+    "random_time_stretch",
+    "random_time_warp",
+    "random_translate",
+    "random_white_noise",
+    "resized_crop",
+    "rotate",
+    "shear",
+    "smote",
+    "solarize",
+    "spec_augment",
+    "swap_noise",
+    "synonym_replacement",
+    "time_stretch",
+    "token_dropout",
+    "translate",
+    "trivial_augment",
+]

@@ -4,6 +4,8 @@ A transform with parameters becomes one by `functools.partial`: `partial(noise.d
 the deterministic member of every part.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .._core import checks, keys
+from .._core import keys
+from .._core.checks import Checks
 from .._core.placement import placed_along
 from .._core.spoil import spoiled
 from .._core.types import Key, Number, Transform, Tree
@@ -49,7 +52,7 @@ def chain(*fns: Transform) -> Transform:
     >>> augment.chain()
     chain()
     """
-    fns = callables("chain", fns)
+    fns = callables(Checks("chain"), fns)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         for fn, fn_key in zip(fns, split(key, len(fns)), strict=True):
@@ -77,17 +80,18 @@ def maybe(fn: Transform, prob: Number) -> Transform:
     >>> flip(jax.random.key(0), jnp.ones(2)).tolist(), flip(None, jnp.ones(2)).tolist()
     ([-1.0, -1.0], [1.0, 1.0])
     """
-    (fn,) = callables("maybe", (fn,))
-    checks.valid_number("maybe", "prob", checks.broadcastable("maybe", "prob", prob, ()), 0.0, 1.0)
+    check = Checks("maybe")
+    (fn,) = callables(check, (fn,))
+    check.valid_number("prob", check.broadcastable("prob", prob, ()), 0.0, 1.0)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         if key is None:
             return x
-        chance = checks.rate("maybe", prob, "prob")
+        chance = check.rate("prob", prob)
         gate_key, fn_key = split(key)
         is_applied = keep_mask(gate_key, (), 1.0 - chance)
         words, to_key = keys.as_words(fn_key)
-        y = lax.cond(is_applied, lambda: _same_type("maybe", fn(to_key(words), x), x), lambda: x)
+        y = lax.cond(is_applied, lambda: _same_type(check, fn(to_key(words), x), x), lambda: x)
         return jax.tree.map(lambda leaf: spoiled(jnp.asarray(leaf), chance), y)
 
     return _Composed("maybe", (fn, prob), apply)
@@ -110,9 +114,10 @@ def one_of(*fns: Transform) -> Transform:
     >>> abs(float(transform(jax.random.key(0), jnp.array(0.0))))
     1.0
     """
+    check = Checks("one_of")
     if not fns:
         raise ValueError("one_of: fns must hold at least one transform; got none")
-    fns = callables("one_of", fns)
+    fns = callables(check, fns)
 
     def apply(key: Key | None, x: Tree) -> Tree:
         if key is None:
@@ -121,7 +126,7 @@ def one_of(*fns: Transform) -> Transform:
         index = hash_bits(choice_key, ()) % len(fns)
         expected = jax.eval_shape(fns[0], fn_key, x)
         words, to_key = keys.as_words(fn_key)
-        branches = [lambda fn=fn: _same_type("one_of", fn(to_key(words), x), expected) for fn in fns]
+        branches = [lambda fn=fn: _same_type(check, fn(to_key(words), x), expected) for fn in fns]
         return lax.switch(index.astype(jnp.int32), branches)
 
     return _Composed("one_of", fns, apply)
@@ -136,28 +141,29 @@ def per_example(fn: Transform) -> Transform:
     >>> sorted(set(transform(jax.random.key(0), jnp.ones((64, 1))).ravel().tolist()))
     [-1.0, 1.0]
     """
-    (fn,) = callables("per_example", (fn,))
+    check = Checks("per_example")
+    (fn,) = callables(check, (fn,))
 
     def apply(key: Key | None, x: Tree) -> Tree:
-        each_key = split_array(key, batch_size("per_example", "x", x))
+        each_key = split_array(key, batch_size(check, "x", x))
         placed = each_key if each_key is None else placed_along(each_key, jax.tree.leaves(x)[0])
         return jax.vmap(fn, in_axes=(None if key is None else 0, 0))(placed, x)
 
     return _Composed("per_example", (fn,), apply)
 
 
-def callables(function: str, fns: tuple[Any, ...]) -> tuple[Any, ...]:
+def callables(check: Checks, fns: tuple[Any, ...]) -> tuple[Any, ...]:
     for fn in fns:
         if not callable(fn):
-            raise TypeError(f"{function}: fn must be a function of (key, x); got {fn!r}")
+            raise TypeError(f"{check}: fn must be a function of (key, x); got {fn!r}")
     return fns
 
 
-def _same_type(function: str, y: Tree, x: Tree) -> Tree:
+def _same_type(check: Checks, y: Tree, x: Tree) -> Tree:
     """Return y if it has x's structure, shapes and dtypes, which a choice made on the device needs."""
     got, expected = (jax.tree.map(_leaf_type, tree) for tree in (y, x))
     if got != expected:
-        raise TypeError(f"{function}: fn must keep structure, shapes and dtypes; {expected} became {got}")
+        raise TypeError(f"{check}: fn must keep structure, shapes and dtypes; {expected} became {got}")
     return y
 
 

@@ -1,5 +1,7 @@
 """Draws that several transforms share: each takes one key, and gives every example of a batch its own."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax
@@ -8,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._core import checks
+from .._core.checks import Checks
 from .._core.types import Key, Number
 from ..random import hash_bits, signed_uniform
 
@@ -34,12 +37,12 @@ def symmetric(key: Key, shape: tuple[int, ...], limit: Float[Array, "..."]) -> F
 
 
 def bounds(
-    function: str, argument: str, value: Range, low: float = -np.inf, high: float = np.inf, *, ends: str = "[]"
+    check: Checks, argument: str, value: Range, low: float = -np.inf, high: float = np.inf, *, ends: str = "[]"
 ) -> tuple[Array, Array]:
     """Check a range to draw from; NaN where traced ends form no range."""
     if not isinstance(value, tuple | list) or len(value) != 2:
-        raise TypeError(f"{function}: {argument} must be a pair (low, high); got {value!r}")
-    first, last = (checks.scalar(function, argument, end, low, high, ends=ends).astype(jnp.float32) for end in value)
+        raise TypeError(f"{check}: {argument} must be a pair (low, high); got {value!r}")
+    first, last = (check.scalar(argument, end, low, high, ends=ends).astype(jnp.float32) for end in value)
     if not any(map(checks.is_traced, value)) and np.asarray(value[0]) > np.asarray(value[1]):
-        raise ValueError(f"{function}: {argument} must be a pair (low, high) with low <= high; got {value!r}")
+        raise ValueError(f"{check}: {argument} must be a pair (low, high) with low <= high; got {value!r}")
     return first, jnp.where(first <= last, last, jnp.nan)

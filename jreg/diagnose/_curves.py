@@ -1,11 +1,13 @@
 """Reading learning curves: the gap between training and validation, and when over-fitting set in."""
 
+from __future__ import annotations
+
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._core import checks
+from .._core.checks import Checks
 from .._core.types import Number
 
 
@@ -68,9 +70,10 @@ def curves(
     >>> int(found.onset), round(float(found.final_gap), 4), round(float(found.setback), 4)
     (1, 0.8, 0.2)
     """
-    checks.choice("curves", "mode", mode, ("min", "max"))
-    train, valid = checks.inexact("curves", "train", train), checks.inexact("curves", "valid", valid)
-    tolerance = checks.number("curves", "tolerance", tolerance, low=0.0).astype(valid.dtype)
+    check = Checks("curves")
+    check.choice("mode", mode, ("min", "max"))
+    train, valid = check.inexact("train", train), check.inexact("valid", valid)
+    tolerance = check.number("tolerance", tolerance, low=0.0).astype(valid.dtype)
     if train.ndim != 1 or train.shape != valid.shape or train.size == 0:
         raise ValueError(
             f"curves: train and valid must be one-dimensional and of one length; got {train.shape}, {valid.shape}"

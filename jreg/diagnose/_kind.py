@@ -1,5 +1,7 @@
 """What kind of decay it is: how the shrinks of weights of several sizes compare, with and without a gradient."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 

@@ -1,5 +1,7 @@
 """What an optimizer decays, as an audit from outside shows."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from math import isnan
 from typing import Any, NamedTuple
@@ -7,13 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from .._core import checks, leaves, trees
+from .._core import leaves, trees
+from .._core.checks import Checks
 from .._core.types import Tree
 from ._kind import Kind, kind_of, shrink_of
 from ._probe import UNIT, Answer, Probe, ask
 from ._rounding import Trial, try_rounding
 
-NAME = "audit_optimizer"
+CHECK = Checks("audit_optimizer")
 HEADER = ("path", "shape", "dtype", "decayed", "kind", "shrink", "beside gradient", "exact zeros", "step")
 DECAYS = ("proportional", "constant", "mixed", "preconditioned")
 ALL = 1.0 - 1e-6
@@ -110,8 +113,8 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
 
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
     """
-    checks.integer(NAME, "num_steps", num_steps)
-    checks.transformation(NAME, "optimizer", optimizer)
+    CHECK.integer("num_steps", num_steps)
+    CHECK.transformation("optimizer", optimizer)
     shapes = _shapes(params)
     # Most optimizers need implicit promotion, which the caller may have forbidden in code of their own.
     try:
@@ -121,7 +124,7 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
             trials = try_rounding(probe, answers)
     except TypeError as error:
         raise TypeError(
-            f"{NAME}: optimizer must work with init(params) and update(gradients, state, params) alone, under jit; "
+            f"{CHECK}: optimizer must work with init(params) and update(gradients, state, params) alone, under jit; "
             f"got {error}"
         ) from error
     is_kernel = jax.tree.leaves(leaves.kernels(shapes))
@@ -137,11 +140,11 @@ def _shapes(params: Tree) -> Tree:
         dtype = getattr(leaf, "dtype", type(leaf) if isinstance(leaf, int | float | complex) else None)
         if dtype is None or jnp.issubdtype(dtype, jax.dtypes.prng_key):
             raise TypeError(
-                f"{NAME}: params must hold arrays; at {trees.path_name(path) or 'its root'} it has {leaf!r}"
+                f"{CHECK}: params must hold arrays; at {trees.path_name(path) or 'its root'} it has {leaf!r}"
             )
     shapes = jax.eval_shape(lambda tree: tree, params)
     if not any(map(_is_float, jax.tree.leaves(shapes))):
-        raise ValueError(f"{NAME}: params must hold at least one array of floats; got {jax.tree.structure(params)}")
+        raise ValueError(f"{CHECK}: params must hold at least one array of floats; got {jax.tree.structure(params)}")
     return shapes
 
 

@@ -4,6 +4,8 @@ A weight is probed with both signs. The odd half of the two answers is what pull
 not depend on the sign: the step that the gradient asks for, the pull of a reference, noise.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from math import nan

@@ -1,5 +1,7 @@
 """Whether rounding undoes a shrink: weights in their own dtypes, updated until they must have moved."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,11 +1,14 @@
 """How many weights are exactly zero."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._core import leaves, trees
+from .._core.checks import Checks
 from .._core.types import Mask, Tree
 
 
@@ -41,7 +44,7 @@ def sparsity(params: Tree, *, mask: Mask = leaves.kernels) -> Sparsity:
     >>> int(found.zeros), found.size
     (6, 9)
     """
-    chosen = trees.selected("sparsity", mask, params)
+    chosen = trees.selected(Checks("sparsity"), mask, params)
     zeros = sum((jnp.sum(jnp.asarray(leaf) == 0) for leaf in chosen), start=jnp.zeros((), int))
     size = sum(jnp.size(leaf) for leaf in chosen)
     return Sparsity(zeros, size, zeros / max(size, 1))

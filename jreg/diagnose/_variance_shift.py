@@ -1,5 +1,7 @@
 """Dropout before batch norm: the variance that batch norm learns in training is not the variance at inference."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import checks, dtypes
+from .._core import dtypes
+from .._core.checks import Checks
 from .._core.types import Key
 from ..random import split_array
 
@@ -63,8 +66,9 @@ def variance_shift(fn: Callable[[Any, Any], Any], key: Key | None, x: Any, *, nu
 
     Li et al., Understanding the Disharmony between Dropout and Batch Normalization by Variance Shift, CVPR 2019.
     """
-    checks.called("variance_shift", "fn", fn, "fn(key, x) that returns activations")
-    num_samples = checks.integer("variance_shift", "num_samples", num_samples)
+    check = Checks("variance_shift")
+    check.called("fn", fn, "fn(key, x) that returns activations")
+    num_samples = check.integer("num_samples", num_samples)
     keys = split_array(key, num_samples)
     noisy = _variance(jax.vmap(fn, in_axes=(0, None), axis_size=num_samples)(keys, x), 2)
     quiet = _variance(fn(None, x), 1)
@@ -72,7 +76,7 @@ def variance_shift(fn: Callable[[Any, Any], Any], key: Key | None, x: Any, *, nu
 
 
 def _variance(activations: Any, leading: int) -> Array:
-    activations = checks.floating("variance_shift", "fn(key, x)", activations)
+    activations = Checks("variance_shift").floating("fn(key, x)", activations)
     if activations.ndim <= leading:
         raise ValueError(
             f"variance_shift: fn(key, x) must have shape (..., features); got {activations.shape[leading - 1 :]}"

@@ -1,5 +1,7 @@
 """flax's batch norm, over the functions of `jreg.norm`."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import flax.linen as nn
@@ -10,6 +12,7 @@ from jaxtyping import Array, Bool
 
 from .. import norm
 from .._core import dtypes
+from .._core.checks import Checks
 from .._core.layers import complex_if, distinct_axes, promoted, shifted, where_of
 
 
@@ -49,7 +52,7 @@ class BatchNorm(nn.BatchNorm):
         self, x: Array, use_running_average: bool | None = None, *, mask: Bool[Array, "..."] | None = None
     ) -> Array:
         use_running_average = nn.merge_param("use_running_average", self.use_running_average, use_running_average)
-        axes = distinct_axes("BatchNorm", "axis", self.axis, x.ndim)
+        axes = distinct_axes(Checks("BatchNorm"), "axis", self.axis, x.ndim)
         shape = tuple(x.shape[axis] for axis in axes)
         stored = jnp.float32 if self.force_float32_reductions else self.param_dtype
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape, stored)

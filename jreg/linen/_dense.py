@@ -1,5 +1,7 @@
 """A dense layer whose weights are dropped."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import flax.linen as nn

@@ -1,5 +1,7 @@
 """Layers of Gaussian noise."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import flax.linen as nn

@@ -1,5 +1,7 @@
 """flax's batch norm, over the functions of `jreg.norm`."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ from jaxtyping import Array, Bool
 
 from .. import norm
 from .._core import dtypes
+from .._core.checks import Checks
 from .._core.layers import complex_if, distinct_axes, shifted, where_of
 from ._key import mode, number
 from ._signature import Signed
@@ -57,7 +60,7 @@ class BatchNorm(Signed, nnx.BatchNorm):
         dtype = canonicalize_dtype(x, scale, bias, dtype=self.dtype)
         wide = x.astype(dtypes.widened(jnp.dtype(dtype)))
         params, mean = norm.BatchNormParams(scale, bias), complex_if(wide, mean)
-        axes, eps = distinct_axes("BatchNorm", "axis", self.axis, x.ndim), number(self.epsilon)
+        axes, eps = distinct_axes(Checks("BatchNorm"), "axis", self.axis, x.ndim), number(self.epsilon)
         if use_running_average:
             stats = norm.BatchNormStats(mean, shifted(variance, eps))
             return norm.batch_norm_inference(params, stats, wide, eps=0.0, axis=axes).astype(dtype)

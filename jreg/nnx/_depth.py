@@ -1,5 +1,7 @@
 """Residual branches that are dropped, and a wrapper that skips what it drops."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Literal
 

@@ -1,5 +1,7 @@
 """Layers that drop."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ from jaxtyping import Array
 
 from .. import noise
 from .._core import checks
+from .._core.checks import Checks
 from .._core.layers import distinct_axes
 from ._key import Noise, drawn_key, is_quiet, key_for, number
 from ._signature import Signed
@@ -48,7 +51,7 @@ class Dropout(Signed, nnx.Dropout):
         # At rate 1 there is nothing to draw, and flax asks for no key.
         if checks.is_known(rate, 1.0):
             return jnp.zeros_like(inputs)
-        axes = distinct_axes("Dropout", "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
+        axes = distinct_axes(Checks("Dropout"), "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
         return noise.dropout(drawn_key(self, rngs), inputs, rate, shared_axes=axes)
 
 

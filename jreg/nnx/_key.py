@@ -1,5 +1,7 @@
 """From flax's `deterministic` and `rngs` to a key, or None for no noise."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

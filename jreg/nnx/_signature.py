@@ -1,5 +1,7 @@
 """The constructors of the layers, as `inspect.signature`, and with it an editor, is to show them."""
 
+from __future__ import annotations
+
 import inspect
 from typing import Any
 

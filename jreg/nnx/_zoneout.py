@@ -1,5 +1,7 @@
 """A recurrent cell whose state is kept, here and there, at its previous value."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from flax import nnx

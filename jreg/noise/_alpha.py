@@ -1,10 +1,13 @@
 """Alpha dropout: dropout for networks that normalize themselves."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, dtypes, masks
+from .._core import dtypes, masks
+from .._core.checks import Checks
 from .._core.types import Key, Numbers
 from ..random import hash_bits
 from ._redraw import redrawn
@@ -41,12 +44,13 @@ def alpha_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -
 
     Klambauer et al., Self-Normalizing Neural Networks, NIPS 2017.
     """
-    x = checks.inexact("alpha_dropout", "x", x)
-    rate = checks.broadcastable("alpha_dropout", "rate", checks.rate("alpha_dropout", rate), x.shape)
+    check = Checks("alpha_dropout")
+    x = check.inexact("x", x)
+    rate = check.broadcastable("rate", check.rate("rate", rate), x.shape)
     if key is None:
         return x
     rate = lax.stop_gradient(rate).astype(jnp.float32)
-    return redrawn(checks.key("alpha_dropout", key), x, rate, function="alpha_dropout", draw=_dropped)
+    return redrawn(check.key(key), x, rate, check=check, draw=_dropped)
 
 
 def _dropped(key: Key, x: Array, rate: Array) -> Array:

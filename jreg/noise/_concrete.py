@@ -1,10 +1,13 @@
 """Concrete dropout: a relaxed mask through which the rate can be learned, and the loss term that it is learned with."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes
+from .._core import dtypes
+from .._core.checks import Checks
 from .._core.types import Key, Number, Numbers, Tree
 from ..random import signed_uniform
 from ._drop import inverse_share, scale
@@ -42,13 +45,14 @@ def concrete_dropout(
 
     Gal, Hron, Kendall, Concrete Dropout, NIPS 2017.
     """
-    x = checks.inexact("concrete_dropout", "x", x)
-    rate = checks.broadcastable("concrete_dropout", "rate", checks.rate("concrete_dropout", rate), x.shape)
-    width = checks.scalar("concrete_dropout", "temperature", temperature, 0.0, ends="(]")
+    check = Checks("concrete_dropout")
+    x = check.inexact("x", x)
+    rate = check.broadcastable("rate", check.rate("rate", rate), x.shape)
+    width = check.scalar("temperature", temperature, 0.0, ends="(]")
     if key is None:
         return x
-    key = checks.key("concrete_dropout", key)
-    return redrawn(key, x, rate, width, function="concrete_dropout", draw=_relaxed)
+    key = check.key(key)
+    return redrawn(key, x, rate, width, check=check, draw=_relaxed)
 
 
 def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, num_features: int) -> Float[Array, ""]:
@@ -76,11 +80,11 @@ def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, n
 
     Gal, Hron, Kendall, Concrete Dropout, NIPS 2017, equation 3.
     """
-    name = "concrete_regularizer"
-    rate = checks.scalar(name, "rate", rate, 0.0, 1.0, ends="[)")
-    length_scale = checks.scalar(name, "length_scale", length_scale, 0.0)
-    num_features = checks.integer(name, "num_features", num_features)
-    squares = sum(_sum_of_squares(checks.inexact(name, "weights", leaf)) for leaf in jax.tree.leaves(weights))
+    check = Checks("concrete_regularizer")
+    rate = check.scalar("rate", rate, 0.0, 1.0, ends="[)")
+    length_scale = check.scalar("length_scale", length_scale, 0.0)
+    num_features = check.integer("num_features", num_features)
+    squares = sum(_sum_of_squares(check.inexact("weights", leaf)) for leaf in jax.tree.leaves(weights))
     rate, length_scale = (number.astype(jnp.result_type(squares, 0.0)) for number in (rate, length_scale))
     return 0.5 * length_scale**2 * squares / (1.0 - rate) - float(num_features) * _entropy(rate)
 

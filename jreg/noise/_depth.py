@@ -1,11 +1,13 @@
 """Stochastic depth: drop whole residual branches, and the schedules of its rate over the layers."""
 
+from __future__ import annotations
+
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, marks
+from .._core.checks import Checks
 from .._core.types import Key, Number
 from ..random import hash_bits
 from ._drop import drop, scale
@@ -42,20 +44,21 @@ def stochastic_depth(
 
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
     """
-    branch = checks.inexact("stochastic_depth", "branch", branch)
-    rate = checks.scalar("stochastic_depth", "rate", rate, 0.0, 1.0)
-    checks.choice("stochastic_depth", "per", per, ("example", "batch"))
-    checks.choice("stochastic_depth", "rescale", rescale, ("train", "inference"))
+    check = Checks("stochastic_depth")
+    branch = check.inexact("branch", branch)
+    rate = check.scalar("rate", rate, 0.0, 1.0)
+    check.choice("per", per, ("example", "batch"))
+    check.choice("rescale", rescale, ("train", "inference"))
     if per == "example" and branch.ndim == 0:
         raise ValueError("stochastic_depth: branch must have a batch axis with per='example'; got a scalar")
     if key is None:
         return branch if rescale == "train" else _survive(branch, rate)
     rows = branch.shape[:1] if per == "example" else (1,) * min(branch.ndim, 1)
     return drop(
-        checks.key("stochastic_depth", key),
+        check.key(key),
         branch,
         rate,
-        function="stochastic_depth",
+        check=check,
         mask_shape=rows + (1,) * (branch.ndim - 1),
         bits=hash_bits,
         rescale=rescale == "train",
@@ -63,7 +66,8 @@ def stochastic_depth(
 
 
 def _survive(branch: Array, rate: Array) -> Array:
-    return marks.returns("stochastic_depth", scale(marks.reads("stochastic_depth", branch), 1.0 - rate))
+    check = Checks("stochastic_depth")
+    return check.returns(scale(check.reads(branch), 1.0 - rate))
 
 
 def depth_rates(
@@ -89,9 +93,10 @@ def depth_rates(
 
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016.
     """
-    final = checks.scalar("depth_rates", "final_rate", final_rate, 0.0, 1.0)
-    num_layers = checks.integer("depth_rates", "num_layers", num_layers)
-    checks.choice("depth_rates", "rule", rule, ("huang", "timm", "efficientnet"))
+    check = Checks("depth_rates")
+    final = check.scalar("final_rate", final_rate, 0.0, 1.0)
+    num_layers = check.integer("num_layers", num_layers)
+    check.choice("rule", rule, ("huang", "timm", "efficientnet"))
     layers = jnp.arange(num_layers, dtype=final.dtype)
     share = {
         "huang": (layers + 1.0) / num_layers,

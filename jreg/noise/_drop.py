@@ -1,11 +1,14 @@
 """The one kernel under every function that drops: mask, rescale, select."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Inexact
 
 from .._core import dtypes, keys, marks, masks
+from .._core.checks import Checks
 from .._core.types import Bits, Key
 from ._redraw import redrawn
 
@@ -15,22 +18,22 @@ def drop(
     x: Inexact[Array, "..."],
     rate: Array,
     *,
-    function: str,
+    check: Checks,
     mask_shape: tuple[int, ...],
     bits: Bits,
     rescale: bool = True,
 ) -> Inexact[Array, "..."]:
     """Zero what a mask of `mask_shape` drops, and divide the rest by the share kept unless `rescale` is False.
 
-    `rate` must have been through `checks.rate`: where it is NaN, so is the result. Its gradient is stopped, because the
+    `rate` must have been through `Checks.rate`: where it is NaN, so is the result. Its gradient is stopped, because the
     derivative through the factor alone is biased.
     """
     options = (("mask_shape", mask_shape), ("bits", bits), ("rescale", rescale))
-    return redrawn(key, x, lax.stop_gradient(rate), function=function, draw=_dropped, options=options)
+    return redrawn(key, x, lax.stop_gradient(rate), check=check, draw=_dropped, options=options)
 
 
 def _dropped(key: Key, x: Array, rate: Array, *, mask_shape: tuple[int, ...], bits: Bits, rescale: bool) -> Array:
-    kept = masks.above(masks.narrowed("dropout", bits(key, mask_shape), mask_shape), rate)
+    kept = masks.above(masks.narrowed(Checks("dropout"), bits(key, mask_shape), mask_shape), rate)
     scaled = widely_scaled(loaded_early(key, x), inverse_share(rate)) if rescale else x
     nothing = (rate * 0.0).astype(scaled.dtype)  # NaN where the rate is
     # The choice is made before the narrowing: XLA's CPU compiler packs a choice between 16-bit numbers badly.

@@ -1,5 +1,7 @@
 """DropBlock: zero contiguous blocks of a feature map, at exactly the share that is asked for."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 
@@ -8,7 +10,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Inexact
 
-from .._core import checks, marks
+from .._core import marks
+from .._core.checks import Checks
 from .._core.types import Key, Number
 from ..random import keep_mask
 from ._drop import scale
@@ -57,24 +60,26 @@ def dropblock(
 
     Ghiasi et al., DropBlock: A Regularization Method for Convolutional Networks, NeurIPS 2018.
     """
-    x = checks.inexact("dropblock", "x", x)
-    rate = checks.scalar("dropblock", "rate", rate, 0.0, 1.0)
-    shared_channels = checks.flag("dropblock", "shared_channels", shared_channels)
+    check = Checks("dropblock")
+    x = check.inexact("x", x)
+    rate = check.scalar("rate", rate, 0.0, 1.0)
+    shared_channels = check.flag("shared_channels", shared_channels)
     blocks = _blocks(x.shape, block_size, spatial_axes)
     if key is None:
         return x
-    key = checks.key("dropblock", key)
+    key = check.key(key)
     if x.size == 0:
         return x
     shared = [shared_channels and axis > 0 and axis not in blocks for axis in range(x.ndim)]
     mask_shape = tuple(1 if one else size for one, size in zip(shared, x.shape, strict=True))
     options = (("mask_shape", mask_shape), ("blocks", tuple(blocks.items())))
-    return redrawn(key, x, lax.stop_gradient(rate), function="dropblock", draw=_dropped, options=options)
+    return redrawn(key, x, lax.stop_gradient(rate), check=check, draw=_dropped, options=options)
 
 
 def _blocks(shape: tuple[int, ...], block_size: int | Sequence[int], spatial_axes: int | Sequence[int]) -> dict:
     """The side of a block along each spatial axis, no longer than the axis."""
-    checks.axes("dropblock", "spatial_axes", spatial_axes, len(shape))
+    check = Checks("dropblock")
+    check.axes("spatial_axes", spatial_axes, len(shape))
     given = (spatial_axes,) if isinstance(spatial_axes, int | np.integer) else tuple(spatial_axes)
     sides = tuple(block_size) if isinstance(block_size, Sequence) else (block_size,) * len(given)
     if not given:
@@ -82,7 +87,7 @@ def _blocks(shape: tuple[int, ...], block_size: int | Sequence[int], spatial_axe
     if len(sides) != len(given):
         raise ValueError(f"dropblock: block_size must have one side per spatial axis {given}; got {block_size!r}")
     pairs = zip(given, sides, strict=True)
-    return {a % len(shape): min(checks.integer("dropblock", "block_size", s), shape[a]) for a, s in pairs}
+    return {a % len(shape): min(check.integer("block_size", s), shape[a]) for a, s in pairs}
 
 
 def _dropped(key: Key, x: Array, rate: Array, *, mask_shape: tuple[int, ...], blocks: tuple) -> Array:

@@ -1,10 +1,13 @@
 """DropConnect: zero single weights."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax
 
-from .._core import checks, leaves, trees
+from .._core import leaves, trees
+from .._core.checks import Checks
 from .._core.types import Key, Mask, Number, Tree
 from ..random import hash_bits, split_like
 from ._drop import drop
@@ -38,17 +41,18 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, mask: Mask = le
 
     Wan et al., Regularization of Neural Networks using DropConnect, ICML 2013.
     """
-    rate = checks.scalar("dropconnect", "rate", rate, 0.0, 1.0)
-    taken = trees.selection("dropconnect", mask, weights)
+    check = Checks("dropconnect")
+    rate = check.scalar("rate", rate, 0.0, 1.0)
+    taken = trees.selection(check, mask, weights)
     jax.tree_util.tree_map_with_path(_array_if_taken, weights, taken)
     if key is None:
         return weights
-    keys = split_like(checks.key("dropconnect", key), weights)
+    keys = split_like(check.key(key), weights)
 
     def drop_leaf(weight: jax.Array, leaf_key: Key, is_taken: bool) -> jax.Array:
         if not is_taken:
             return weight
-        return drop(leaf_key, weight, rate, function="dropconnect", mask_shape=weight.shape, bits=hash_bits)
+        return drop(leaf_key, weight, rate, check=check, mask_shape=weight.shape, bits=hash_bits)
 
     return jax.tree.map(drop_leaf, weights, keys, taken)
 
@@ -57,4 +61,4 @@ def _array_if_taken(path: Any, leaf: Any, is_taken: bool) -> None:
     if is_taken and not hasattr(leaf, "shape"):
         raise TypeError(f"dropconnect: weights must hold arrays; at {trees.path_name(path)} it has {leaf!r}")
     if is_taken:
-        checks.inexact("dropconnect", "weights", leaf)
+        Checks("dropconnect").inexact("weights", leaf)

@@ -1,5 +1,7 @@
 """DropConnect in a dense layer: a mask of the weights for every example, for groups, for the batch, or its Gaussian."""
 
+from __future__ import annotations
+
 import math
 from functools import partial
 from typing import Literal
@@ -10,7 +12,8 @@ from jax import lax
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes, keys, marks, placement
+from .._core import dtypes, keys, placement
+from .._core.checks import Checks
 from .._core.types import Key, Number
 from ..random import keep_mask, normal, split_array
 from ._drop import inverse_share, scale
@@ -55,13 +58,14 @@ def dropconnect_dense(
 
     Wan et al., Regularization of Neural Networks using DropConnect, ICML 2013.
     """
-    x, kernel, rate = _checked("dropconnect_dense", x, kernel, rate)
+    check = Checks("dropconnect_dense")
+    x, kernel, rate = _checked(check, x, kernel, rate)
     num_masks = _num_masks(per, x.shape[0] if x.ndim > 1 else 1)
     if key is None:
         return x @ kernel
-    key = checks.key("dropconnect_dense", key)
+    key = check.key(key)
     if per == "gaussian":
-        return _gaussian_product(key, *_real("dropconnect_dense", x, kernel), rate)
+        return _gaussian_product(key, *_real(check, x, kernel), rate)
     products = partial(_masked_products, num_masks=num_masks)
     return placement.as_on_auto_axes(products, _spec(x, kernel), key, x, kernel, rate)
 
@@ -98,8 +102,9 @@ def dropconnect_moments(
 
     Wan et al., Regularization of Neural Networks using DropConnect, ICML 2013.
     """
-    x, kernel, rate = _checked("dropconnect_moments", x, kernel, rate)
-    x, kernel = _real("dropconnect_moments", x, kernel)
+    check = Checks("dropconnect_moments")
+    x, kernel, rate = _checked(check, x, kernel, rate)
+    x, kernel = _real(check, x, kernel)
     mean, variance = _moments(x, kernel, rate)
     return mean, variance.astype(mean.dtype)
 
@@ -107,10 +112,11 @@ def dropconnect_moments(
 @partial(jax.jit, static_argnames="num_masks", inline=True)
 def _masked_products(key: Key, x: Array, kernel: Array, rate: Array, *, num_masks: int) -> Array:
     """Split x into `num_masks` consecutive groups and multiply each by its own masked kernel, one after the other."""
+    check = Checks("dropconnect_dense")
     rate = lax.stop_gradient(rate)
     group_keys = split_array(key, num_masks)
     num_rows = math.prod(x.shape[:-1]) // max(num_masks, 1)
-    groups = marks.reads("dropconnect_dense", x).reshape(num_masks, num_rows, x.shape[-1])
+    groups = check.reads(x).reshape(num_masks, num_rows, x.shape[-1])
 
     # A checkpoint of its own for each group: around the loop it would store the masks of all groups on the way back.
     @partial(jax.checkpoint, prevent_cse=False)
@@ -122,12 +128,13 @@ def _masked_products(key: Key, x: Array, kernel: Array, rate: Array, *, num_mask
         y = product(group_keys[0], groups[0], kernel)
     else:
         _, y = keys.scan(lambda _, group: (None, product(*group, kernel)), None, group_keys, groups)
-    return marks.returns("dropconnect_dense", y.reshape(*x.shape[:-1], kernel.shape[-1]))
+    return check.returns(y.reshape(*x.shape[:-1], kernel.shape[-1]))
 
 
 @partial(jax.jit, inline=True)
 def _gaussian_product(key: Key, x: Array, kernel: Array, rate: Array) -> Array:
-    mean, variance = _moments(marks.reads("dropconnect_dense", x), kernel, lax.stop_gradient(rate))
+    check = Checks("dropconnect_dense")
+    mean, variance = _moments(check.reads(x), kernel, lax.stop_gradient(rate))
 
     @partial(jax.checkpoint, prevent_cse=False)
     def draw(key: Key, mean: Array, variance: Array) -> Array:
@@ -137,7 +144,7 @@ def _gaussian_product(key: Key, x: Array, kernel: Array, rate: Array) -> Array:
         noise = deviation * normal(key, mean.shape, 1.0).astype(variance.dtype)
         return (mean.astype(variance.dtype) + noise).astype(mean.dtype)
 
-    return marks.returns("dropconnect_dense", draw(key, mean, variance))
+    return check.returns(draw(key, mean, variance))
 
 
 def _moments(x: Array, kernel: Array, rate: Array) -> tuple[Array, Array]:
@@ -148,28 +155,29 @@ def _moments(x: Array, kernel: Array, rate: Array) -> tuple[Array, Array]:
     return scale(x @ kernel, is_any_kept), spread * (rate * inverse_share(rate)).astype(wide)
 
 
-def _checked(function: str, x: Array, kernel: Array, rate: Number) -> tuple[Array, Array, Array]:
-    x, kernel = checks.inexact(function, "x", x), checks.inexact(function, "kernel", kernel)
+def _checked(check: Checks, x: Array, kernel: Array, rate: Number) -> tuple[Array, Array, Array]:
+    x, kernel = check.inexact("x", x), check.inexact("kernel", kernel)
     if kernel.ndim != 2 or x.ndim == 0 or x.shape[-1] != kernel.shape[0]:
         raise ValueError(
-            f"{function}: kernel must be (features_in, features_out) for x of shape {x.shape}; got shape {kernel.shape}"
+            f"{check}: kernel must be (features_in, features_out) for x of shape {x.shape}; got shape {kernel.shape}"
         )
-    checks.promotable(function, "kernel", kernel, x)
-    return x, kernel, checks.scalar(function, "rate", rate, 0.0, 1.0)
+    check.promotable("kernel", kernel, x)
+    return x, kernel, check.scalar("rate", rate, 0.0, 1.0)
 
 
-def _real(function: str, x: Array, kernel: Array) -> tuple[Array, Array]:
+def _real(check: Checks, x: Array, kernel: Array) -> tuple[Array, Array]:
     for argument, value in (("x", x), ("kernel", kernel)):
         if jnp.iscomplexobj(value):
-            raise TypeError(f"{function}: {argument} must be real for normal draws; got dtype {value.dtype}")
+            raise TypeError(f"{check}: {argument} must be real for normal draws; got dtype {value.dtype}")
     return x, kernel
 
 
 def _num_masks(per: str | int, batch: int) -> int:
+    check = Checks("dropconnect_dense")
     if isinstance(per, str):
-        checks.choice("dropconnect_dense", "per", per, ("example", "batch", "gaussian"))
+        check.choice("per", per, ("example", "batch", "gaussian"))
         return batch if per == "example" else 1
-    num_masks = checks.integer("dropconnect_dense", "per", per)
+    num_masks = check.integer("per", per)
     if batch % num_masks:
         raise ValueError(f"dropconnect_dense: per must divide the batch of {batch}; got {per}")
     return num_masks

@@ -1,10 +1,12 @@
 """Dropout: zero each element on its own, or whole slices at a time."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from jaxtyping import Array, Inexact
 
-from .._core import checks
+from .._core.checks import Checks
 from .._core.types import Bits, Key, Numbers
 from ..random import hash_bits
 from ._drop import drop
@@ -47,8 +49,9 @@ def dropout(
 
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014.
     """
-    checks.called("dropout", "bits", bits, "bits(key, shape) that returns uint32")
-    return drop_slices("dropout", key, x, rate, shared_axes, bits)
+    check = Checks("dropout")
+    check.called("bits", bits, "bits(key, shape) that returns uint32")
+    return drop_slices(check, key, x, rate, shared_axes, bits)
 
 
 def spatial_dropout(
@@ -81,18 +84,19 @@ def spatial_dropout(
 
     Tompson et al., Efficient Object Localization Using Convolutional Networks, CVPR 2015.
     """
-    ndim = checks.inexact("spatial_dropout", "x", x).ndim
+    check = Checks("spatial_dropout")
+    ndim = check.inexact("x", x).ndim
     if spatial_axes is None:
         if ndim < 3:
             raise ValueError(
                 f"spatial_dropout: x must be (batch, *space, channels) when spatial_axes is None; got shape {x.shape}"
             )
         spatial_axes = range(1, ndim - 1)
-    return drop_slices("spatial_dropout", key, x, rate, spatial_axes, hash_bits, "spatial_axes")
+    return drop_slices(check, key, x, rate, spatial_axes, hash_bits, "spatial_axes")
 
 
 def drop_slices(
-    function: str,
+    check: Checks,
     key: Key | None,
     x: Array,
     rate: Numbers,
@@ -101,10 +105,10 @@ def drop_slices(
     axes_argument: str = "shared_axes",
 ) -> Array:
     """Check the arguments of a dropout and draw once per slice along `shared_axes`; `axes_argument` is their name."""
-    x = checks.inexact(function, "x", x)
-    rate = checks.broadcastable(function, "rate", checks.rate(function, rate), x.shape)
-    shared = checks.axes(function, axes_argument, shared_axes, x.ndim)
+    x = check.inexact("x", x)
+    rate = check.broadcastable("rate", check.rate("rate", rate), x.shape)
+    shared = check.axes(axes_argument, shared_axes, x.ndim)
     if key is None:
         return x
     mask_shape = tuple(1 if axis in shared else size for axis, size in enumerate(x.shape))
-    return drop(checks.key(function, key), x, rate, function=function, mask_shape=mask_shape, bits=bits)
+    return drop(check.key(key), x, rate, check=check, mask_shape=mask_shape, bits=bits)

@@ -4,11 +4,14 @@ The normals enter as `x + std * n`, so gradients in rate and standard deviation 
 each draw, and unbiased; where such a number is not differentiated, nothing is kept for it.
 """
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, dtypes
+from .._core import dtypes
+from .._core.checks import Checks
 from .._core.types import Key, Numbers
 from ..random import normal
 from ._drop import scale
@@ -38,12 +41,13 @@ def gaussian_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers
 
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014, section 10.
     """
-    x = checks.inexact("gaussian_dropout", "x", x)
-    rate = checks.number("gaussian_dropout", "rate", rate, 0.0, 1.0, ends="[)")
-    rate = checks.broadcastable("gaussian_dropout", "rate", rate, x.shape)
+    check = Checks("gaussian_dropout")
+    x = check.inexact("x", x)
+    rate = check.number("rate", rate, 0.0, 1.0, ends="[)")
+    rate = check.broadcastable("rate", rate, x.shape)
     if key is None:
         return x
-    return redrawn(checks.key("gaussian_dropout", key), x, rate, function="gaussian_dropout", draw=_multiplied)
+    return redrawn(check.key(key), x, rate, check=check, draw=_multiplied)
 
 
 def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -> Inexact[Array, "*shape"]:
@@ -70,16 +74,15 @@ def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -
 
     Bishop, Training with Noise is Equivalent to Tikhonov Regularization, Neural Computation 1995.
     """
-    x = checks.inexact("gaussian_noise", "x", x)
-    std = checks.broadcastable(
-        "gaussian_noise", "std", checks.number("gaussian_noise", "std", std, 0.0, ends="[)"), x.shape
-    )
-    return x if key is None else add_normal(checks.key("gaussian_noise", key), x, std, function="gaussian_noise")
+    check = Checks("gaussian_noise")
+    x = check.inexact("x", x)
+    std = check.broadcastable("std", check.number("std", std, 0.0, ends="[)"), x.shape)
+    return x if key is None else add_normal(check.key(key), x, std, check=check)
 
 
-def add_normal(key: Key, x: Inexact[Array, "..."], std: Array, *, function: str) -> Inexact[Array, "..."]:
-    """Add normals of standard deviation `std`, which must have been through `checks.number`."""
-    return redrawn(key, x, std, function=function, draw=_added)
+def add_normal(key: Key, x: Inexact[Array, "..."], std: Array, *, check: Checks) -> Inexact[Array, "..."]:
+    """Add normals of standard deviation `std`, which must have been through `Checks.number`."""
+    return redrawn(key, x, std, check=check, draw=_added)
 
 
 def _added(key: Key, x: Array, std: Array) -> Array:

@@ -1,11 +1,14 @@
 """Patch dropout: train a transformer on fewer tokens."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax.numpy as jnp
 from jaxtyping import Array, Shaped
 
-from .._core import checks, marks, placement
+from .._core import checks, placement
+from .._core.checks import Checks
 from .._core.types import Key
 from ..random import hash_bits
 
@@ -39,20 +42,21 @@ def patch_dropout(
 
     Liu et al., PatchDropout: Economizing Vision Transformers Using Patch Dropout, WACV 2023.
     """
+    check = Checks("patch_dropout")
     tokens = _sequences(tokens)
-    num_prefix = checks.integer("patch_dropout", "num_prefix", num_prefix, low=0)
+    num_prefix = check.integer("num_prefix", num_prefix, low=0)
     length = tokens.shape[1] - num_prefix
     if length < 0:
         raise ValueError(f"patch_dropout: tokens must be at least num_prefix, {num_prefix}; got shape {tokens.shape}")
     num_kept = min(length, max(1, round(length * (1.0 - _static_rate(rate)))))
     if key is None:
         return tokens
-    key = checks.key("patch_dropout", key)
-    tokens = marks.reads("patch_dropout", tokens)
+    key = check.key(key)
+    tokens = check.reads(tokens)
     words = hash_bits(key, (tokens.shape[0], length))
     spec = placement.spec_like(tokens, (tokens.shape[0], num_prefix + num_kept, *tokens.shape[2:]))
     kept = placement.as_on_auto_axes(partial(_kept, num_kept=num_kept, num_prefix=num_prefix), spec, words, tokens)
-    return marks.returns("patch_dropout", kept)
+    return check.returns(kept)
 
 
 def _kept(words: Array, tokens: Array, *, num_kept: int, num_prefix: int) -> Array:
@@ -66,12 +70,12 @@ def _kept(words: Array, tokens: Array, *, num_kept: int, num_prefix: int) -> Arr
 def _static_rate(rate: float) -> float:
     if checks.is_traced(rate):
         raise TypeError("patch_dropout: rate must be static, since the shape depends on it; got a traced value")
-    checks.scalar("patch_dropout", "rate", rate, 0.0, 1.0)
+    Checks("patch_dropout").scalar("rate", rate, 0.0, 1.0)
     return float(rate)
 
 
 def _sequences(tokens: Array) -> Array:
-    tokens = checks.array("patch_dropout", "tokens", tokens)
+    tokens = Checks("patch_dropout").array("tokens", tokens)
     if len(tokens.shape) < 2:
         raise ValueError(f"patch_dropout: tokens must be (batch, length, *features); got shape {tokens.shape}")
     return jnp.asarray(tokens)

@@ -20,6 +20,8 @@ step gives one mask at every step, because a mask depends on key, shape and rate
 `zoneout` is the opposite: it draws at each step, so give it a key per step (`random.split_array`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from functools import partial
 
@@ -28,7 +30,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, dtypes, marks, masks, placement, trees
+from .._core import dtypes, masks, placement, trees
+from .._core.checks import Checks
 from .._core.types import Key, Numbers, Tree
 from ..random import hash_bits, keep_mask, split, split_like
 from ._dropout import drop_slices
@@ -60,7 +63,7 @@ def variational_dropout(
 
     Gal, Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural Networks, NIPS 2016.
     """
-    return drop_slices("variational_dropout", key, x, rate, (time_axis,), hash_bits, "time_axis")
+    return drop_slices(Checks("variational_dropout"), key, x, rate, (time_axis,), hash_bits, "time_axis")
 
 
 def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers | tuple[Numbers, ...]) -> Tree:
@@ -93,17 +96,18 @@ def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers | tup
 
     Krueger et al., Zoneout: Regularizing RNNs by Randomly Preserving Hidden Activations, ICLR 2017.
     """
-    trees.same_structure("zoneout", "proposed", proposed, previous, model="previous")
+    check = Checks("zoneout")
+    trees.same_structure(check, "proposed", proposed, previous, model="previous")
     if isinstance(rate, tuple):
         if not isinstance(previous, tuple) or len(rate) != len(previous):
             raise ValueError(f"zoneout: rate must be one number or one for each part of the state; got {rate!r}")
-        keys = split(None if key is None else checks.key("zoneout", key), len(rate))
+        keys = split(None if key is None else check.key(key), len(rate))
         return _like(previous, map(zoneout, keys, previous, proposed, rate))
-    rate = checks.rate("zoneout", rate)
+    rate = check.rate("rate", rate)
     jax.tree.map(partial(_check_leaves, rate), previous, proposed)
     if key is None:
         return jax.tree.map(partial(_expect, rate), previous, proposed)
-    key = checks.key("zoneout", key)
+    key = check.key(key)
     keys = key if jax.tree.structure(previous) == jax.tree.structure(0) else split_like(key, previous)
     return jax.tree.map(partial(_zone, rate), keys, previous, proposed)
 
@@ -114,27 +118,30 @@ def _like(state: tuple, parts: Iterable[Tree]) -> Tree:
 
 
 def _check_leaves(rate: Array, previous: Array, proposed: Array) -> None:
-    previous = checks.inexact("zoneout", "previous", previous)
-    proposed = checks.inexact("zoneout", "proposed", proposed)
-    checks.broadcastable("zoneout", "rate", rate, previous.shape)
+    check = Checks("zoneout")
+    previous = check.inexact("previous", previous)
+    proposed = check.inexact("proposed", proposed)
+    check.broadcastable("rate", rate, previous.shape)
     if previous.dtype != proposed.dtype:
         raise TypeError(f"zoneout: proposed must have previous's dtype, {previous.dtype}; got {proposed.dtype}")
 
 
 @partial(jax.jit, inline=True)
 def _expect(rate: Array, previous: Array, proposed: Array) -> Array:
+    check = Checks("zoneout")
     wide = dtypes.widened(previous.dtype)
-    before, after = (marks.reads("zoneout", state).astype(wide) for state in (previous, proposed))
+    before, after = (check.reads(state).astype(wide) for state in (previous, proposed))
     mean = rate.astype(wide) * before + (1.0 - rate).astype(wide) * after
-    return marks.returns("zoneout", mean.astype(previous.dtype))
+    return check.returns(mean.astype(previous.dtype))
 
 
 @partial(jax.jit, inline=True)
 def _zone(rate: Array, key: Key, previous: Array, proposed: Array) -> Array:
     """Draw the mask anew in the backward pass, as `_drop.drop` does."""
-    states = marks.reads("zoneout", previous), marks.reads("zoneout", proposed)
+    check = Checks("zoneout")
+    states = check.reads(previous), check.reads(proposed)
     y = jax.checkpoint(_zoned, prevent_cse=False)(key, *states, lax.stop_gradient(rate))
-    return marks.returns("zoneout", y)
+    return check.returns(y)
 
 
 def _zoned(key: Key, previous: Array, proposed: Array, rate: Array) -> Array:

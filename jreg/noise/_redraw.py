@@ -6,6 +6,8 @@ call costs one dispatch and an outer `jit` sees plain operations. A `custom_vjp`
 forward-mode and second derivatives.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -14,15 +16,16 @@ import jax
 from jaxtyping import Array, Inexact
 
 from .._core import marks
+from .._core.checks import Checks
 from .._core.types import Key
 
 
-@partial(jax.jit, static_argnames=("function", "draw", "options"), inline=True)
+@partial(jax.jit, static_argnames=("check", "draw", "options"), inline=True)
 def redrawn(
     key: Key,
     x: Inexact[Array, "..."],
     *numbers: Array,
-    function: str,
+    check: Checks,
     draw: Callable[..., Any],
     options: tuple[tuple[str, Any], ...] = (),
 ) -> Any:
@@ -31,4 +34,4 @@ def redrawn(
     `draw` is a function of a module, not a closure: each new object would be traced anew.
     """
     apply = jax.checkpoint(partial(draw, **dict(options)), prevent_cse=False, policy=marks.keep_scalars)
-    return marks.returns(function, apply(key, marks.reads(function, x), *numbers))
+    return check.returns(apply(key, check.reads(x), *numbers))

@@ -1,5 +1,7 @@
 """Residual blocks that are dropped, and that can skip the work of what they drop."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -8,7 +10,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, marks, placement
+from .._core import checks, placement
+from .._core.checks import Checks
 from .._core.types import Key, Number
 from ..random import hash_bits, keep_mask, split
 from ._depth import stochastic_depth
@@ -54,25 +57,26 @@ def residual(
 
     Huang et al., Deep Networks with Stochastic Depth, ECCV 2016; the subset is that of Oquab et al., DINOv2, TMLR 2024.
     """
-    checks.called("residual", "fn", fn, "fn(key, x) that returns x's shape and dtype")
-    x = checks.inexact("residual", "x", x)
-    number = checks.scalar("residual", "rate", rate, 0.0, 1.0)
-    checks.choice("residual", "skip", skip, ("mask", "subset", "cond"))
+    check = Checks("residual")
+    check.called("fn", fn, "fn(key, x) that returns x's shape and dtype")
+    x = check.inexact("x", x)
+    number = check.scalar("rate", rate, 0.0, 1.0)
+    check.choice("skip", skip, ("mask", "subset", "cond"))
     if skip == "subset" and checks.is_traced(rate):
         raise TypeError("residual: rate must be static with skip='subset', as it sets a shape; got a traced one")
     if skip != "cond" and x.ndim == 0:
         raise ValueError(f"residual: x must have a batch axis with skip={skip!r}; got a scalar")
     if key is None:
         return x + _branch(fn, None, x)
-    mask_key, fn_key = split(checks.key("residual", key))
-    x = marks.reads("residual", x)
+    mask_key, fn_key = split(check.key(key))
+    x = check.reads(x)
     if skip == "subset":
         y = _subset(fn, mask_key, fn_key, x, float(np.asarray(rate)))
     elif skip == "cond":
         y = x + _conditional(fn, mask_key, fn_key, x, lax.stop_gradient(number))
     else:
         y = x + stochastic_depth(mask_key, _branch(fn, fn_key, x), number)
-    return marks.returns("residual", y)
+    return check.returns(y)
 
 
 def _subset(fn: Callable, mask_key: Key, fn_key: Key, x: Array, rate: float) -> Array:

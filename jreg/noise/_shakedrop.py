@@ -1,11 +1,13 @@
 """ShakeDrop: stochastic depth that shakes the branch instead of dropping it."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Inexact
 
-from .._core import checks, marks
+from .._core.checks import Checks
 from .._core.types import Key, Number
 from ..random import keep_mask, signed_uniform, split
 from ._drop import scale
@@ -39,14 +41,15 @@ def shakedrop(key: Key | None, branch: Inexact[Array, "batch *shape"], rate: Num
 
     Yamada et al., ShakeDrop Regularization for Deep Residual Learning, IEEE Access 2019.
     """
-    branch = checks.inexact("shakedrop", "branch", branch)
-    rate = checks.scalar("shakedrop", "rate", rate, 0.0, 1.0)
+    check = Checks("shakedrop")
+    branch = check.inexact("branch", branch)
+    rate = check.scalar("rate", rate, 0.0, 1.0)
     if branch.ndim == 0:
         raise ValueError("shakedrop: branch must have a batch axis; got a scalar")
     if key is None:
-        return marks.returns("shakedrop", scale(marks.reads("shakedrop", branch), 1.0 - rate))
-    key = checks.key("shakedrop", key)
-    return redrawn(key, branch, lax.stop_gradient(rate), function="shakedrop", draw=_shaken)
+        return check.returns(scale(check.reads(branch), 1.0 - rate))
+    key = check.key(key)
+    return redrawn(key, branch, lax.stop_gradient(rate), check=check, draw=_shaken)
 
 
 def _shaken(key: Key, branch: Array, rate: Array) -> Array:

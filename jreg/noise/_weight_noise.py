@@ -1,8 +1,11 @@
 """Weight noise: Gaussian noise on the weights of a network."""
 
+from __future__ import annotations
+
 import jax
 
-from .._core import checks, leaves, trees
+from .._core import leaves, trees
+from .._core.checks import Checks
 from .._core.types import Key, Mask, Number, Tree
 from ..random import split_like
 from ._gaussian import add_normal
@@ -36,13 +39,14 @@ def weight_noise(key: Key | None, weights: Tree, std: Number, *, mask: Mask = le
 
     Graves, Practical Variational Inference for Neural Networks, NIPS 2011.
     """
-    std = checks.scalar("weight_noise", "std", std, 0.0, ends="[)")
-    taken = trees.selection("weight_noise", mask, weights)
+    check = Checks("weight_noise")
+    std = check.scalar("std", std, 0.0, ends="[)")
+    taken = trees.selection(check, mask, weights)
     if key is None:
         return weights
-    keys = split_like(checks.key("weight_noise", key), weights)
+    keys = split_like(check.key(key), weights)
 
     def perturb(weight: jax.Array, leaf_key: Key, is_taken: bool) -> jax.Array:
-        return add_normal(leaf_key, weight, std, function="weight_noise") if is_taken else weight
+        return add_normal(leaf_key, weight, std, check=check) if is_taken else weight
 
     return jax.tree.map(perturb, weights, keys, taken)

@@ -1,5 +1,7 @@
 """Batch norm: one function for training that returns new statistics, another for inference that cannot."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Inexact
 
-from .._core import checks, marks
+from .._core import checks
+from .._core.checks import Checks
 from .._core.types import Number
 from ._inputs import (
     BatchNormParams,
@@ -33,7 +36,7 @@ def init_batch_norm(num_features: int) -> tuple[BatchNormParams, BatchNormStats]
     >>> stats.variance.tolist()
     [1.0, 1.0, 1.0]
     """
-    num_features = checks.integer("init_batch_norm", "num_features", num_features)
+    num_features = Checks("init_batch_norm").integer("num_features", num_features)
     zeros, ones = jnp.zeros(num_features, jnp.float32), jnp.ones(num_features, jnp.float32)
     return BatchNormParams(scale=ones, offset=zeros), BatchNormStats(mean=zeros, variance=ones)
 
@@ -100,17 +103,18 @@ def batch_norm(
     Ioffe and Szegedy, Batch Normalization, ICML 2015; for ghost batches Hoffer et al., Train Longer, Generalize Better,
     NIPS 2017.
     """
-    name, shards = "batch_norm", checked_shards("batch_norm", axis_name, axis_index_groups)
-    batch = checked(name, params, stats, x, eps, axis)
-    least, where = checked_least(name, min_values, batch, shards), checked_where(name, where, batch)
-    decay, ddof = checked_running(name, decay, ddof)
+    check = Checks("batch_norm")
+    shards = checked_shards(check, axis_name, axis_index_groups)
+    batch = checked(check, params, stats, x, eps, axis)
+    least, where = checked_least(check, min_values, batch, shards), checked_where(check, where, batch)
+    decay, ddof = checked_running(check, decay, ddof)
     options = batch.wide, batch.num_axes, where, shards, least
     if ghost_size is None:
         centred, variance, moments = whole_batch(*options)
     else:
-        centred, variance, moments = ghost_batches(*options, checked_ghosts(name, ghost_size, batch))
+        centred, variance, moments = ghost_batches(*options, checked_ghosts(check, ghost_size, batch))
     y = batch.restored(scaled(batch.params, centred, variance, batch.eps))
-    return marks.returns(name, y), moved(batch.stats, moments, decay, ddof)
+    return check.returns(y), moved(batch.stats, moments, decay, ddof)
 
 
 def batch_norm_inference(
@@ -142,14 +146,14 @@ def batch_norm_inference(
 
     Ioffe and Szegedy, Batch Normalization, ICML 2015.
     """
-    name = "batch_norm_inference"
-    batch = checked(name, params, stats, x, eps, axis)
-    mean, variance = batch.stats.mean.astype(batch.wide.dtype), _not_negative(name, batch.stats.variance)
+    check = Checks("batch_norm_inference")
+    batch = checked(check, params, stats, x, eps, axis)
+    mean, variance = batch.stats.mean.astype(batch.wide.dtype), _not_negative(check, batch.stats.variance)
     y = scaled(batch.params, batch.wide - row(mean, x.ndim), row(variance, x.ndim), batch.eps)
-    return marks.returns(name, batch.restored(y))
+    return check.returns(batch.restored(y))
 
 
-def _not_negative(function: str, variance: Array) -> Array:
+def _not_negative(check: Checks, variance: Array) -> Array:
     if not checks.is_traced(variance) and np.any(np.asarray(variance) < 0.0):
-        raise ValueError(f"{function}: variance must be at least 0; got {variance}")
+        raise ValueError(f"{check}: variance must be at least 0; got {variance}")
     return jnp.where(variance < 0.0, jnp.nan, variance)

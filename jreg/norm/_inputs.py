@@ -1,5 +1,7 @@
 """What batch norm is given, checked: x with its features last, the statistics in the dtypes to compute in."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes, marks
+from .._core import checks, dtypes
+from .._core.checks import Checks
 from .._core.placement import placed_like
 from ._moments import Mask
 from ._shards import Shards
@@ -55,69 +58,70 @@ class Batch(NamedTuple):
 
 
 def checked(
-    function: str,
+    check: Checks,
     params: BatchNormParams,
     stats: BatchNormStats,
     x: Array,
     eps: Any,
     axis: int | Sequence[int] = -1,
 ) -> Batch:
-    x = checks.inexact(function, "x", x)
-    axes = checks.axes(function, "axis", axis, x.ndim)
+    x = check.inexact("x", x)
+    axes = check.axes("axis", axis, x.ndim)
     features = tuple(x.shape[axis] for axis in axes)
     for argument, value, kind in (("params", params, BatchNormParams), ("stats", stats, BatchNormStats)):
         if not isinstance(value, kind):
-            raise TypeError(f"{function}: {argument} must be a {kind.__name__}; got {type(value).__name__}")
-        for name, leaf in value._asdict().items():
+            raise TypeError(f"{check}: {argument} must be a {kind.__name__}; got {type(value).__name__}")
+        leaves: Any = value._asdict()
+        for name, leaf in leaves.items():
             if leaf is None and argument == "params":
                 continue
-            if checks.inexact(function, name, leaf).shape != features:
-                raise ValueError(f"{function}: {name} must have shape {features} for x {x.shape}; got {leaf.shape}")
+            if check.inexact(name, leaf).shape != features:
+                raise ValueError(f"{check}: {name} must have shape {features} for x {x.shape}; got {leaf.shape}")
     if jnp.iscomplexobj(x) and not jnp.iscomplexobj(stats.mean):
-        raise TypeError(f"{function}: mean must be complex for x of {x.dtype}; got {stats.mean.dtype}")
+        raise TypeError(f"{check}: mean must be complex for x of {x.dtype}; got {stats.mean.dtype}")
     stats = BatchNormStats(*(value.astype(dtypes.widened(value.dtype)) for value in stats))
     scale = jnp.ones_like(stats.variance) if params.scale is None else params.scale
     offset = jnp.zeros_like(stats.variance) if params.offset is None else params.offset
-    eps = checks.scalar(function, "eps", eps, 0.0, ends="[)")
-    wide = marks.reads(function, features_last(x.astype(dtypes.widened(x.dtype)), axes))
+    eps = check.scalar("eps", eps, 0.0, ends="[)")
+    wide = check.reads(features_last(x.astype(dtypes.widened(x.dtype)), axes))
     return Batch(x, wide, axes, BatchNormParams(scale, offset), stats, eps)
 
 
-def checked_where(function: str, where: Any, batch: Batch) -> Mask:
+def checked_where(check: Checks, where: Any, batch: Batch) -> Mask:
     """The mask in the shape of the batch, with the features last."""
     if where is None:
         return None
     if getattr(where, "dtype", None) is not np.dtype(bool):
-        raise TypeError(f"{function}: where must be an array of bools; got {where!r}")
+        raise TypeError(f"{check}: where must be an array of bools; got {where!r}")
     shape = batch.x.shape
-    where = jnp.broadcast_to(checks.broadcastable(function, "where", jnp.asarray(where), shape), shape)
+    where = jnp.broadcast_to(check.broadcastable("where", jnp.asarray(where), shape), shape)
     return placed_like(features_last(where, batch.axes), batch.wide)
 
 
-def checked_least(function: str, least: Any, batch: Batch, shards: Shards) -> int:
+def checked_least(check: Checks, least: Any, batch: Batch, shards: Shards) -> int:
     """The fewest values per feature that will do, of which the batch must have as many."""
-    least = checks.integer(function, "min_values", least)
+    least = check.integer("min_values", least)
     counted = batch.wide.shape[: batch.wide.ndim - batch.num_axes]
     if math.prod(counted) * shards.fewest() < least:
         number = {1: "one value", 2: "two values"}.get(least, f"{least} values")
-        raise ValueError(f"{function}: x must have {number} or more per feature in training; got shape {batch.x.shape}")
+        raise ValueError(f"{check}: x must have {number} or more per feature in training; got shape {batch.x.shape}")
     return least
 
 
-def checked_running(function: str, decay: Any, ddof: int) -> tuple[Array, int]:
-    decay = checks.scalar(function, "decay", decay, 0.0, 1.0)
-    if checks.integer(function, "ddof", ddof, low=0) > 1:
-        raise ValueError(f"{function}: ddof must be 0 or 1; got {checks.shown(ddof)}")
+def checked_running(check: Checks, decay: Any, ddof: int) -> tuple[Array, int]:
+    decay = check.scalar("decay", decay, 0.0, 1.0)
+    if check.integer("ddof", ddof, low=0) > 1:
+        raise ValueError(f"{check}: ddof must be 0 or 1; got {checks.shown(ddof)}")
     return decay, ddof
 
 
-def checked_ghosts(function: str, ghost_size: Any, batch: Batch) -> int:
-    size, shape = checks.integer(function, "ghost_size", ghost_size), batch.x.shape
+def checked_ghosts(check: Checks, ghost_size: Any, batch: Batch) -> int:
+    size, shape = check.integer("ghost_size", ghost_size), batch.x.shape
     counted = batch.wide.shape[: batch.wide.ndim - batch.num_axes]
     if not counted or counted[0] % size:
-        raise ValueError(f"{function}: ghost_size must divide the first axis of x, of shape {shape}; got {size}")
+        raise ValueError(f"{check}: ghost_size must divide the first axis of x, of shape {shape}; got {size}")
     if size * math.prod(counted[1:]) < 2:
-        raise ValueError(f"{function}: ghost_size must leave two values or more per feature; got {size} for {shape}")
+        raise ValueError(f"{check}: ghost_size must leave two values or more per feature; got {size} for {shape}")
     return size
 
 

@@ -3,6 +3,8 @@
 All moments keep the axes that they reduce, with length 1, so that they broadcast against what they were taken of.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

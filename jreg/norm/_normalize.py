@@ -1,5 +1,7 @@
 """The arithmetic of batch norm; the features are the last axes of x, as many as the statistics have."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp

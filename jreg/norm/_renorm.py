@@ -1,10 +1,14 @@
 """Batch renormalization: batch norm whose training output is, within bounds, that of inference."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from .._core import checks, marks
+from .._core.checks import Checks
 from .._core.types import Number
 from ._inputs import BatchNormParams, BatchNormStats, checked, checked_least, checked_running, checked_where
 from ._normalize import moved, row, whole_batch
@@ -52,17 +56,19 @@ def batch_renorm(
 
     Ioffe, Batch Renormalization: Towards Reducing Minibatch Dependence in Batch-Normalized Models, NIPS 2017.
     """
-    name, shards = "batch_renorm", checked_shards("batch_renorm", axis_name)
-    x = checks.floating(name, "x", x)
-    batch = checked(name, params, stats, x, eps)
-    least, where = checked_least(name, 2, batch, shards), checked_where(name, where, batch)
-    decay, ddof = checked_running(name, decay, ddof)
+    check = Checks("batch_renorm")
+    shards = checked_shards(check, axis_name)
+    x = check.floating("x", x)
+    batch = checked(check, params, stats, x, eps)
+    least, where = checked_least(check, 2, batch, shards), checked_where(check, where, batch)
+    decay, ddof = checked_running(check, decay, ddof)
     wide = batch.wide
-    limits = checks.scalar(name, "r_max", r_max, 1.0), checks.scalar(name, "d_max", d_max, 0.0)
+    limits = check.scalar("r_max", r_max, 1.0), check.scalar("d_max", d_max, 0.0)
     r_max, d_max, eps = (value.astype(wide.dtype) for value in (*limits, batch.eps))
     centred, variance, moments = whole_batch(wide, 1, where, shards, least)
-    scale, offset, mean, running = (row(value.astype(wide.dtype), x.ndim) for value in (*batch.params, *batch.stats))
+    features: Any = (*batch.params, *batch.stats)
+    scale, offset, mean, running = (row(value.astype(wide.dtype), x.ndim) for value in features)
     r = lax.stop_gradient(jnp.clip(jnp.sqrt((variance + eps) / (running + eps)), 1.0 / r_max, r_max))
     d = lax.stop_gradient(jnp.clip((moments.mean - mean) * lax.rsqrt(running + eps), -d_max, d_max))
     y = centred * (scale * r * lax.rsqrt(variance + eps)) + (scale * d + offset)
-    return marks.returns(name, y.astype(x.dtype)), moved(batch.stats, moments, decay, ddof)
+    return check.returns(y.astype(x.dtype)), moved(batch.stats, moments, decay, ddof)

@@ -1,5 +1,7 @@
 """Running statistics without the bias of their start, and recomputed for weights that no batch has seen."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from .._core import checks
+from .._core.checks import Checks
 from .._core.placement import settled
 from .._core.types import Number, Tree
 
@@ -36,8 +38,9 @@ def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
 
     Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, section 3.
     """
-    decay = checks.scalar("debiased_decay", "decay", decay, 0.0, 1.0)
-    step = checks.scalar("debiased_decay", "step", step, 0.0)
+    check = Checks("debiased_decay")
+    decay = check.scalar("decay", decay, 0.0, 1.0)
+    step = check.scalar("step", step, 0.0)
     # Near 1 both powers round to 1: the difference is taken in the exponent, which has no place for 0 and 1 themselves.
     is_zero, is_one = decay == 0.0, decay == 1.0
     log = jnp.log(jnp.where(is_zero | is_one, 0.5, decay))
@@ -73,11 +76,11 @@ def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) 
 
     Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization, UAI 2018.
     """
-    name = "recalibrate"
-    checks.called(name, "fn", fn, "fn(stats, batch, decay) that returns stats")
+    check = Checks("recalibrate")
+    check.called("fn", fn, "fn(stats, batch, decay) that returns stats")
     for argument, tree in (("stats", stats), ("batches", batches)):
         for leaf in jax.tree.leaves(tree):
-            checks.array(name, argument, leaf)
+            check.array(argument, leaf)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(batches)]
     lengths = {shape[:1] for shape in shapes}
     if len(lengths) != 1 or lengths <= {(), (0,)}:

@@ -1,11 +1,15 @@
 """Sums over named axes."""
 
+from __future__ import annotations
+
 from operator import index
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
+
+from .._core.checks import Checks
 
 AxisName = str | tuple[str, ...] | None
 
@@ -47,32 +51,32 @@ class Shards(NamedTuple):
         return [range(lax.axis_size(self.axis_name))] if self.axis_index_groups is None else self.axis_index_groups
 
 
-def _size_of(function: str, axis_name: Any) -> int:
+def _size_of(check: Checks, axis_name: Any) -> int:
     names = axis_name if isinstance(axis_name, tuple | list) else (axis_name,)
     if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{function}: axis_name must be a string or a tuple of them; got {axis_name!r}")
+        raise TypeError(f"{check}: axis_name must be a string or a tuple of them; got {axis_name!r}")
     try:
         return lax.axis_size(tuple(names))
     except NameError as error:
         raise ValueError(
-            f"{function}: axis_name must name axes of the vmap or shard_map around it; got {axis_name!r}"
+            f"{check}: axis_name must name axes of the vmap or shard_map around it; got {axis_name!r}"
         ) from error
 
 
-def checked_shards(function: str, axis_name: AxisName, axis_index_groups: Any = None) -> Shards:
+def checked_shards(check: Checks, axis_name: AxisName, axis_index_groups: Any = None) -> Shards:
     """The shards of a sum, once its axes are known to be there and its groups to hold each index once."""
-    size = None if axis_name is None else _size_of(function, axis_name)
+    size = None if axis_name is None else _size_of(check, axis_name)
     if axis_index_groups is None:
         return Shards(axis_name)
     if size is None:
-        raise ValueError(f"{function}: axis_index_groups must come with an axis_name; got {axis_index_groups!r}")
+        raise ValueError(f"{check}: axis_index_groups must come with an axis_name; got {axis_index_groups!r}")
     try:
         groups = [[index(number) for number in group] for group in axis_index_groups]
     except TypeError:
         groups = []
     if sorted(number for group in groups for number in group) != list(range(size)):
         raise ValueError(
-            f"{function}: axis_index_groups must hold each of the {size} indices of axis {axis_name!r} once; "
+            f"{check}: axis_index_groups must hold each of the {size} indices of axis {axis_name!r} once; "
             f"got {axis_index_groups!r}"
         )
-    return Shards(axis_name, [group for group in groups if group], function)
+    return Shards(axis_name, [group for group in groups if group], str(check))

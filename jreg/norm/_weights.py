@@ -5,11 +5,14 @@ what the layer uses is a function of it. Kernels have the shape (..., features),
 that puts the features first, move that axis.
 """
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from .._core import checks, dtypes, marks
+from .._core import dtypes
+from .._core.checks import Checks
 from .._core.placement import gathered, placed_like
 from .._core.types import Key, Number
 from ..random import normal
@@ -27,8 +30,9 @@ def init_spectral_vector(key: Key, num_features: int) -> Float[Array, " features
     >>> norm.init_spectral_vector(jax.random.key(0), 3).shape
     (3,)
     """
-    num_features = checks.integer("init_spectral_vector", "num_features", num_features)
-    draw = normal(checks.key("init_spectral_vector", key), (num_features,), 1.0)
+    check = Checks("init_spectral_vector")
+    num_features = check.integer("num_features", num_features)
+    draw = normal(check.key(key), (num_features,), 1.0)
     return draw / jnp.linalg.norm(draw)
 
 
@@ -68,10 +72,11 @@ def spectral_normalize(
 
     Miyato et al., Spectral Normalization for Generative Adversarial Networks, ICLR 2018.
     """
-    wide = _checked("spectral_normalize", kernel)
-    num_steps = checks.integer("spectral_normalize", "num_steps", num_steps, low=0)
-    _check_features("spectral_normalize", "vector", vector, kernel)
-    eps = checks.scalar("spectral_normalize", "eps", eps, 0.0, ends="[)").astype(wide.dtype)
+    check = Checks("spectral_normalize")
+    wide = _checked(check, kernel)
+    num_steps = check.integer("num_steps", num_steps, low=0)
+    _check_features(check, "vector", vector, kernel)
+    eps = check.scalar("eps", eps, 0.0, ends="[)").astype(wide.dtype)
     matrix = gathered(wide).reshape(-1, wide.shape[-1])
     fixed, right = lax.stop_gradient(matrix), lax.stop_gradient(gathered(vector)).astype(wide.dtype)
     for _ in range(num_steps):
@@ -79,7 +84,7 @@ def spectral_normalize(
     norm = _unit(fixed @ right, eps) @ (matrix @ right)
     # A kernel of zeros has no direction, and stays.
     y = wide / jnp.where(norm == 0.0, 1.0, norm)
-    return marks.returns("spectral_normalize", y.astype(kernel.dtype)), placed_like(right, vector).astype(vector.dtype)
+    return check.returns(y.astype(kernel.dtype)), placed_like(right, vector).astype(vector.dtype)
 
 
 def init_weight_norm(kernel: Float[Array, "*fan_in features"]) -> Float[Array, " features"]:
@@ -90,7 +95,7 @@ def init_weight_norm(kernel: Float[Array, "*fan_in features"]) -> Float[Array, "
     >>> norm.init_weight_norm(jnp.array([[3.0], [4.0]])).tolist()
     [5.0]
     """
-    wide = _checked("init_weight_norm", kernel)
+    wide = _checked(Checks("init_weight_norm"), kernel)
     return jnp.sqrt(jnp.sum(wide * wide, tuple(range(wide.ndim - 1))))
 
 
@@ -117,12 +122,13 @@ def weight_normalize(
 
     Salimans and Kingma, Weight Normalization, NIPS 2016.
     """
-    wide = _checked("weight_normalize", kernel)
-    _check_features("weight_normalize", "scale", scale, kernel)
+    check = Checks("weight_normalize")
+    wide = _checked(check, kernel)
+    _check_features(check, "scale", scale, kernel)
     squares = jnp.sum(wide * wide, tuple(range(wide.ndim - 1)), keepdims=True)
     inverse = lax.rsqrt(jnp.where(squares == 0.0, 1.0, squares))
     w = wide * (scale.astype(wide.dtype).reshape(squares.shape) * inverse)
-    return marks.returns("weight_normalize", w.astype(kernel.dtype))
+    return check.returns(w.astype(kernel.dtype))
 
 
 def standardize_weights(
@@ -150,27 +156,28 @@ def standardize_weights(
 
     Qiao et al., Micro-Batch Training with Batch-Channel Normalization and Weight Standardization, 2019.
     """
-    wide = _checked("standardize_weights", kernel)
-    eps = checks.scalar("standardize_weights", "eps", eps, 0.0, ends="[)").astype(wide.dtype)
+    check = Checks("standardize_weights")
+    wide = _checked(check, kernel)
+    eps = check.scalar("eps", eps, 0.0, ends="[)").astype(wide.dtype)
     if wide.size // wide.shape[-1] < 2:
         raise ValueError(f"standardize_weights: kernel must have a fan-in of two or more; got shape {kernel.shape}")
     axes = tuple(range(wide.ndim - 1))
     centred = wide - jnp.mean(wide, axes, keepdims=True)
     w = centred * lax.rsqrt(jnp.mean(centred * centred, axes, keepdims=True) + eps)
-    return marks.returns("standardize_weights", w.astype(kernel.dtype))
+    return check.returns(w.astype(kernel.dtype))
 
 
-def _checked(function: str, kernel: Array) -> Array:
+def _checked(check: Checks, kernel: Array) -> Array:
     """Return the kernel in the dtype to compute in."""
-    kernel = checks.floating(function, "kernel", kernel)
+    kernel = check.floating("kernel", kernel)
     if kernel.ndim < 2 or kernel.size == 0:
-        raise ValueError(f"{function}: kernel must have shape (*fan_in, features); got {kernel.shape}")
-    return marks.reads(function, kernel.astype(dtypes.widened(kernel.dtype)))
+        raise ValueError(f"{check}: kernel must have shape (*fan_in, features); got {kernel.shape}")
+    return check.reads(kernel.astype(dtypes.widened(kernel.dtype)))
 
 
-def _check_features(function: str, argument: str, value: Array, kernel: Array) -> None:
-    if checks.floating(function, argument, value).shape != kernel.shape[-1:]:
-        raise ValueError(f"{function}: {argument} must have shape {kernel.shape[-1:]}; got {value.shape}")
+def _check_features(check: Checks, argument: str, value: Array, kernel: Array) -> None:
+    if check.floating(argument, value).shape != kernel.shape[-1:]:
+        raise ValueError(f"{check}: {argument} must have shape {kernel.shape[-1:]}; got {value.shape}")
 
 
 def _unit(x: Array, eps: Array) -> Array:

@@ -4,6 +4,8 @@ With n <- decay * n + 1 and average <- average + (w - average) / n the average i
 with weights decay^age: it has no bias at the start, and a decay of 1 makes it the plain mean.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -11,7 +13,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from .._core import checks, trees
+from .._core import trees
+from .._core.checks import Checks
 from .._core.types import Number, Tree
 from ._leafwise import increment, required
 from ._precision import widened_copy
@@ -55,16 +58,16 @@ def average_params(decay: Number | optax.Schedule) -> optax.GradientTransformati
     Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; Izmailov et al., Averaging Weights
     Leads to Wider Optima and Better Generalization, UAI 2018.
     """
-    name = "average_params"
+    check = Checks("average_params")
     if not callable(decay):
-        checks.valid_scalar(name, "decay", decay, 0.0, 1.0)
+        check.valid_scalar("decay", decay, 0.0, 1.0)
 
     def init(params: Tree) -> AverageState:
         return AverageState(jnp.zeros((), jnp.int32), jnp.zeros(()), widened_copy(params))
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, AverageState]:
-        trees.same_structure(name, "updates", updates, required(name, params))
-        share = checks.scalar(name, "decay", decay(state.count) if callable(decay) else decay, 0.0, 1.0)
+        trees.same_structure(check, "updates", updates, required(check, params))
+        share = check.scalar("decay", decay(state.count) if callable(decay) else decay, 0.0, 1.0)
         total = share * state.total + 1.0
         # Updates of 16-bit weights may be float32.
         with jax.numpy_dtype_promotion("standard"):

@@ -4,6 +4,8 @@ Updates of 16-bit weights come out in float32: a step in 16 bits may be too coar
 `optax.apply_updates` rounds only the new weights.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +14,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from .._core import checks, dtypes, leaves, norms, trees
+from .._core import dtypes, leaves, norms, trees
+from .._core.checks import Checks
 from .._core.types import Mask, Strength, Tree
 from ._leafwise import change_taken, leafwise, required
 
@@ -44,21 +47,22 @@ def constrain(projection: Callable[[Tree], Tree], *, mask: Mask = leaves.kernels
     Boyd and Vandenberghe, Convex Optimization, 2004, section 8.1.
     """
 
-    checks.called("constrain", "projection", projection, "of a tree of weights")
+    check = Checks("constrain")
+    check.called("projection", projection, "of a tree of weights")
 
     def init(params: Tree) -> optax.EmptyState:
-        trees.selection("constrain", mask, params, elementwise=True)
+        trees.selection(check, mask, params, elementwise=True)
         return optax.EmptyState()
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, optax.EmptyState]:
-        params = required("constrain", params)
-        trees.same_structure("constrain", "updates", updates, params)
-        taken = trees.selection("constrain", mask, params, elementwise=True)
+        params = required(check, params)
+        trees.same_structure(check, "updates", updates, params)
+        taken = trees.selection(check, mask, params, elementwise=True)
         stepped = jax.tree.map(_stepped, taken, updates, params)
         projected = projection(stepped)
-        trees.same_structure("constrain", "what projection returns", projected, stepped, model="what it is given")
+        trees.same_structure(check, "what projection returns", projected, stepped, model="what it is given")
         targets = jax.tree.map(lambda update, new: update if new is None else new, updates, projected)
-        return change_taken("constrain", _towards, taken, updates, params, targets, replaces=True), state
+        return change_taken(check, _towards, taken, updates, params, targets, replaces=True), state
 
     return optax.GradientTransformation(init, update)
 
@@ -91,8 +95,8 @@ def constrain_max_norm(
 
     Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting, JMLR 2014, section 5.1.
     """
-    name = "constrain_max_norm"
-    axes = checks.integers(name, "axis", axis)
+    check = Checks("constrain_max_norm")
+    axes = check.integers("axis", axis)
 
     def shorten(update: Array, w: Array, limit: Array) -> Array:
         stepped, limit = w + update, jnp.real(limit)
@@ -100,7 +104,7 @@ def constrain_max_norm(
         factor = jnp.where(norm <= limit, 1.0, limit / jnp.where(norm == 0.0, 1.0, norm))
         return stepped * factor.astype(w.dtype) - w
 
-    return leafwise(name, shorten, mask, axis=axis, replaces=True, limit=limit)
+    return leafwise(check, shorten, mask, {"limit": limit}, axis=axis, replaces=True)
 
 
 def constrain_unit_norm(
@@ -129,15 +133,15 @@ def constrain_unit_norm(
 
     Salimans and Kingma, Weight Normalization, NeurIPS 2016.
     """
-    name = "constrain_unit_norm"
-    axes = checks.integers(name, "axis", axis)
+    check = Checks("constrain_unit_norm")
+    axes = check.integers("axis", axis)
 
     def normalize(update: Array, w: Array) -> Array:
         stepped = w + update
         norm = norms.safe_norm(stepped, axes, keepdims=True)
         return stepped / jnp.where(norm == 0.0, 1.0, norm).astype(w.dtype) - w
 
-    return leafwise(name, normalize, mask, axis=axis, replaces=True)
+    return leafwise(check, normalize, mask, {}, axis=axis, replaces=True)
 
 
 def _towards(update: Array, w: Array, target: Array) -> Array:

@@ -1,5 +1,7 @@
 """Decoupled weight decay, as a wrapper: it cannot be put in the wrong place of a chain."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -9,6 +11,7 @@ import optax
 from jaxtyping import Array
 
 from .._core import checks, leaves, trees
+from .._core.checks import Checks
 from .._core.types import Mask, Strength, Tree
 from ._leafwise import leafwise
 
@@ -53,17 +56,17 @@ def with_decoupled_decay(
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019; for `cautious` Chen et al., Cautious Weight
     Decay, 2025.
     """
-    name = "with_decoupled_decay"
-    cautious = checks.flag(name, "cautious", cautious)
-    inner = checks.transformation(name, "inner", inner)
+    check = Checks("with_decoupled_decay")
+    cautious = check.flag("cautious", cautious)
+    inner = check.transformation("inner", inner)
 
     def shrink(update: Array, w: Array, *shares: Array) -> Array:
         share = math.prod(shares)
         decayed = update - jnp.where(jnp.real(share) < 1.0, share, jnp.nan) * w
         return jnp.where(jnp.real(update * jnp.conj(w)) <= 0.0, decayed, update) if cautious else decayed
 
-    decay = leafwise(name, shrink, mask, **_factors(learning_rate, weight_decay=weight_decay))
-    _refuse_whole_shares(name, learning_rate, weight_decay)
+    decay = leafwise(check, shrink, mask, _factors(learning_rate, weight_decay=weight_decay))
+    _refuse_whole_shares(check, learning_rate, weight_decay)
     return optax.with_extra_args_support(optax.chain(inner, decay))
 
 
@@ -98,18 +101,18 @@ def decay_towards(
 
     Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with Convolutional Networks, ICML 2018.
     """
-    name = "decay_towards"
+    check = Checks("decay_towards")
 
     def pull(update: Array, w: Array, origin: Array, *shares: Array) -> Array:
         return update - math.prod(shares) * (w - origin)
 
     def origins(params: Tree) -> Tree:
         visible = _visible(reference, params)
-        trees.same_structure(name, "reference", visible, params)
+        trees.same_structure(check, "reference", visible, params)
         return visible
 
     factors = _factors(learning_rate, strength=strength)
-    return leafwise(name, pull, mask, beside=origins, replaces=True, **factors)
+    return leafwise(check, pull, mask, factors, beside=origins, replaces=True)
 
 
 def _visible(reference: Tree, params: Tree) -> Tree:
@@ -125,7 +128,7 @@ def _is_hidden(node: Any) -> bool:
     return isinstance(node, optax.MaskedNode)
 
 
-def _refuse_whole_shares(function: str, learning_rate: Any, weight_decay: Strength) -> None:
+def _refuse_whole_shares(check: Checks, learning_rate: Any, weight_decay: Strength) -> None:
     """Raise where a step is known to take away all of a weight, or more: torch's number in the paper's form does."""
     rate = 1.0 if learning_rate is None else learning_rate
     for decay in jax.tree.leaves(weight_decay):
@@ -134,12 +137,12 @@ def _refuse_whole_shares(function: str, learning_rate: Any, weight_decay: Streng
         share = "what a step takes away of each weight"
         if learning_rate is not None:
             raise ValueError(
-                f"{function}: learning_rate * weight_decay must be below 1, as {share}; got {rate!r} * {decay!r}"
+                f"{check}: learning_rate * weight_decay must be below 1, as {share}; got {rate!r} * {decay!r}"
             )
         raise ValueError(
-            f"{function}: weight_decay must be below 1 without a learning_rate, as {share}; got {decay!r}. "
-            f"Write {function}(inner, {decay!r}, learning_rate=rate) for torch's form, which takes "
-            f"rate * {decay!r} of it, or {function}(inner, share) for the paper's"
+            f"{check}: weight_decay must be below 1 without a learning_rate, as {share}; got {decay!r}. "
+            f"Write {check}(inner, {decay!r}, learning_rate=rate) for torch's form, which takes "
+            f"rate * {decay!r} of it, or {check}(inner, share) for the paper's"
         )
 
 

@@ -1,6 +1,8 @@
 """What every transformation here shares: a step count, strengths that may be schedules, and updates leaf by leaf."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,7 +11,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from .._core import checks, dtypes, trees
+from .._core import dtypes, trees
+from .._core.checks import Checks
 from .._core.types import Mask, Strength, Tree
 
 
@@ -24,26 +27,27 @@ def increment(count: Int[Array, ""]) -> Int[Array, ""]:
 
 
 def leafwise(
-    function: str,
+    check: Checks,
     change: Callable[..., Array],
     mask: Mask,
+    strengths: Mapping[str, Strength],
     *,
     axis: Any = None,
     beside: Callable[[Tree], Tree] | None = None,
     replaces: bool = False,
-    **strengths: Strength,
 ) -> optax.GradientTransformation:
     """Make a transformation of `change(update, param, *strengths) -> update`, computed in float32 or wider.
 
-    Leaves outside `mask`, and leaves that are None, stay as they are. The others must have `axis`, if it is given.
-    `beside(params)` gives one more tree, which `change` reads before the strengths. For `replaces` see `change_taken`.
+    The strengths, each under its name, are numbers, schedules or trees of these. Leaves outside `mask`, and leaves that
+    are None, stay as they are. The others must have `axis`, if it is given. `beside(params)` gives one more tree, which
+    `change` reads before the strengths. For `replaces` see `change_taken`.
     """
-    _check_strengths(function, **strengths)
+    _check_strengths(check, strengths)
 
     def prepare(params: Tree) -> tuple[Tree, list[Tree]]:
-        taken = trees.selection(function, mask, params, elementwise=True)
+        taken = trees.selection(check, mask, params, elementwise=True)
         if axis is not None:
-            trees.check_axes(function, axis, taken, params)
+            trees.check_axes(check, axis, taken, params)
         return taken, [] if beside is None else [beside(params)]
 
     def init(params: Tree) -> CountState:
@@ -51,18 +55,18 @@ def leafwise(
         return CountState(jnp.zeros((), jnp.int32))
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, CountState]:
-        params = required(function, params)
-        trees.same_structure(function, "updates", updates, params)
+        params = required(check, params)
+        trees.same_structure(check, "updates", updates, params)
         taken, others = prepare(params)
-        others += _strengths_at(function, state.count, params, **strengths)
-        changed = change_taken(function, change, taken, updates, params, *others, replaces=replaces)
+        others += _strengths_at(check, state.count, params, strengths)
+        changed = change_taken(check, change, taken, updates, params, *others, replaces=replaces)
         return changed, CountState(increment(state.count))
 
     return optax.GradientTransformation(init, update)
 
 
 def change_taken(
-    function: str,
+    check: Checks,
     change: Callable[..., Array],
     taken: Tree,
     updates: Tree,
@@ -86,34 +90,34 @@ def change_taken(
         changed = changed.astype(dtypes.finer(update.dtype, wide if replaces else param.dtype))
         if is_taken is True:
             return changed
-        is_taken = checks.broadcastable(function, "mask", is_taken, param.shape)
+        is_taken = check.broadcastable("mask", is_taken, param.shape)
         return jnp.where(is_taken, changed, update.astype(changed.dtype))
 
     return jax.tree.map(change_leaf, updates, params, taken, *others)
 
 
-def required(function: str, params: Tree | None) -> Any:
+def required(check: Checks, params: Tree | None) -> Any:
     if params is None:
-        raise ValueError(f"{function}: params must be given to update, as in update(grads, state, params); got None")
+        raise ValueError(f"{check}: params must be given to update, as in update(grads, state, params); got None")
     return params
 
 
-def _check_strengths(function: str, **strengths: Strength) -> None:
+def _check_strengths(check: Checks, strengths: Mapping[str, Strength]) -> None:
     """Raise at once for a bad number; a schedule is checked where it is called."""
     for argument, strength in strengths.items():
         for value in [strength] if strength is None else jax.tree.leaves(strength):
             if not trees.is_function(value):
-                checks.valid_scalar(function, argument, value, low=0.0, ends="[)")
+                check.valid_scalar(argument, value, low=0.0, ends="[)")
 
 
-def _strengths_at(function: str, count: Array, params: Tree, **strengths: Strength) -> list[Tree]:
+def _strengths_at(check: Checks, count: Array, params: Tree, strengths: Mapping[str, Strength]) -> list[Tree]:
     """The strengths of this update, each as a tree with one scalar for every leaf of `params`."""
 
     def at_count(argument: str, value: Any) -> Float[Array, ""]:
         value = value(count) if trees.is_function(value) else value
-        return checks.scalar(function, argument, value, low=0.0, ends="[)")
+        return check.scalar(argument, value, low=0.0, ends="[)")
 
     return [
-        trees.prefixed(function, argument, jax.tree.map(partial(at_count, argument), strength), params)
+        trees.prefixed(check, argument, jax.tree.map(partial(at_count, argument), strength), params)
         for argument, strength in strengths.items()
     ]

@@ -4,6 +4,8 @@ Both wrappers run the whole inner optimizer in float32 and differ in where the l
 weights, or into the odds of a rounding.
 """
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +14,8 @@ import optax
 from jax import lax
 from jaxtyping import Array, Inexact, Int
 
-from .._core import checks, dtypes, trees
+from .._core import dtypes, trees
+from .._core.checks import Checks
 from .._core.placement import placed_like
 from .._core.types import Key, Tree
 from ..random import fold_in, keep_mask, split
@@ -54,16 +57,16 @@ def with_float32_copy(inner: optax.GradientTransformation) -> optax.GradientTran
 
     Micikevicius et al., Mixed Precision Training, ICLR 2018.
     """
-    name = "with_float32_copy"
-    inner = optax.with_extra_args_support(checks.transformation(name, "inner", inner))
+    check = Checks("with_float32_copy")
+    inner = optax.with_extra_args_support(check.transformation("inner", inner))
 
     def init(params: Tree) -> Float32CopyState:
         copy = widened_copy(params)
         return Float32CopyState(inner.init(copy), copy)
 
     def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, Float32CopyState]:
-        params = required(name, params)
-        trees.same_structure(name, "updates", updates, params)
+        params = required(check, params)
+        trees.same_structure(check, "updates", updates, params)
         wide, inner_state = inner.update(widened_copy(updates), state.inner, state.copy, **extra)
         copy = optax.apply_updates(state.copy, wide)
         return _steps_between(params, copy), Float32CopyState(inner_state, copy)
@@ -98,9 +101,9 @@ def with_stochastic_rounding(
 
     Gupta et al., Deep Learning with Limited Numerical Precision, ICML 2015.
     """
-    name = "with_stochastic_rounding"
-    inner = optax.with_extra_args_support(checks.transformation(name, "inner", inner))
-    key = None if key is None else checks.key(name, key)
+    check = Checks("with_stochastic_rounding")
+    inner = optax.with_extra_args_support(check.transformation("inner", inner))
+    key = None if key is None else check.key(key)
 
     def init(params: Tree) -> StochasticRoundingState:
         return StochasticRoundingState(inner.init(widened_copy(params)), jnp.zeros((), jnp.int32))
@@ -108,8 +111,8 @@ def with_stochastic_rounding(
     def update(
         updates: Tree, state: Any, params: Tree | None = None, **extra: Any
     ) -> tuple[Tree, StochasticRoundingState]:
-        params = required(name, params)
-        trees.same_structure(name, "updates", updates, params)
+        params = required(check, params)
+        trees.same_structure(check, "updates", updates, params)
         before = widened_copy(params)
         wide, inner_state = inner.update(widened_copy(updates), state.inner, before, **extra)
         targets, structure = jax.tree.flatten(optax.apply_updates(before, wide))

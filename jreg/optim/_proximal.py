@@ -4,6 +4,8 @@ A proximal step gives exact zeros with any optimizer, where the gradient of |w| 
 16-bit weights come out in float32, so that `optax.apply_updates` rounds only what the step reaches.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from .._core import checks, leaves
+from .._core import leaves
+from .._core.checks import Checks
 from .._core.types import Mask, Strength
 from ._leafwise import leafwise
 from ._thresholds import block_soft, soft, soft_elastic
@@ -50,8 +53,9 @@ def proximal(
 
     Parikh and Boyd, Proximal Algorithms, 2014.
     """
-    checks.called("proximal", "operator", operator, "of (array, threshold)")
-    return _proximal("proximal", operator, mask, learning_rate, strength=strength)
+    check = Checks("proximal")
+    check.called("operator", operator, "of (array, threshold)")
+    return _proximal(check, operator, mask, learning_rate, strength=strength)
 
 
 def prox_l1(
@@ -83,7 +87,7 @@ def prox_l1(
 
     Daubechies, Defrise and De Mol, An Iterative Thresholding Algorithm for Linear Inverse Problems, CPAM 2004.
     """
-    return _proximal("prox_l1", soft, mask, learning_rate, strength=strength)
+    return _proximal(Checks("prox_l1"), soft, mask, learning_rate, strength=strength)
 
 
 def prox_elastic_net(
@@ -114,7 +118,7 @@ def prox_elastic_net(
 
     Zou and Hastie, Regularization and Variable Selection via the Elastic Net, JRSS B 2005.
     """
-    return _proximal("prox_elastic_net", soft_elastic, mask, learning_rate, l1=l1, l2=l2)
+    return _proximal(Checks("prox_elastic_net"), soft_elastic, mask, learning_rate, l1=l1, l2=l2)
 
 
 def prox_group_lasso(
@@ -148,17 +152,18 @@ def prox_group_lasso(
     Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
     """
 
-    axes = checks.integers("prox_group_lasso", "axis", axis)
+    check = Checks("prox_group_lasso")
+    axes = check.integers("axis", axis)
 
     def operator(w: Array, threshold: Array) -> Array:
         group_size = math.prod(w.shape[at] for at in axes)
         return block_soft(w, threshold * math.sqrt(group_size), axes)
 
-    return _proximal("prox_group_lasso", operator, mask, learning_rate, axis, strength=strength)
+    return _proximal(check, operator, mask, learning_rate, axis, strength=strength)
 
 
 def _proximal(
-    function: str,
+    check: Checks,
     operator: Callable[..., Array],
     mask: Mask,
     learning_rate: Strength,
@@ -168,4 +173,4 @@ def _proximal(
     def step(update: Array, w: Array, rate: Array, *strengths: Array) -> Array:
         return operator(w + update, *(jnp.real(rate * strength) for strength in strengths)) - w
 
-    return leafwise(function, step, mask, axis=axis, replaces=True, learning_rate=learning_rate, **strengths)
+    return leafwise(check, step, mask, {"learning_rate": learning_rate} | strengths, axis=axis, replaces=True)

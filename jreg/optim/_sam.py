@@ -1,5 +1,7 @@
 """Sharpness-aware minimization: the gradient is taken where the loss is worst nearby."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from .._core import checks, dtypes
+from .._core import dtypes
+from .._core.checks import Checks
 from .._core.types import Number, Tree
 
 ADAPTIVE_FLOOR = 0.01
@@ -42,12 +45,13 @@ def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = F
 
     Foret et al., Sharpness-Aware Minimization, ICLR 2021; for `adaptive` Kwon et al., ASAM, ICML 2021.
     """
-    adaptive = checks.flag("sam_gradient", "adaptive", adaptive)
-    checks.called("sam_gradient", "grad_fn", grad_fn, "of (params, ...), such as jax.grad(loss)")
-    checks.valid_scalar("sam_gradient", "rho", rho, low=0.0, ends="[)")
+    check = Checks("sam_gradient")
+    adaptive = check.flag("adaptive", adaptive)
+    check.called("grad_fn", grad_fn, "of (params, ...), such as jax.grad(loss)")
+    check.valid_scalar("rho", rho, low=0.0, ends="[)")
 
     def gradient(params: Tree, *args: Any, **kwargs: Any) -> Any:
-        radius = checks.scalar("sam_gradient", "rho", rho, low=0.0, ends="[)")
+        radius = check.scalar("rho", rho, low=0.0, ends="[)")
         first = grad_fn(params, *args, **kwargs)
         second = grad_fn(_perturbed(params, _gradients(first, params), radius, adaptive), *args, **kwargs)
         if first is _gradients(first, params):

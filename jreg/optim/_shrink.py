@@ -1,9 +1,12 @@
 """Coupled penalties: their gradients, added to the gradients before the optimizer sees them."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 import optax
 
 from .._core import leaves
+from .._core.checks import Checks
 from .._core.types import Mask, Strength
 from ._leafwise import leafwise
 
@@ -33,7 +36,7 @@ def add_l1(strength: Strength, *, mask: Mask = leaves.kernels) -> optax.Gradient
 
     Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 1996.
     """
-    return leafwise("add_l1", lambda update, w, s: update + s * jnp.sign(w), mask, strength=strength)
+    return leafwise(Checks("add_l1"), lambda update, w, s: update + s * jnp.sign(w), mask, {"strength": strength})
 
 
 def add_l2(strength: Strength, *, mask: Mask = leaves.kernels) -> optax.GradientTransformation:
@@ -62,7 +65,7 @@ def add_l2(strength: Strength, *, mask: Mask = leaves.kernels) -> optax.Gradient
 
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
     """
-    return leafwise("add_l2", lambda update, w, s: update + s * w, mask, strength=strength)
+    return leafwise(Checks("add_l2"), lambda update, w, s: update + s * w, mask, {"strength": strength})
 
 
 def add_elastic_net(l1: Strength, l2: Strength, *, mask: Mask = leaves.kernels) -> optax.GradientTransformation:
@@ -91,9 +94,8 @@ def add_elastic_net(l1: Strength, l2: Strength, *, mask: Mask = leaves.kernels) 
     Zou and Hastie, Regularization and Variable Selection via the Elastic Net, JRSS B 2005.
     """
     return leafwise(
-        "add_elastic_net",
+        Checks("add_elastic_net"),
         lambda update, w, first, second: update + (first * jnp.sign(w) + second * w),
         mask,
-        l1=l1,
-        l2=l2,
+        {"l1": l1, "l2": l2},
     )

@@ -1,10 +1,13 @@
 """Proximal operators in closed form: the minimizer of a penalty plus half the squared distance moved."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, dtypes, norms
+from .._core import dtypes, norms
+from .._core.checks import Checks
 from .._core.types import Numbers
 
 
@@ -24,7 +27,7 @@ def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[A
 
     Parikh and Boyd, Proximal Algorithms, 2014.
     """
-    return soft(*_checked("soft_threshold", x, threshold))
+    return soft(*_checked(Checks("soft_threshold"), x, threshold))
 
 
 def block_soft_threshold(
@@ -50,11 +53,11 @@ def block_soft_threshold(
 
     Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
     """
-    name = "block_soft_threshold"
-    x = checks.inexact(name, "x", x)
-    axes = checks.axes(name, "axis", axis, x.ndim)
+    check = Checks("block_soft_threshold")
+    x = check.inexact("x", x)
+    axes = check.axes("axis", axis, x.ndim)
     groups = tuple(1 if at in axes else size for at, size in enumerate(x.shape))
-    _, limit = _checked(name, jnp.empty(groups, x.dtype), threshold)
+    _, limit = _checked(check, jnp.empty(groups, x.dtype), threshold)
     wide = x.astype(dtypes.widened(x.dtype))
     return block_soft(wide, limit.astype(dtypes.real(wide.dtype)), axes).astype(x.dtype)
 
@@ -77,9 +80,9 @@ def elastic_net_threshold(
 
     Parikh and Boyd, Proximal Algorithms, 2014.
     """
-    name = "elastic_net_threshold"
-    x, first = _checked(name, x, l1_threshold, "l1_threshold")
-    _, second = _checked(name, x, l2_threshold, "l2_threshold")
+    check = Checks("elastic_net_threshold")
+    x, first = _checked(check, x, l1_threshold, "l1_threshold")
+    _, second = _checked(check, x, l2_threshold, "l2_threshold")
     return soft_elastic(x, first, second)
 
 
@@ -99,10 +102,10 @@ def soft_elastic(x: Array, first: Array, second: Array) -> Array:
 
 
 def _checked(
-    function: str, x: Array, threshold: Numbers, argument: str = "threshold"
+    check: Checks, x: Array, threshold: Numbers, argument: str = "threshold"
 ) -> tuple[Array, Float[Array, "..."]]:
-    x = checks.inexact(function, "x", x)
-    limit = checks.broadcastable(function, argument, checks.number(function, argument, threshold, low=0.0), x.shape)
+    x = check.inexact("x", x)
+    limit = check.broadcastable(argument, check.number(argument, threshold, low=0.0), x.shape)
     return x, limit.astype(dtypes.real(x.dtype))
 
 

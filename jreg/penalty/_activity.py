@@ -1,10 +1,12 @@
 """Penalties on what a layer puts out."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks
+from .._core.checks import Checks
 from ._sums import absolute, half_square, wide
 
 
@@ -28,7 +30,7 @@ def activity_l1(x: Inexact[Array, "batch ..."]) -> Float[Array, ""]:
 
     Glorot, Bordes and Bengio, Deep Sparse Rectifier Neural Networks, AISTATS 2011.
     """
-    return _mean("activity_l1", absolute, x)
+    return _mean(Checks("activity_l1"), absolute, x)
 
 
 def activity_l2(x: Inexact[Array, "batch ..."]) -> Float[Array, ""]:
@@ -50,11 +52,11 @@ def activity_l2(x: Inexact[Array, "batch ..."]) -> Float[Array, ""]:
 
     Merity, McCann and Socher, Revisiting Activation Regularization for Language RNNs, 2017.
     """
-    return _mean("activity_l2", half_square, x)
+    return _mean(Checks("activity_l2"), half_square, x)
 
 
-def _mean(function: str, measure: Callable[[Array], Array], x: Array) -> Array:
-    x = checks.inexact(function, "x", x)
+def _mean(check: Checks, measure: Callable[[Array], Array], x: Array) -> Array:
+    x = check.inexact("x", x)
     if not x.ndim:
-        raise ValueError(f"{function}: x must have a batch axis; got shape ()")
+        raise ValueError(f"{check}: x must have a batch axis; got shape ()")
     return measure(wide(x)) / max(len(x), 1)

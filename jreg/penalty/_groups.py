@@ -1,12 +1,15 @@
 """The lasso over groups of weights, which empties whole groups at once."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import prod
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._core import checks, leaves, norms, trees
+from .._core import leaves, norms, trees
+from .._core.checks import Checks
 from .._core.types import Mask, Tree
 from ._sums import total
 
@@ -37,12 +40,13 @@ def group_lasso(tree: Tree, *, axis: int | Sequence[int], mask: Mask = leaves.ke
 
     Yuan and Lin, Model Selection and Estimation in Regression with Grouped Variables, JRSS B 2006.
     """
-    axes = checks.integers("group_lasso", "axis", axis)
-    taken = trees.selection("group_lasso", mask, tree)
-    trees.check_axes("group_lasso", axis, taken, tree)
+    check = Checks("group_lasso")
+    axes = check.integers("axis", axis)
+    taken = trees.selection(check, mask, tree)
+    trees.check_axes(check, axis, taken, tree)
 
     def measure(w: Array) -> Array:
         size = prod(w.shape[index] for index in axes)
         return size**0.5 * jnp.sum(norms.safe_norm(w, axes))
 
-    return total("group_lasso", measure, tree, taken)
+    return total(check, measure, tree, taken)

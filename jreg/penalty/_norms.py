@@ -5,9 +5,12 @@ free. `optim.add_l1(strength)` and `optim.add_l2(strength)` add exactly the grad
 wider.
 """
 
+from __future__ import annotations
+
 from jaxtyping import Array, Float
 
-from .._core import checks, leaves
+from .._core import leaves
+from .._core.checks import Checks
 from .._core.types import Mask, Number, Tree
 from ._sums import absolute, half_square, total
 
@@ -32,7 +35,7 @@ def l1(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
 
     Tibshirani, Regression Shrinkage and Selection via the Lasso, JRSS B 1996.
     """
-    return total("l1", absolute, tree, mask)
+    return total(Checks("l1"), absolute, tree, mask)
 
 
 def l2(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
@@ -56,7 +59,7 @@ def l2(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
 
     Hoerl and Kennard, Ridge Regression: Biased Estimation for Nonorthogonal Problems, Technometrics 1970.
     """
-    return total("l2", half_square, tree, mask)
+    return total(Checks("l2"), half_square, tree, mask)
 
 
 def elastic_net(tree: Tree, l1_ratio: Number, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
@@ -78,12 +81,13 @@ def elastic_net(tree: Tree, l1_ratio: Number, *, mask: Mask = leaves.kernels) ->
 
     Zou and Hastie, Regularization and Variable Selection via the Elastic Net, JRSS B 2005.
     """
-    ratio = checks.rate("elastic_net", l1_ratio, "l1_ratio")
+    check = Checks("elastic_net")
+    ratio = check.rate("l1_ratio", l1_ratio)
 
     def blend(w: Array) -> Array:
         return _scaled(ratio, absolute(w)) + _scaled(1.0 - ratio, half_square(w))
 
-    return total("elastic_net", blend, tree, mask)
+    return total(check, blend, tree, mask)
 
 
 def _scaled(factor: Array, value: Array) -> Array:

@@ -3,6 +3,8 @@
 Those of a function differentiate it, and are differentiated again in training: its operations need second derivatives.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
@@ -12,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PyTree
 
 from .. import random
-from .._core import checks, norms
+from .._core import norms
+from .._core.checks import Checks
 from .._core.placement import placed_like
 from .._core.types import Key
 from ._sums import absolute, add, half_square, wide
@@ -41,7 +44,7 @@ def input_gradient(
 
     Drucker and Le Cun, Improving Generalization Performance Using Double Backpropagation, IEEE TNN 1992.
     """
-    losses, pullback = _vjp("input_gradient", fn, x)
+    losses, pullback = _vjp(Checks("input_gradient"), fn, x)
     if losses.ndim != 1:
         raise ValueError(f"input_gradient: fn must return one number per example; got shape {losses.shape}")
     return _half_squares(pullback(jnp.ones_like(losses))) / max(len(losses), 1)
@@ -78,13 +81,14 @@ def jacobian(
 
     Hoffman, Roberts and Yaida, Robust Learning with Jacobian Regularization, 2019.
     """
-    num_probes = checks.integer("jacobian", "num_probes", num_probes)
-    outputs, pullback = _vjp("jacobian", fn, x)
+    check = Checks("jacobian")
+    num_probes = check.integer("num_probes", num_probes)
+    outputs, pullback = _vjp(check, fn, x)
     batch, size = len(outputs), prod(outputs.shape[1:])
     if key is None:
         probes, weight = jnp.eye(size)[:, None, :], 1.0
     else:
-        probes, weight = _on_sphere(checks.key("jacobian", key), (num_probes, batch, size)), size / num_probes
+        probes, weight = _on_sphere(check.key(key), (num_probes, batch, size)), size / num_probes
 
     def along(probe: Array) -> Array:
         full = jnp.broadcast_to(probe, (batch, size)).reshape(outputs.shape).astype(outputs.dtype)
@@ -119,29 +123,30 @@ def total_variation(
 
     Rudin, Osher and Fatemi, Nonlinear Total Variation Based Noise Removal Algorithms, Physica D 1992.
     """
-    x = checks.inexact("total_variation", "x", x)
+    check = Checks("total_variation")
+    x = check.inexact("x", x)
     if spatial_axes is None:
         if x.ndim < 3:
             raise ValueError(
                 f"total_variation: x must be (batch, *space, channels) when spatial_axes is None; got shape {x.shape}"
             )
         spatial_axes = range(1, x.ndim - 1)
-    axes = checks.axes("total_variation", "spatial_axes", spatial_axes, x.ndim)
+    axes = check.axes("spatial_axes", spatial_axes, x.ndim)
     images = 1 if 0 in axes or not x.ndim else max(len(x), 1)
     pixels = wide(x)
     return add([absolute(jnp.diff(pixels, axis=axis)) for axis in axes]) / images
 
 
-def _vjp(function: str, fn: Callable[[Any], Any], x: Any) -> tuple[Array, Callable[[Array], Any]]:
+def _vjp(check: Checks, fn: Callable[[Any], Any], x: Any) -> tuple[Array, Callable[[Array], Any]]:
     """What `fn` returns for a batch, and its pullback, after checking both ends."""
-    checks.called(function, "fn", fn, "fn(x)")
-    leaves = [checks.inexact(function, "x", leaf) for leaf in jax.tree.leaves(x)]
+    check.called("fn", fn, "fn(x)")
+    leaves = [check.inexact("x", leaf) for leaf in jax.tree.leaves(x)]
     outputs, pullback = jax.vjp(fn, x)
-    shape = checks.floating(function, "what fn returns", outputs).shape
+    shape = check.floating("what fn returns", outputs).shape
     given = [leaf.shape for leaf in leaves]
     if not shape or any(leaf_shape[:1] != shape[:1] for leaf_shape in given):
         raise ValueError(
-            f"{function}: fn must return one row per example, not reduced over the batch; "
+            f"{check}: fn must return one row per example, not reduced over the batch; "
             f"got shape {shape} for x of shape {', '.join(map(str, given))}"
         )
     return outputs, lambda cotangent: pullback(cotangent)[0]

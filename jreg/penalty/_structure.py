@@ -6,6 +6,8 @@ layers, are not told apart from those: map over them with `jax.vmap`. Matrix pro
 the device would multiply in fewer bits.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from math import prod
 
@@ -15,7 +17,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Inexact
 
-from .._core import checks, leaves, norms, trees
+from .._core import leaves, norms, trees
+from .._core.checks import Checks
 from .._core.placement import gathered, varying_like
 from .._core.types import Mask, Tree
 from ._sums import half_square, total, wide
@@ -50,7 +53,7 @@ def orthogonality(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""
         gram = _gram(w)
         return 2.0 * half_square(gram - jnp.eye(len(gram), dtype=gram.dtype))
 
-    return total("orthogonality", measure, tree, mask, min_ndim=2)
+    return total(Checks("orthogonality"), measure, tree, mask, min_ndim=2)
 
 
 def spectral(tree: Tree, *, num_steps: int = 300, mask: Mask = leaves.kernels) -> Float[Array, ""]:
@@ -77,13 +80,14 @@ def spectral(tree: Tree, *, num_steps: int = 300, mask: Mask = leaves.kernels) -
 
     Yoshida and Miyato, Spectral Norm Regularization for Improving the Generalizability of Deep Learning, 2017.
     """
-    num_steps = checks.integer("spectral", "num_steps", num_steps, bits=31)
+    check = Checks("spectral")
+    num_steps = check.integer("num_steps", num_steps, bits=31)
 
     def measure(w: Array) -> Array:
         w = _tall(w)
         return half_square(_multiply(w, _top_vector(lax.stop_gradient(w), num_steps)))
 
-    return total("spectral", measure, tree, mask, min_ndim=2)
+    return total(check, measure, tree, mask, min_ndim=2)
 
 
 def l2_sp(tree: Tree, reference: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
@@ -107,9 +111,10 @@ def l2_sp(tree: Tree, reference: Tree, *, mask: Mask = leaves.kernels) -> Float[
 
     Li, Grandvalet and Davoine, Explicit Inductive Bias for Transfer Learning with Convolutional Networks, ICML 2018.
     """
-    taken = trees.selection("l2_sp", mask, tree)
-    trees.same_structure("l2_sp", "reference", reference, tree, "tree")
-    return total("l2_sp", half_square, jax.tree.map(_difference, tree, reference), taken)
+    check = Checks("l2_sp")
+    taken = trees.selection(check, mask, tree)
+    trees.same_structure(check, "reference", reference, tree, "tree")
+    return total(check, half_square, jax.tree.map(_difference, tree, reference), taken)
 
 
 def _difference(leaf: Array, other: Array) -> Array:

@@ -1,5 +1,7 @@
 """What the penalties share: the sum over the selected leaves, in float32 or wider, and what is summed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,18 +11,19 @@ from jax import lax
 from jaxtyping import Array, Float, Inexact
 
 from .._core import dtypes, trees
+from .._core.checks import Checks
 from .._core.types import Mask, Tree
 
 
 def total(
-    function: str, measure: Callable[[Array], Array], tree: Tree, mask: Mask, min_ndim: int = 0
+    check: Checks, measure: Callable[[Array], Array], tree: Tree, mask: Mask, min_ndim: int = 0
 ) -> Float[Array, ""]:
     """The sum of `measure` over the leaves of `tree` that `mask` takes; each must have `min_ndim` axes or more."""
-    leaves = trees.selected(function, mask, tree)
+    leaves = trees.selected(check, mask, tree)
     for leaf in leaves:
         if jnp.ndim(leaf) < min_ndim:
             raise ValueError(
-                f"{function}: tree must hold kernels of {min_ndim} axes or more; "
+                f"{check}: tree must hold kernels of {min_ndim} axes or more; "
                 f"at {_path_of(leaf, tree)} it has shape {jnp.shape(leaf)}. Select the kernels with mask"
             )
     return add([measure(wide(leaf)) for leaf in leaves])

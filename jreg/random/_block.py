@@ -4,6 +4,8 @@ A position is a word of 32 bits. An array of more than 2**32 elements has severa
 more than 2**32 positions each, from the last axis on, and an element has one position in each group.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
@@ -14,6 +16,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Integer, UInt32
 
 from .._core import checks
+from .._core.checks import Checks
 
 Offset: TypeAlias = Sequence[Integer[ArrayLike, ""]] | None
 """Where a block starts, a whole number for each axis, traced or not; None for the start of the array."""
@@ -30,30 +33,30 @@ class Block(NamedTuple):
     whole: tuple[int, ...]
 
 
-def block_of(function: str, shape: tuple[int, ...], offset: Offset, whole: Whole) -> Block:
+def block_of(check: Checks, shape: tuple[int, ...], offset: Offset, whole: Whole) -> Block:
     """Check that a block of `shape` which starts at `offset` lies in an array of shape `whole`."""
-    shape = checks.shape(function, shape)
+    shape = check.shape("shape", shape)
     if offset is None:
         return Block(shape, (0,) * len(shape), shape)
     if not isinstance(offset, Sequence):
-        raise TypeError(f"{function}: offset must hold a whole number for each axis; got {checks.shown(offset)}")
-    start = tuple(checks.whole_number(function, "offset", place) for place in offset)
+        raise TypeError(f"{check}: offset must hold a whole number for each axis; got {checks.shown(offset)}")
+    start = tuple(check.whole_number("offset", place) for place in offset)
     if len(start) != len(shape):
-        raise ValueError(f"{function}: offset must have one entry for each axis of shape {shape}; got {offset!r}")
+        raise ValueError(f"{check}: offset must have one entry for each axis of shape {shape}; got {offset!r}")
     if whole is None:
-        _check_spans(function, shape, start)
+        _check_spans(check, shape, start)
         return Block(shape, start, shape)
-    whole = checks.shape(function, whole, "whole")
+    whole = check.shape("whole", whole)
     if len(whole) != len(shape) or not all(map(_fits, start, shape, whole)):
-        raise ValueError(f"{function}: whole must hold a block of shape {shape} at offset {start}; got {whole}")
+        raise ValueError(f"{check}: whole must hold a block of shape {shape} at offset {start}; got {whole}")
     return Block(shape, start, whole)
 
 
-def groups_of_axes(function: str, shape: tuple[int, ...]) -> list[range]:
+def groups_of_axes(check: Checks, shape: tuple[int, ...]) -> list[range]:
     """Cut the axes into groups of no more than 2**32 positions each, as few as go from the last axis on."""
     for axis, size in enumerate(shape):
         if size >= _NUM_WORDS:
-            raise ValueError(f"{function}: axis {axis} must be shorter than 2**32; got shape {shape}. Reshape it")
+            raise ValueError(f"{check}: axis {axis} must be shorter than 2**32; got shape {shape}. Reshape it")
     groups, stop = [], len(shape)
     for axis in reversed(range(len(shape))):
         if math.prod(shape[axis:stop]) > _NUM_WORDS:
@@ -79,9 +82,9 @@ def _fits(place: Any, size: int, length: int) -> bool:
     return size <= length if checks.is_traced(place) else place + size <= length
 
 
-def _check_spans(function: str, shape: tuple[int, ...], start: tuple[Any, ...]) -> None:
+def _check_spans(check: Checks, shape: tuple[int, ...], start: tuple[Any, ...]) -> None:
     """Without the shape of the whole, the strides are known where the block spans every axis but the first."""
     if any(checks.is_traced(place) or place for place in start[1:]):
-        raise ValueError(f"{function}: whole must be given with an offset along any axis but the first; got {start}")
+        raise ValueError(f"{check}: whole must be given with an offset along any axis but the first; got {start}")
     if shape and not _fits(start[0], shape[0], _NUM_WORDS // max(math.prod(shape[1:]), 1)):
-        raise ValueError(f"{function}: whole must be given where it has more than 2**32 elements; got offset {start}")
+        raise ValueError(f"{check}: whole must be given where it has more than 2**32 elements; got offset {start}")

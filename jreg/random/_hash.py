@@ -26,6 +26,8 @@ low counter, so a larger array uses several sets of key words: the axes are take
 from the last one, and the positions in the leading groups are absorbed into the key, so that no slice repeats another.
 """
 
+from __future__ import annotations
+
 from typing import Any, cast
 
 import jax
@@ -33,7 +35,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt32
 
-from .._core import checks, keys, marks
+from .._core import keys, marks
+from .._core.checks import Checks
 from .._core.types import Key
 from ._block import Block, Offset, Whole, block_of, groups_of_axes, positions
 
@@ -66,12 +69,13 @@ def hash_bits(
     >>> random.hash_bits(jax.random.key(0), (2, 3)).dtype
     dtype('uint32')
     """
-    block = block_of("hash_bits", shape, offset, whole)
-    return _words_at(block, _key_words(checks.key("hash_bits", key)))
+    check = Checks("hash_bits")
+    block = block_of(check, shape, offset, whole)
+    return _words_at(block, _key_words(check.key(key)))
 
 
 def _words_at(block: Block, words: Words) -> UInt32[Array, "..."]:
-    *leading, trailing = groups_of_axes("hash_bits", block.whole)
+    *leading, trailing = groups_of_axes(Checks("hash_bits"), block.whole)
     for axes in leading:
         words = _absorb(words, positions(block, axes))
     return _mix(words, positions(block, trailing))

@@ -5,12 +5,14 @@ default implementation, so splitting and folding the same key hands out the same
 only split what they are given; the outermost loop alone folds its step into the root key.
 """
 
+from __future__ import annotations
+
 from typing import Any, TypeVar
 
 import jax
 from jaxtyping import ArrayLike, Integer, PyTree
 
-from .._core import checks
+from .._core.checks import Checks
 from .._core.types import Key
 
 K = TypeVar("K", bound=Key | None)
@@ -25,8 +27,9 @@ def split(key: K, num: int = 2) -> tuple[K, ...]:
     >>> random.split(None, 3)
     (None, None, None)
     """
-    num = checks.integer("split", "num", num, low=0)
-    return _children("split", key, num)
+    check = Checks("split")
+    num = check.integer("num", num, low=0)
+    return _children(check, key, num)
 
 
 def split_array(key: K, num: int) -> K:
@@ -39,10 +42,11 @@ def split_array(key: K, num: int) -> K:
     >>> random.split_array(jax.random.key(0), 4).shape
     (4,)
     """
-    num = checks.integer("split_array", "num", num, low=0)
+    check = Checks("split_array")
+    num = check.integer("num", num, low=0)
     if key is None:
         return key
-    keys: Any = jax.random.split(checks.key("split_array", key), num)
+    keys: Any = jax.random.split(check.key(key), num)
     return keys
 
 
@@ -55,7 +59,7 @@ def split_like(key: K, tree: PyTree) -> PyTree[K]:
     ['bias', 'kernel']
     """
     leaves, treedef = jax.tree.flatten(tree)
-    return jax.tree.unflatten(treedef, _children("split_like", key, len(leaves)))
+    return jax.tree.unflatten(treedef, _children(Checks("split_like"), key, len(leaves)))
 
 
 def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
@@ -73,15 +77,16 @@ def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
     >>> random.fold_in(None, 7) is None
     True
     """
-    data = checks.whole_number("fold_in", "data", data)
+    check = Checks("fold_in")
+    data = check.whole_number("data", data)
     if key is None:
         return key
-    folded: Any = jax.random.fold_in(checks.key("fold_in", key), data)
+    folded: Any = jax.random.fold_in(check.key(key), data)
     return folded
 
 
-def _children(function: str, key: Any, num: int) -> tuple[Any, ...]:
+def _children(check: Checks, key: Any, num: int) -> tuple[Any, ...]:
     if key is None:
         return (None,) * num
-    keys = jax.random.split(checks.key(function, key), num)
+    keys = jax.random.split(check.key(key), num)
     return tuple(keys[i] for i in range(num))

@@ -1,8 +1,11 @@
 """Bernoulli masks from 32-bit words."""
 
+from __future__ import annotations
+
 from jaxtyping import Array, Bool, UInt32
 
-from .._core import checks, masks
+from .._core import masks
+from .._core.checks import Checks
 from .._core.types import Bits, Key, Numbers
 from ._block import Offset, Whole
 from ._hash import hash_bits
@@ -40,12 +43,13 @@ def keep_mask(
     >>> bool(abs(mask.mean() - 0.7) < 0.05)
     True
     """
-    key = checks.key("keep_mask", key)
-    shape = checks.shape("keep_mask", shape)
-    rate = checks.broadcastable("keep_mask", "rate", checks.rate("keep_mask", rate), shape)
-    checks.called("keep_mask", "bits", bits, "bits(key, shape) that returns uint32")
+    check = Checks("keep_mask")
+    key = check.key(key)
+    shape = check.shape("shape", shape)
+    rate = check.broadcastable("rate", check.rate("rate", rate), shape)
+    check.called("bits", bits, "bits(key, shape) that returns uint32")
     words = bits(key, shape) if offset is None else bits(key, shape, offset=offset, whole=whole)
-    return masks.above(masks.narrowed("keep_mask", words, shape), rate)
+    return masks.above(masks.narrowed(check, words, shape), rate)
 
 
 def kept(words: UInt32[Array, "*shape"], rate: Numbers) -> Bool[Array, "*shape"]:
@@ -64,5 +68,6 @@ def kept(words: UInt32[Array, "*shape"], rate: Numbers) -> Bool[Array, "*shape"]
     >>> random.kept(jnp.array([0, 2**31 - 1, 2**31], jnp.uint32), 0.5).tolist()
     [False, False, True]
     """
-    words = checks.words("kept", "words", words)
-    return masks.above(words, checks.broadcastable("kept", "rate", checks.rate("kept", rate), words.shape))
+    check = Checks("kept")
+    words = check.words("words", words)
+    return masks.above(words, check.broadcastable("rate", check.rate("rate", rate), words.shape))

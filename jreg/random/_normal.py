@@ -5,12 +5,14 @@ grid is its own mirror image, so each distribution made of it is exactly symmetr
 is infinite. The numbers are float32 in x64 mode too: they depend on key and shape alone.
 """
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float32
 
-from .._core import checks
+from .._core.checks import Checks
 from .._core.types import Key, Numbers
 from ._hash import hash_bits
 
@@ -31,7 +33,8 @@ def signed_uniform(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]
     >>> bool((abs(draws) < 1).all() & (abs(draws.mean()) < 0.1))
     True
     """
-    words = hash_bits(checks.key("signed_uniform", key), checks.shape("signed_uniform", shape))
+    check = Checks("signed_uniform")
+    words = hash_bits(check.key(key), check.shape("shape", shape))
     odd = lax.bitcast_convert_type((words >> 8) * np.uint32(2) + np.uint32(1), jnp.int32) - np.int32(2**24)
     return odd.astype(jnp.float32) * np.float32(_STEP)
 
@@ -56,8 +59,9 @@ def normal(key: Key, shape: tuple[int, ...], std: Numbers) -> Float32[Array, "*s
     >>> bool((abs(draws.mean()) < 0.1) & (abs(draws.std() - 1) < 0.1))
     True
     """
-    key, shape = checks.key("normal", key), checks.shape("normal", shape)
-    std = checks.broadcastable("normal", "std", checks.number("normal", "std", std, 0.0, ends="[)"), shape)
+    check = Checks("normal")
+    key, shape = check.key(key), check.shape("shape", shape)
+    std = check.broadcastable("std", check.number("std", std, 0.0, ends="[)"), shape)
     draws = (std.astype(jnp.float32) * np.float32(2.0**0.5)) * lax.erf_inv(signed_uniform(key, shape))
     # The clamp changes no value. Without it a compiler may fuse the product with a sum that reads it, or may not, and
     # eager and jitted calls differ in the last bit.

@@ -37,6 +37,7 @@ import numpy as np
 from jax.extend import random as jax_random
 from jaxtyping import Array, Integer, UInt, UInt32
 
+from .._core.checks import Checks
 from ._block import block_of, positions
 from ._hash import _absorb, _key_words, _words_at
 
@@ -75,12 +76,12 @@ def _absorbed(data: Any, tag: int, *arguments: Array) -> Data:
 
 @partial(jax.jit, static_argnames=("shape",), inline=True)
 def _children(data: Data, shape: tuple[int, ...]) -> Data:
-    return _absorbed(data, _SPLIT, positions(block_of("split", shape, None, None), range(len(shape))))
+    return _absorbed(data, _SPLIT, positions(block_of(Checks("split"), shape, None, None), range(len(shape))))
 
 
 @partial(jax.jit, static_argnames=("tag", "shape"), inline=True)
 def _words(data: Data, tag: int, shape: tuple[int, ...]) -> UInt32[Array, "*shape"]:
-    return _words_at(block_of("bits", shape, None, None), _key_words(_absorbed(data, tag)))
+    return _words_at(block_of(Checks("bits"), shape, None, None), _key_words(_absorbed(data, tag)))
 
 
 # jax calls these four, and pickles a key by their names, which is why the jitted functions are not among them.

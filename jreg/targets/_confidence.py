@@ -1,9 +1,11 @@
 """The penalty on confident outputs."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._core import marks
+from .._core.checks import Checks
 from ._rows import counted, log_probabilities, logit_rows, mean, shielded
 
 
@@ -32,11 +34,11 @@ def confidence_penalty(
 
     Pereyra et al., Regularizing Neural Networks by Penalizing Confident Output Distributions, ICLR 2017 workshop.
     """
-    name = "confidence_penalty"
-    z = logit_rows(name, "logits", logits, axis)
-    rows = counted(name, where, z.shape[:-1])
-    log_p = log_probabilities(shielded(marks.reads(name, z), rows))
+    check = Checks("confidence_penalty")
+    z = logit_rows(check, "logits", logits, axis)
+    rows = counted(check, where, z.shape[:-1])
+    log_p = log_probabilities(shielded(check.reads(z), rows))
     is_impossible = log_p == -jnp.inf
     finite = jnp.where(is_impossible, 0.0, log_p)
     entropies = jnp.sum(jnp.where(is_impossible, 0.0, -jnp.exp(finite) * finite), axis=-1)
-    return marks.returns(name, mean(-entropies, rows))
+    return check.returns(mean(-entropies, rows))

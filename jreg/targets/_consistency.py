@@ -1,8 +1,10 @@
 """Consistency: two noisy passes over one batch should agree."""
 
+from __future__ import annotations
+
 from jaxtyping import Array, Bool, Float
 
-from .._core import marks
+from .._core.checks import Checks
 from ._rows import counted, divergence, log_probabilities, logit_rows, mean, same_shape, shielded
 
 
@@ -42,11 +44,11 @@ def consistency(
 
     Wu et al., R-Drop: Regularized Dropout for Neural Networks, NeurIPS 2021.
     """
-    name = "consistency"
-    same_shape(name, "other_logits", other_logits, logits)
-    first = logit_rows(name, "logits", logits, axis)
-    other = logit_rows(name, "other_logits", other_logits, axis).astype(first.dtype)
-    rows = counted(name, where, first.shape[:-1])
-    log_p = log_probabilities(shielded(marks.reads(name, first), rows))
+    check = Checks("consistency")
+    same_shape(check, "other_logits", other_logits, logits)
+    first = logit_rows(check, "logits", logits, axis)
+    other = logit_rows(check, "other_logits", other_logits, axis).astype(first.dtype)
+    rows = counted(check, where, first.shape[:-1])
+    log_p = log_probabilities(shielded(check.reads(first), rows))
     log_q = log_probabilities(shielded(other, rows))
-    return marks.returns(name, mean(0.5 * (divergence(log_p, log_q) + divergence(log_q, log_p)), rows))
+    return check.returns(mean(0.5 * (divergence(log_p, log_q) + divergence(log_q, log_p)), rows))

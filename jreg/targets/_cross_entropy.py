@@ -1,10 +1,12 @@
 """Cross-entropy against smoothed labels, in closed form."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
-from .._core import checks, marks
+from .._core.checks import Checks
 from .._core.ids import class_ids
 from .._core.placement import looked_up
 from .._core.types import Number
@@ -54,39 +56,40 @@ def smoothed_cross_entropy(
 
     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016.
     """
-    name = "smoothed_cross_entropy"
-    smoothing = checks.scalar(name, "smoothing", smoothing, 0.0, 1.0)
-    z = logit_rows(name, "logits", logits, axis)
-    labels = array(name, "labels", labels)
+    check = Checks("smoothed_cross_entropy")
+    smoothing = check.scalar("smoothing", smoothing, 0.0, 1.0)
+    z = logit_rows(check, "logits", logits, axis)
+    labels = array(check, "labels", labels)
     is_ids = jnp.issubdtype(labels.dtype, jnp.integer)
     expected = z.shape[:-1] if is_ids else logits.shape
     if labels.shape != expected:
         raise ValueError(
-            f"{name}: labels must have shape {expected} as {labels.dtype} for logits {logits.shape}; got {labels.shape}"
+            f"{check}: labels must have shape {expected} as {labels.dtype} for logits {logits.shape}; "
+            f"got {labels.shape}"
         )
-    rows = counted(name, where, z.shape[:-1])
-    z = shielded(marks.reads(name, z), rows)
-    smoothing, weights = smoothing.astype(z.dtype), _weights(name, class_weights, z)
+    rows = counted(check, where, z.shape[:-1])
+    z = shielded(check.reads(z), rows)
+    smoothing, weights = smoothing.astype(z.dtype), _weights(check, class_weights, z)
     if is_ids:
-        ids = jnp.where(rows, class_ids(name, "labels", labels, z.shape[-1], rows), 0)
+        ids = jnp.where(rows, class_ids(check, "labels", labels, z.shape[-1], rows), 0)
         label_weight = jnp.where(ids < 0, jnp.nan, looked_up(weights.ravel(), ids))
         on_label = times((1.0 - smoothing) * label_weight, pick(z, ids))
     else:
-        p = classes_last(name, "labels", labels, axis).astype(z.dtype) * weights
+        p = classes_last(check, "labels", labels, axis).astype(z.dtype) * weights
         label_weight = jnp.sum(p, axis=-1)
         on_label = jnp.sum(times((1.0 - smoothing) * p, z), axis=-1)
     on_all = jnp.sum(z if class_weights is None else times(weights, z), axis=-1)
     share = label_weight + smoothing * (jnp.mean(weights) - label_weight)
     losses = share * jax.nn.logsumexp(z, axis=-1) - on_label - times(smoothing / z.shape[-1], on_all)
     counts = jnp.ones_like(losses) if class_weights is None else label_weight
-    return marks.returns(name, weighted_mean(losses, counts, rows))
+    return check.returns(weighted_mean(losses, counts, rows))
 
 
-def _weights(function: str, class_weights: Array | None, z: Array) -> Float[Array, "*ones classes"]:
+def _weights(check: Checks, class_weights: Array | None, z: Array) -> Float[Array, "*ones classes"]:
     shape = (1,) * (z.ndim - 1) + z.shape[-1:]
     if class_weights is None:
         return jnp.ones(shape, z.dtype)
-    weights = checks.number(function, "class_weights", class_weights, 0.0, ends="[)")
+    weights = check.number("class_weights", class_weights, 0.0, ends="[)")
     if weights.shape != z.shape[-1:]:
-        raise ValueError(f"{function}: class_weights must have shape {z.shape[-1:]}; got shape {weights.shape}")
+        raise ValueError(f"{check}: class_weights must have shape {z.shape[-1:]}; got shape {weights.shape}")
     return weights.astype(z.dtype).reshape(shape)

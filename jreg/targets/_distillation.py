@@ -1,9 +1,11 @@
 """Distillation: a teacher's softened outputs as targets."""
 
+from __future__ import annotations
+
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from .._core import checks, marks
+from .._core.checks import Checks
 from .._core.types import Number
 from ._rows import counted, divergence, log_probabilities, logit_rows, mean, same_shape, shielded
 
@@ -42,14 +44,12 @@ def distillation(
 
     Hinton, Vinyals, Dean, Distilling the Knowledge in a Neural Network, 2015.
     """
-    name = "distillation"
-    same_shape(name, "teacher_logits", teacher_logits, student_logits)
-    student = logit_rows(name, "student_logits", student_logits, axis)
-    teacher = lax.stop_gradient(logit_rows(name, "teacher_logits", teacher_logits, axis))
-    heat = checks.broadcastable(
-        name, "temperature", checks.number(name, "temperature", temperature, 0.0, ends="()"), ()
-    )
-    heat, rows = heat.astype(student.dtype), counted(name, where, student.shape[:-1])
-    log_student = log_probabilities(shielded(marks.reads(name, student), rows) / heat)
+    check = Checks("distillation")
+    same_shape(check, "teacher_logits", teacher_logits, student_logits)
+    student = logit_rows(check, "student_logits", student_logits, axis)
+    teacher = lax.stop_gradient(logit_rows(check, "teacher_logits", teacher_logits, axis))
+    heat = check.broadcastable("temperature", check.number("temperature", temperature, 0.0, ends="()"), ())
+    heat, rows = heat.astype(student.dtype), counted(check, where, student.shape[:-1])
+    log_student = log_probabilities(shielded(check.reads(student), rows) / heat)
     log_teacher = log_probabilities(shielded(teacher.astype(student.dtype), rows) / heat)
-    return marks.returns(name, heat**2 * mean(divergence(log_teacher, log_student), rows))
+    return check.returns(heat**2 * mean(divergence(log_teacher, log_student), rows))

@@ -1,5 +1,7 @@
 """Checked class ids, of which -1 is none: compared and never scattered."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float

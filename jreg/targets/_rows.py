@@ -1,45 +1,48 @@
 """What the losses share: rows of logits, which of them count, and the mean over those."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._core import checks, dtypes
+from .._core import dtypes
+from .._core.checks import Checks
 
 
-def logit_rows(function: str, argument: str, logits: Array, axis: int) -> Float[Array, "*batch classes"]:
+def logit_rows(check: Checks, argument: str, logits: Array, axis: int) -> Float[Array, "*batch classes"]:
     """Return logits in float32 or wider with the classes on the last axis."""
-    logits = checks.floating(function, argument, logits)
-    logits = classes_last(function, argument, logits, axis)
+    logits = check.floating(argument, logits)
+    logits = classes_last(check, argument, logits, axis)
     return logits.astype(dtypes.widened(logits.dtype))
 
 
-def classes_last(function: str, argument: str, values: Array, axis: int) -> Array:
+def classes_last(check: Checks, argument: str, values: Array, axis: int) -> Array:
     """Move the class axis to the end; it must have two classes or more."""
     if values.ndim:
-        values = jnp.moveaxis(values, checks.axis(function, "axis", axis, values.ndim), -1)
+        values = jnp.moveaxis(values, check.axis("axis", axis, values.ndim), -1)
     if values.ndim == 0 or values.shape[-1] < 2:
         where = "the last axis" if axis == -1 else f"axis {axis}"
-        raise ValueError(f"{function}: {argument} must have two classes or more on {where}; got shape {values.shape}")
+        raise ValueError(f"{check}: {argument} must have two classes or more on {where}; got shape {values.shape}")
     return values
 
 
-def array(function: str, argument: str, value: Any) -> Any:
+def array(check: Checks, argument: str, value: Any) -> Any:
     """Return an array of class ids, not yet cast to a dtype that might wrap them, or of floats."""
-    value = checks.array(function, argument, value)
+    value = check.array(argument, value)
     if not (jnp.issubdtype(value.dtype, jnp.integer) or jnp.issubdtype(value.dtype, jnp.floating)):
-        raise TypeError(f"{function}: {argument} must hold class ids or floats; got dtype {value.dtype}")
+        raise TypeError(f"{check}: {argument} must hold class ids or floats; got dtype {value.dtype}")
     return jnp.asarray(value) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
-def counted(function: str, where: Array | None, shape: tuple[int, ...]) -> Bool[Array, "*batch"]:
+def counted(check: Checks, where: Array | None, shape: tuple[int, ...]) -> Bool[Array, "*batch"]:
     """Which rows count: all of them by default."""
     if where is None:
         return jnp.ones(shape, bool)
     if jnp.shape(where) != shape or jnp.asarray(where).dtype != bool:
-        raise ValueError(f"{function}: where must hold bools of shape {shape}; got {where!r}")
+        raise ValueError(f"{check}: where must hold bools of shape {shape}; got {where!r}")
     return jnp.asarray(where)
 
 
@@ -72,10 +75,10 @@ def weighted_mean(
     return jnp.where(total == 0.0, 0.0, mean)
 
 
-def same_shape(function: str, argument: str, other: Array, logits: Array) -> None:
+def same_shape(check: Checks, argument: str, other: Array, logits: Array) -> None:
     """Raise unless two arrays of logits have one shape: nothing is broadcast."""
     if jnp.shape(other) != jnp.shape(logits):
-        raise ValueError(f"{function}: {argument} must have shape {jnp.shape(logits)}; got shape {jnp.shape(other)}")
+        raise ValueError(f"{check}: {argument} must have shape {jnp.shape(logits)}; got shape {jnp.shape(other)}")
 
 
 def log_probabilities(z: Float[Array, "*batch classes"]) -> Float[Array, "*batch classes"]:

@@ -1,9 +1,11 @@
 """Label smoothing, as targets: of several classes, and of labels that are each true or false."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Num
 
-from .._core import checks, marks
+from .._core.checks import Checks
 from .._core.ids import class_ids
 from .._core.types import Number
 from ._ids import one_hot
@@ -38,22 +40,22 @@ def smooth_labels(
 
     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016.
     """
-    name = "smooth_labels"
-    smoothing = checks.scalar(name, "smoothing", smoothing, 0.0, 1.0)
-    labels = array(name, "labels", labels)
+    check = Checks("smooth_labels")
+    smoothing = check.scalar("smoothing", smoothing, 0.0, 1.0)
+    labels = array(check, "labels", labels)
     if jnp.issubdtype(labels.dtype, jnp.integer):
         if num_classes is None:
-            raise TypeError(f"{name}: num_classes must be given for class ids; got labels of {labels.dtype}")
-        num_classes = checks.integer(name, "num_classes", num_classes, low=2)
-        place = checks.axis(name, "axis", axis, labels.ndim + 1)
-        p = jnp.moveaxis(one_hot(class_ids(name, "labels", labels, num_classes), num_classes), -1, place)
+            raise TypeError(f"{check}: num_classes must be given for class ids; got labels of {labels.dtype}")
+        num_classes = check.integer("num_classes", num_classes, low=2)
+        place = check.axis("axis", axis, labels.ndim + 1)
+        p = jnp.moveaxis(one_hot(class_ids(check, "labels", labels, num_classes), num_classes), -1, place)
     elif num_classes is not None:
-        raise TypeError(f"{name}: num_classes must be None for distributions; got labels of {labels.dtype}")
+        raise TypeError(f"{check}: num_classes must be None for distributions; got labels of {labels.dtype}")
     else:
-        p, num_classes = labels, classes_last(name, "labels", labels, axis).shape[-1]
-    p = marks.reads(name, p)
+        p, num_classes = labels, classes_last(check, "labels", labels, axis).shape[-1]
+    p = check.reads(p)
     smoothing = smoothing.astype(p.dtype)
-    return marks.returns(name, (1.0 - smoothing) * p + smoothing / num_classes)
+    return check.returns((1.0 - smoothing) * p + smoothing / num_classes)
 
 
 def smooth_binary_labels(
@@ -80,12 +82,12 @@ def smooth_binary_labels(
 
     Mueller, Kornblith, Hinton, When Does Label Smoothing Help?, NeurIPS 2019.
     """
-    name = "smooth_binary_labels"
-    smoothing = checks.scalar(name, "smoothing", smoothing, 0.0, 1.0)
+    check = Checks("smooth_binary_labels")
+    smoothing = check.scalar("smoothing", smoothing, 0.0, 1.0)
     is_bool = jnp.issubdtype(getattr(labels, "dtype", object), jnp.bool_)
-    labels = array(name, "labels", jnp.asarray(labels, jnp.int32) if is_bool else labels)
+    labels = array(check, "labels", jnp.asarray(labels, jnp.int32) if is_bool else labels)
     dtype = labels.dtype if jnp.issubdtype(labels.dtype, jnp.floating) else jnp.float32
-    p = checks.rate(name, labels, "labels").astype(dtype)
-    p = marks.reads(name, p)
+    p = check.rate("labels", labels).astype(dtype)
+    p = check.reads(p)
     smoothing = smoothing.astype(dtype)
-    return marks.returns(name, (1.0 - smoothing) * p + smoothing / 2)
+    return check.returns((1.0 - smoothing) * p + smoothing / 2)

@@ -1,5 +1,7 @@
 """What the functions of the user must return, checked where they are traced; each message shows the right form."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -9,6 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from .._core import checks, trees
+from .._core.checks import Checks
 from .._core.types import Tree
 
 T = TypeVar("T")
@@ -51,43 +54,41 @@ def scalars(source: str, metrics: Any) -> dict[str, Array]:
 def transformation_of(optimizer: Any, hyper: Tree) -> Any:
     """The optimizer, made from `hyper` where it is a function of them."""
     if hasattr(optimizer, "update"):
-        return checks.transformation("make_step", "optimizer", optimizer)
+        return Checks("make_step").transformation("optimizer", optimizer)
     made = optimizer(hyper)
     if not hasattr(made, "update"):
         raise TypeError(f"make_step: optimizer must be or make an optax transformation; it makes {checks.shown(made)}")
     return made
 
 
-def _require_arrays(function: str, argument: str, tree: Tree) -> None:
+def _require_arrays(check: Checks, argument: str, tree: Tree) -> None:
     """Raise for a tree with a leaf that is no array: a list is a tree of its elements, and has no first axis."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        place = f"{function}: {argument} must hold arrays; at {trees.path_name(path) or 'its root'} it has"
+        place = f"{check}: {argument} must hold arrays; at {trees.path_name(path) or 'its root'} it has"
         if isinstance(leaf, str | bytes):
             raise TypeError(f"{place} {leaf!r}, which is no number")
         if not isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct):
             is_listed = path and isinstance(path[-1], jax.tree_util.SequenceKey)
             hint = "A list is a tree of its elements: write" if is_listed else "Write"
             raise TypeError(f"{place} {checks.shown(leaf)}. {hint} jnp.array([...])")
-        trees.refuse_foreign(function, argument, path, leaf)
+        trees.refuse_foreign(check, argument, path, leaf)
 
 
-def length(function: str, argument: str, tree: Tree) -> int:
+def length(check: Checks, argument: str, tree: Tree) -> int:
     """The length of the first axis, which all arrays of a tree share."""
-    _require_arrays(function, argument, tree)
+    _require_arrays(check, argument, tree)
     found = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(tree)}
     if len(found) != 1 or found & {(), (0,)}:
         raise ValueError(
-            f"{function}: {argument} must hold arrays of one length, at least 1, on the first axis; got {sorted(found)}"
+            f"{check}: {argument} must hold arrays of one length, at least 1, on the first axis; got {sorted(found)}"
         )
     return found.pop()[0]
 
 
-def monitored(function: str, metrics: Mapping[str, T], monitor: str) -> T:
+def monitored(check: Checks, metrics: Mapping[str, T], monitor: str) -> T:
     """The validation metric that decides which epoch is best."""
     if not isinstance(monitor, str) or monitor not in metrics:
-        raise ValueError(
-            f"{function}: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}"
-        )
+        raise ValueError(f"{check}: monitor must be one of the validation metrics {sorted(metrics)}; got {monitor!r}")
     return metrics[monitor]
 
 

@@ -1,5 +1,7 @@
 """One pass over data on the device, in a given order; the rows that fill no batch are dropped, kept or padded."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, TypeAlias
 
 import jax

@@ -1,5 +1,7 @@
 """A whole training run as one pure function: alone, under `jit`, and under `vmap`, where each lane stops for itself."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -7,7 +9,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .._core import checks, placement, trees
+from .._core import placement, trees
+from .._core.checks import Checks
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import length, monitored
@@ -112,16 +115,17 @@ def fit(
     >>> bool(result.best_value < 1e-3)
     True
     """
-    checks.called("fit", "step", step, "(state, key, batch, hyper) -> (state, metrics), as make_step makes")
-    checks.called("fit", "evaluate", evaluate, "(state, batch, hyper) -> metrics, as make_eval makes")
-    checks.instance("fit", "state", state, TrainState, "init_state")
+    check = Checks("fit")
+    check.called("step", step, "(state, key, batch, hyper) -> (state, metrics), as make_step makes")
+    check.called("evaluate", evaluate, "(state, batch, hyper) -> metrics, as make_eval makes")
+    check.instance("state", state, TrainState, "init_state")
     for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
-        trees.check_leaves("fit", argument, tree)
-    key = checks.key("fit", key)
-    size = length("fit", "train_data", train_data)
-    batch_size = checks.integer("fit", "batch_size", batch_size)
-    epochs = checks.integer("fit", "epochs", epochs)
-    checks.choice("fit", "last_batch", last_batch, ("drop", "keep", "pad"))
+        trees.check_leaves(check, argument, tree)
+    key = check.key(key)
+    size = length(check, "train_data", train_data)
+    batch_size = check.integer("batch_size", batch_size)
+    epochs = check.integer("epochs", epochs)
+    check.choice("last_batch", last_batch, ("drop", "keep", "pad"))
     if batch_size > size and last_batch == "drop":
         raise ValueError(f"fit: batch_size must be at most the {size} examples of train_data; got {batch_size}")
 
@@ -132,7 +136,7 @@ def fit(
         valid_metrics = evaluate(trained, valid_data, hyper)
         stopping = update_stopping(
             progress.stopping,
-            monitored("fit", valid_metrics, monitor),
+            monitored(check, valid_metrics, monitor),
             trained,
             jnp.inf if patience is None else patience,
             min_delta,

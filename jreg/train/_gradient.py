@@ -1,5 +1,7 @@
 """The gradient of a loss with its model state and metrics: in a narrower dtype, and over micro-batches."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 

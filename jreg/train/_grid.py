@@ -1,5 +1,7 @@
 """Grids of settings: every combination of some axes, and results with those axes again."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import NamedTuple
@@ -10,6 +12,7 @@ import numpy as np
 from jaxtyping import Real
 
 from .._core import checks
+from .._core.checks import Checks
 from .._core.types import Tree
 
 SEED = "seed"
@@ -44,7 +47,7 @@ def grid(axes: Mapping[str, Sequence[float]]) -> dict[str, Real[np.ndarray, " se
     >>> train.grid({"rate": [0.0, 0.5], "decay": [1.0, 2.0, 3.0]})["rate"].tolist()
     [0.0, 0.0, 0.0, 0.5, 0.5, 0.5]
     """
-    coordinates = _coordinates("grid", axes)
+    coordinates = _coordinates(Checks("grid"), axes)
     mesh = np.meshgrid(*coordinates.values(), indexing="ij")
     return {name: values.ravel() for name, values in zip(coordinates, mesh, strict=True)}
 
@@ -65,7 +68,7 @@ def reshape_to_grid(axes: Mapping[str, Sequence[float]], results: Tree) -> GridR
     >>> found.names, found.values.shape
     (('rate', 'decay', 'seed'), (2, 3, 10))
     """
-    coordinates = _coordinates("reshape_to_grid", axes)
+    coordinates = _coordinates(Checks("reshape_to_grid"), axes)
     shape = tuple(map(len, coordinates.values()))
     wrong = f"reshape_to_grid: results must hold arrays ({prod(shape)} settings, seeds, ...)"
 
@@ -81,12 +84,12 @@ def reshape_to_grid(axes: Mapping[str, Sequence[float]], results: Tree) -> GridR
     return GridResults((*coordinates, SEED), {**coordinates, SEED: np.arange(num_seeds)}, values)
 
 
-def refuse_misfits(function: str, place: str, values: np.ndarray) -> None:
+def refuse_misfits(check: Checks, place: str, values: np.ndarray) -> None:
     """Raise for settings that would not run as written: NaN, and what JAX would wrap or make infinite."""
     if not jnp.issubdtype(values.dtype, jnp.number) or jnp.iscomplexobj(values):
         return
     if np.isnan(values).any():
-        raise ValueError(f"{function}: {place} must hold no NaN; got {values!r}")
+        raise ValueError(f"{check}: {place} must hold no NaN; got {values!r}")
     with np.errstate(over="ignore"):
         held = values.astype(jax.dtypes.canonicalize_dtype(values.dtype))
     is_changed = (
@@ -95,26 +98,24 @@ def refuse_misfits(function: str, place: str, values: np.ndarray) -> None:
         else np.isinf(held) & ~np.isinf(values)
     )
     if is_changed.any():
-        raise ValueError(
-            f"{function}: {place} must hold numbers that fit into {held.dtype}; got {values[is_changed][0]}"
-        )
+        raise ValueError(f"{check}: {place} must hold numbers that fit into {held.dtype}; got {values[is_changed][0]}")
 
 
-def _coordinates(function: str, axes: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
-    checks.mapping(function, "axes", axes, "lists of numbers by name")
+def _coordinates(check: Checks, axes: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
+    check.mapping("axes", axes, "lists of numbers by name")
     if not axes or SEED in axes:
-        raise ValueError(f'{function}: axes must hold at least one name, and not "{SEED}"; got {list(axes)}')
-    return {name: _settings(function, name, values) for name, values in axes.items()}
+        raise ValueError(f'{check}: axes must hold at least one name, and not "{SEED}"; got {list(axes)}')
+    return {name: _settings(check, name, values) for name, values in axes.items()}
 
 
-def _settings(function: str, name: str, values: Sequence[float]) -> np.ndarray:
+def _settings(check: Checks, name: str, values: Sequence[float]) -> np.ndarray:
     """Numbers as JAX would hold them, so that they equal the settings that the runs see."""
     array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
     if not checks.is_real(array):
-        raise TypeError(f"{function}: axes must hold real numbers; {name} has {checks.shown(values)}")
+        raise TypeError(f"{check}: axes must hold real numbers; {name} has {checks.shown(values)}")
     if array.ndim != 1 or array.size == 0:
         raise ValueError(
-            f"{function}: axes must hold lists of numbers, at least one each; {name} has {checks.shown(values)}"
+            f"{check}: axes must hold lists of numbers, at least one each; {name} has {checks.shown(values)}"
         )
-    refuse_misfits(function, name, array)
+    refuse_misfits(check, name, array)
     return array.astype(jax.dtypes.canonicalize_dtype(array.dtype)) if array.dtype.kind == "f" else array

@@ -7,6 +7,8 @@ time 32 at a time, of 14 KiB 0.66, of 176 KiB 0.93 (4 at a time); of 1 MiB 0.98 
 Lanes that each decide when to stop run one by one, or all would wait for the last.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from typing import Any
 

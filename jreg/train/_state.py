@@ -1,12 +1,15 @@
 """What training carries from step to step. It holds no key, so a step can be replayed from its inputs."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from .._core import checks, trees
+from .._core import trees
+from .._core.checks import Checks
 from .._core.types import Tree
 
 
@@ -43,6 +46,7 @@ def init_state(params: Tree, optimizer: optax.GradientTransformation, model_stat
     >>> int(train.init_state({"w": jnp.ones(2)}, optax.adam(1e-3)).step)
     0
     """
-    trees.check_leaves("init_state", "params", params)
-    checks.transformation("init_state", "optimizer", optimizer)
+    check = Checks("init_state")
+    trees.check_leaves(check, "params", params)
+    check.transformation("optimizer", optimizer)
     return TrainState(params, optimizer.init(params), model_state, jnp.zeros((), jnp.int32))

@@ -1,5 +1,7 @@
 """One update, and one evaluation: the first refuses to run without a key, the second takes none."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,6 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from .._core import checks, trees
+from .._core.checks import Checks
 from .._core.types import Key, Tree
 from ._contract import LOSS_FORM, METRIC_FORM, scalars, transformation_of
 from ._gradient import LossFn, Metrics, Wrap, accumulated, gradient_of
@@ -66,17 +69,17 @@ def make_step(
     >>> int(state.step), float(metrics["loss"])
     (1, 1.0)
     """
-    checks.called("make_step", "loss_fn", loss_fn, LOSS_FORM)
+    Checks("make_step").called("loss_fn", loss_fn, LOSS_FORM)
     if not hasattr(optimizer, "update"):
-        checks.called("make_step", "optimizer", optimizer, "of hyper, or an optax transformation")
+        Checks("make_step").called("optimizer", optimizer, "of hyper, or an optax transformation")
     if wrap_gradient is not None:
-        checks.called("make_step", "wrap_gradient", wrap_gradient, "(grad_fn, hyper) -> grad_fn")
+        Checks("make_step").called("wrap_gradient", wrap_gradient, "(grad_fn, hyper) -> grad_fn")
     gradient = gradient_of(loss_fn, _floating_dtype(compute_dtype), wrap_gradient)
-    if checks.integer("make_step", "accumulate", accumulate) > 1:
+    if Checks("make_step").integer("accumulate", accumulate) > 1:
         gradient = accumulated(gradient, accumulate)
 
     def step(state: TrainState, key: Key, batch: Tree, hyper: Tree) -> tuple[TrainState, Metrics]:
-        key = checks.key("step", key)
+        key = Checks("step").key(key)
         jax.tree_util.tree_map_with_path(_check_trainable, state.params)
         grads, model_state, metrics = gradient(state.params, state.model_state, key, batch, hyper)
         updates, opt_state = transformation_of(optimizer, hyper).update(grads, state.opt_state, state.params)
@@ -102,7 +105,7 @@ def make_eval(metric_fn: Callable[[Tree, Tree, Tree, Tree], Mapping[str, Array]]
     5.0
     """
 
-    checks.called("make_eval", "metric_fn", metric_fn, METRIC_FORM)
+    Checks("make_eval").called("metric_fn", metric_fn, METRIC_FORM)
 
     def evaluate(state: TrainState, batch: Tree, hyper: Tree) -> Metrics:
         return scalars("evaluate: metric_fn", metric_fn(state.params, state.model_state, batch, hyper))

@@ -1,5 +1,7 @@
 """Early stopping as two pure functions that live in `scan`, `while_loop` and `vmap`."""
 
+from __future__ import annotations
+
 from typing import Literal, NamedTuple
 
 import jax
@@ -8,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._core import checks, trees
+from .._core.checks import Checks
 from .._core.static import FARTHEST
 from .._core.types import Number, Tree
 
@@ -87,12 +90,13 @@ def update_stopping(
 
     Prechelt, Early Stopping - But When?, 1998.
     """
-    checks.choice("update_stopping", "mode", mode, ("min", "max"))
+    check = Checks("update_stopping")
+    check.choice("mode", mode, ("min", "max"))
     patience, min_delta, warmup = (
-        checks.scalar("update_stopping", argument, number, 0.0)
+        check.scalar(argument, number, 0.0)
         for argument, number in (("patience", patience), ("min_delta", min_delta), ("warmup", warmup))
     )
-    checks.instance("update_stopping", "stopping", stopping, Stopping, "init_stopping")
+    check.instance("stopping", stopping, Stopping, "init_stopping")
     _check_kept(params, stopping.best_params)
     value = _scalar(value).astype(stopping.best_value.dtype)
     with jax.debug_nans(False):
@@ -114,13 +118,13 @@ def update_stopping(
 
 
 def _check_kept(params: Tree, best: Tree) -> None:
-    name = "update_stopping"
-    trees.same_structure(name, "params", params, best, "the best ones")
-    jax.tree.map(lambda new, old: checks.promotable(name, "params", new, old), params, best)
+    check = Checks("update_stopping")
+    trees.same_structure(check, "params", params, best, "the best ones")
+    jax.tree.map(lambda new, old: check.promotable("params", new, old), params, best)
 
 
 def _scalar(value: Number) -> Float[Array, ""]:
-    """A metric may be NaN, which `checks.number` refuses."""
+    """A metric may be NaN, which `Checks.number` refuses."""
     if not checks.is_real(value) or jnp.shape(value):
         raise TypeError(f"update_stopping: value must be a scalar; got {checks.shown(value)}")
     if isinstance(value, jax.Array):

@@ -1,5 +1,7 @@
 """Hundreds of runs in one program: one lane per (hyperparameters, seed), spread over all devices."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .._core import checks, trees
+from .._core.checks import Checks
 from .._core.types import Device, Key, Tree
 from ._contract import length
 from ._grid import refuse_misfits
@@ -68,9 +71,10 @@ def sweep(
     >>> shares.shape, shares[0].tolist()
     ((2, 3), [0.0, 0.0, 0.0])
     """
-    checks.called("sweep", "fit_one", fit_one, "(key, hyper) -> results")
+    check = Checks("sweep")
+    check.called("fit_one", fit_one, "(key, hyper) -> results")
     if progress is not None:
-        checks.called("sweep", "progress", progress, "(lanes done, lanes in all) -> None")
+        check.called("progress", progress, "(lanes done, lanes in all) -> None")
     num_hypers, num_seeds = _lengths(keys, hypers)
     devices = jax.devices() if devices is None else devices
     if not isinstance(devices, Sequence | np.ndarray) or not all(isinstance(device, jax.Device) for device in devices):
@@ -80,10 +84,10 @@ def sweep(
         raise ValueError("sweep: devices must hold at least one device; got none")
     mesh = Mesh(np.array(devices), ("lanes",))
     lanes = num_hypers * num_seeds
-    chunk = lanes if chunk_size is None else checks.integer("sweep", "chunk_size", chunk_size)
+    chunk = lanes if chunk_size is None else check.integer("chunk_size", chunk_size)
     chunk = -(-min(chunk, lanes) // len(devices)) * len(devices)
     if lanes_at_once is not None:
-        checks.integer("sweep", "lanes_at_once", lanes_at_once)
+        check.integer("lanes_at_once", lanes_at_once)
     results = []
     for start in range(0, lanes, chunk):
         lane = np.arange(start, start + chunk) % lanes
@@ -127,13 +131,14 @@ def _to_every_process(results: Tree, mesh: Mesh) -> Tree:
 
 
 def _lengths(keys: Any, hypers: Tree) -> tuple[int, int]:
+    check = Checks("sweep")
     is_keys = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim == 1
     if not is_keys or keys.size == 0:
         raise ValueError(f"sweep: keys must be an array of keys, such as jax.random.split(key, 10); got {keys!r}")
-    num_hypers = length("sweep", "hypers", hypers)
+    num_hypers = length(check, "hypers", hypers)
     for path, leaf in jax.tree_util.tree_leaves_with_path(hypers):
         if not checks.is_traced(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            refuse_misfits("sweep", f"hypers/{trees.path_name(path)}".rstrip("/"), np.asarray(leaf))
+            refuse_misfits(check, f"hypers/{trees.path_name(path)}".rstrip("/"), np.asarray(leaf))
     return num_hypers, keys.size
 
 

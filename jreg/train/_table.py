@@ -1,5 +1,7 @@
 """A sweep summed up: mean and interval over the seeds, and the setting that validation chose."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -7,7 +9,8 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float, Real
 
-from .._core import checks, trees
+from .._core import trees
+from .._core.checks import Checks
 from .._core.types import Tree
 
 
@@ -72,8 +75,9 @@ def tabulate(
      0.5  0.8500 ± 0.6353  0.7500 ± 0.6353  best
     mean ± 95 % interval over 2 seeds
     """
-    checks.choice("tabulate", "mode", mode, ("min", "max"))
-    checks.mapping("tabulate", "scores", scores, "arrays (setting, seed) by name")
+    check = Checks("tabulate")
+    check.choice("mode", mode, ("min", "max"))
+    check.mapping("scores", scores, "arrays (setting, seed) by name")
     if by not in scores:
         raise ValueError(f"tabulate: by must be one of the scores {sorted(scores)}; got {by!r}")
     values = {name: np.asarray(score, np.float64) for name, score in scores.items()}

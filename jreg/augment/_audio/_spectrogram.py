@@ -1,12 +1,15 @@
 """Noise on spectrograms (*batch, time, frequency): blocks of time and frequency masked, and time bent."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from ..._core import checks, dtypes
+from ..._core import dtypes
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from ...random import split
@@ -52,17 +55,17 @@ def spec_augment(
 
     Park et al., SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition, Interspeech 2019.
     """
-    name = "spec_augment"
-    spectrogram = _checked(name, spectrogram)
+    check = Checks("spec_augment")
+    spectrogram = _checked(check, spectrogram)
     *batch, length, num_bins = spectrogram.shape
-    bins = number_per_example(name, "frequency_width", frequency_width, tuple(batch), 0.0, num_axes=1)
-    frames = number_per_example(name, "time_width", time_width, tuple(batch), 0.0, num_axes=1)
-    num_frequency_masks = checks.integer(name, "num_frequency_masks", num_frequency_masks, low=0)
-    num_time_masks = checks.integer(name, "num_time_masks", num_time_masks, low=0)
-    shade = checks.scalar(name, "fill", fill)
+    bins = number_per_example(check, "frequency_width", frequency_width, tuple(batch), 0.0, num_axes=1)
+    frames = number_per_example(check, "time_width", time_width, tuple(batch), 0.0, num_axes=1)
+    num_frequency_masks = check.integer("num_frequency_masks", num_frequency_masks, low=0)
+    num_time_masks = check.integer("num_time_masks", num_time_masks, low=0)
+    shade = check.scalar("fill", fill)
     if key is None:
         return spectrogram
-    frequency_key, time_key = split(checks.key(name, key))
+    frequency_key, time_key = split(check.key(key))
     of_frequency = _blocks(frequency_key, (*batch, num_frequency_masks), num_bins, bins)[..., None, :]
     of_time = _blocks(time_key, (*batch, num_time_masks), length, frames)[..., None]
     masked = jnp.where(of_frequency | of_time, shade.astype(spectrogram.dtype), spectrogram)
@@ -97,15 +100,15 @@ def random_time_warp(
 
     Park et al., SpecAugment: A Simple Data Augmentation Method for Automatic Speech Recognition, Interspeech 2019.
     """
-    name = "random_time_warp"
-    spectrogram = _checked(name, spectrogram)
+    check = Checks("random_time_warp")
+    spectrogram = _checked(check, spectrogram)
     *batch, length, _ = spectrogram.shape
-    distance = number_per_example(name, "distance", distance, tuple(batch), 0.0, num_axes=1)
+    distance = number_per_example(check, "distance", distance, tuple(batch), 0.0, num_axes=1)
     if key is None or length < 2:
         return spectrogram
     last = length - 1.0
     reach = jnp.minimum(jnp.nan_to_num(distance).astype(jnp.float32), 0.5 * last)
-    from_key, by_key = split(checks.key(name, key))
+    from_key, by_key = split(check.key(key))
     shift = symmetric(by_key, (*batch, 1), reach)
     moment = 0.5 * last + symmetric(from_key, (*batch, 1), 0.5 * last - reach)
     return spoiled(_bent(spectrogram, moment, shift), distance)
@@ -144,8 +147,8 @@ def _blocks(key: Key, shape: tuple[int, ...], size: int, widest: Array) -> Bool[
     return jnp.any((place >= start) & (place < start + width), axis=-2)
 
 
-def _checked(function: str, spectrogram: Array) -> Array:
-    spectrogram = checks.floating(function, "spectrogram", spectrogram)
+def _checked(check: Checks, spectrogram: Array) -> Array:
+    spectrogram = check.floating("spectrogram", spectrogram)
     if spectrogram.ndim < 2:
-        raise ValueError(f"{function}: spectrogram must be (*batch, time, frequency); got shape {spectrogram.shape}")
+        raise ValueError(f"{check}: spectrogram must be (*batch, time, frequency); got shape {spectrogram.shape}")
     return spectrogram

@@ -1,5 +1,7 @@
 """Time and pitch of sounds (*batch, time), each changed without the other."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 
@@ -7,7 +9,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._core import checks, dtypes
+from ..._core import dtypes
+from ..._core.checks import Checks
 from ..._core.placement import placed_along
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Numbers
@@ -42,9 +45,9 @@ def time_stretch(
 
     Flanagan and Golden, Phase Vocoder, Bell System Technical Journal 1966.
     """
-    name = "time_stretch"
-    audio, frame_length = _checked(name, audio, frame_length)
-    rate = number_per_example(name, "rate", rate, audio.shape[:-1], 0.0, ends="()")
+    check = Checks("time_stretch")
+    audio, frame_length = _checked(check, audio, frame_length)
+    rate = number_per_example(check, "rate", rate, audio.shape[:-1], 0.0, ends="()")
     return _each(stretched, audio, rate, frame_length)
 
 
@@ -74,10 +77,10 @@ def pitch_shift(
 
     Laroche and Dolson, New Phase-Vocoder Techniques for Pitch-Shifting, WASPAA 1999.
     """
-    name = "pitch_shift"
-    audio, frame_length = _checked(name, audio, frame_length)
+    check = Checks("pitch_shift")
+    audio, frame_length = _checked(check, audio, frame_length)
     # Beyond ten octaves either way nothing audible is left, and powers of two would overflow.
-    semitones = number_per_example(name, "semitones", semitones, audio.shape[:-1], -120.0, 120.0)
+    semitones = number_per_example(check, "semitones", semitones, audio.shape[:-1], -120.0, 120.0)
     return _each(shifted, audio, jnp.exp2(semitones / 12.0), frame_length)
 
 
@@ -108,12 +111,12 @@ def random_time_stretch(
     Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound Classification,
     IEEE Signal Processing Letters 2017.
     """
-    name = "random_time_stretch"
-    audio, frame_length = _checked(name, audio, frame_length)
-    max_rate = number_per_example(name, "max_rate", max_rate, audio.shape[:-1], 1.0, ends="[)")
+    check = Checks("random_time_stretch")
+    audio, frame_length = _checked(check, audio, frame_length)
+    max_rate = number_per_example(check, "max_rate", max_rate, audio.shape[:-1], 1.0, ends="[)")
     if key is None:
         return audio
-    rate = jnp.exp(symmetric(checks.key(name, key), audio.shape[:-1], jnp.log(max_rate)))
+    rate = jnp.exp(symmetric(check.key(key), audio.shape[:-1], jnp.log(max_rate)))
     return _each(stretched, audio, rate, frame_length)
 
 
@@ -143,12 +146,12 @@ def random_pitch_shift(
     Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound Classification,
     IEEE Signal Processing Letters 2017.
     """
-    name = "random_pitch_shift"
-    audio, frame_length = _checked(name, audio, frame_length)
-    semitones = number_per_example(name, "max_semitones", max_semitones, audio.shape[:-1], 0.0, 120.0)
+    check = Checks("random_pitch_shift")
+    audio, frame_length = _checked(check, audio, frame_length)
+    semitones = number_per_example(check, "max_semitones", max_semitones, audio.shape[:-1], 0.0, 120.0)
     if key is None:
         return audio
-    octaves = symmetric(checks.key(name, key), audio.shape[:-1], semitones / 12.0)
+    octaves = symmetric(check.key(key), audio.shape[:-1], semitones / 12.0)
     return _each(shifted, audio, jnp.exp2(octaves), frame_length)
 
 
@@ -164,16 +167,16 @@ def _each(apply: Callable[..., Array], audio: Array, factors: Array, frame_lengt
     return spoiled(jnp.where(factors[..., None] == 1.0, audio, changed), factors)
 
 
-def _checked(function: str, audio: Array, frame_length: int) -> tuple[Array, int]:
-    frame_length = checks.integer(function, "frame_length", frame_length, low=4)
+def _checked(check: Checks, audio: Array, frame_length: int) -> tuple[Array, int]:
+    frame_length = check.integer("frame_length", frame_length, low=4)
     if frame_length % 4:
-        raise ValueError(f"{function}: frame_length must be a multiple of 4; got {frame_length}")
-    audio = checks.floating(function, "audio", audio)
+        raise ValueError(f"{check}: frame_length must be a multiple of 4; got {frame_length}")
+    audio = check.floating("audio", audio)
     if audio.ndim == 0:
-        raise ValueError(f"{function}: audio must be (*batch, time); got shape ()")
+        raise ValueError(f"{check}: audio must be (*batch, time); got shape ()")
     if audio.shape[-1] <= frame_length // 2:
         raise ValueError(
-            f"{function}: audio must be longer than half of frame_length, {frame_length // 2} samples; "
+            f"{check}: audio must be longer than half of frame_length, {frame_length // 2} samples; "
             f"got shape {audio.shape}"
         )
     return audio, frame_length

@@ -9,6 +9,8 @@ The classical vocoder takes both spectra from one grid of frames and interpolate
 two; here each is taken where it is wanted. At whole rates the two agree.
 """
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Complex, Float

@@ -1,12 +1,15 @@
 """Loudness, place and background of sounds (*batch, time); every sound draws for itself."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._core import checks, dtypes
+from ..._core import dtypes
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Numbers
 from ...random import normal, split
@@ -37,11 +40,11 @@ def mix_at_snr(
     >>> augment.mix_at_snr(jnp.array([2.0, -2.0]), jnp.array([1.0, 1.0]), 20.0).tolist()
     [2.200000047683716, -1.7999999523162842]
     """
-    name = "mix_at_snr"
-    audio, noise = _sounds(name, audio), checks.floating(name, "noise", noise)
+    check = Checks("mix_at_snr")
+    audio, noise = _sounds(check, audio), check.floating("noise", noise)
     if noise.shape != audio.shape:
-        raise ValueError(f"{name}: noise must have the shape of audio, {audio.shape}; got {noise.shape}")
-    return _mixed(audio, noise, _ratio(name, snr_db, audio))
+        raise ValueError(f"{check}: noise must have the shape of audio, {audio.shape}; got {noise.shape}")
+    return _mixed(audio, noise, _ratio(check, snr_db, audio))
 
 
 def random_background_noise(
@@ -70,14 +73,14 @@ def random_background_noise(
 
     Ko et al., A Study on Data Augmentation of Reverberant Speech for Robust Speech Recognition, ICASSP 2017.
     """
-    name = "random_background_noise"
-    audio, noise = _sounds(name, audio), checks.floating(name, "noise", noise)
+    check = Checks("random_background_noise")
+    audio, noise = _sounds(check, audio), check.floating("noise", noise)
     if noise.ndim != 2 or 0 in noise.shape:
-        raise ValueError(f"{name}: noise must be (recordings, length), with one at least; got shape {noise.shape}")
-    ratio = _ratio(name, snr_db, audio)
+        raise ValueError(f"{check}: noise must be (recordings, length), with one at least; got shape {noise.shape}")
+    ratio = _ratio(check, snr_db, audio)
     if key is None:
         return audio
-    which_key, start_key = split(checks.key(name, key))
+    which_key, start_key = split(check.key(key))
     which, start = (
         integers(part_key, (*audio.shape[:-1], 1), bound)
         for part_key, bound in zip((which_key, start_key), noise.shape, strict=True)
@@ -107,12 +110,12 @@ def random_white_noise(
     >>> f"{10 * jnp.log10(1 / jnp.mean((noisy - 1) ** 2)):.2f} dB"
     '20.00 dB'
     """
-    name = "random_white_noise"
-    audio = _sounds(name, audio)
-    ratio = _ratio(name, snr_db, audio)
+    check = Checks("random_white_noise")
+    audio = _sounds(check, audio)
+    ratio = _ratio(check, snr_db, audio)
     if key is None:
         return audio
-    return _mixed(audio, normal(checks.key(name, key), audio.shape, 1.0), ratio)
+    return _mixed(audio, normal(check.key(key), audio.shape, 1.0), ratio)
 
 
 def random_gain(
@@ -138,12 +141,12 @@ def random_gain(
     >>> bool((louder > 0.5).all() & (louder < 2).all())
     True
     """
-    name = "random_gain"
-    audio = _sounds(name, audio)
-    limit = number_per_example(name, "max_decibels", max_decibels, audio.shape[:-1], 0.0, ends="[)", num_axes=1)
+    check = Checks("random_gain")
+    audio = _sounds(check, audio)
+    limit = number_per_example(check, "max_decibels", max_decibels, audio.shape[:-1], 0.0, ends="[)", num_axes=1)
     if key is None:
         return audio
-    decibels = symmetric(checks.key(name, key), (*audio.shape[:-1], 1), limit)
+    decibels = symmetric(check.key(key), (*audio.shape[:-1], 1), limit)
     wide = dtypes.widened(audio.dtype)
     return (audio.astype(wide) * (10.0 ** (decibels / 20.0)).astype(wide)).astype(audio.dtype)
 
@@ -171,14 +174,14 @@ def random_time_shift(
     >>> float(moved.sum())
     1.0
     """
-    name = "random_time_shift"
-    audio = _sounds(name, audio)
-    share = number_per_example(name, "max_share", max_share, audio.shape[:-1], 0.0, 1.0, num_axes=1)
+    check = Checks("random_time_shift")
+    audio = _sounds(check, audio)
+    share = number_per_example(check, "max_share", max_share, audio.shape[:-1], 0.0, 1.0, num_axes=1)
     if key is None:
         return audio
     length = audio.shape[-1]
     widest = jnp.floor(jnp.nan_to_num(share).astype(jnp.float32) * length).astype(jnp.int32)
-    move = integers(checks.key(name, key), (*audio.shape[:-1], 1), 2 * widest + 1) - widest
+    move = integers(check.key(key), (*audio.shape[:-1], 1), 2 * widest + 1) - widest
     source = _time(audio) - move
     is_inside = (source >= 0) & (source < length)
     moved = jnp.take_along_axis(audio, jnp.where(is_inside, source, 0), axis=-1, mode="promise_in_bounds")
@@ -196,8 +199,8 @@ def _mixed(audio: Array, noise: Array, ratio: Array) -> Array:
     return jnp.where(is_audible, audio_wide + gain * noise, audio_wide + 0.0 * gain).astype(audio.dtype)
 
 
-def _ratio(function: str, snr_db: Numbers, audio: Array) -> Float[Array, "*batch 1"]:
-    ratio = number_per_example(function, "snr_db", snr_db, audio.shape[:-1], ends="(]")
+def _ratio(check: Checks, snr_db: Numbers, audio: Array) -> Float[Array, "*batch 1"]:
+    ratio = number_per_example(check, "snr_db", snr_db, audio.shape[:-1], ends="(]")
     return jnp.broadcast_to(ratio, audio.shape[:-1])[..., None]
 
 
@@ -205,8 +208,8 @@ def _time(audio: Array) -> Array:
     return jnp.arange(audio.shape[-1], dtype=jnp.int32).reshape((1,) * (audio.ndim - 1) + (-1,))
 
 
-def _sounds(function: str, audio: Array) -> Array:
-    audio = checks.floating(function, "audio", audio)
+def _sounds(check: Checks, audio: Array) -> Array:
+    audio = check.floating("audio", audio)
     if audio.ndim == 0:
-        raise ValueError(f"{function}: audio must be (*batch, time); got shape ()")
+        raise ValueError(f"{check}: audio must be (*batch, time); got shape ()")
     return audio

@@ -1,5 +1,7 @@
 """Affine maps of the plane: rotation, shear, translation, and any other matrix."""
 
+from __future__ import annotations
+
 from typing import get_args
 
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Numbers
 from .._places import numbers_for
 from ._crop import clipped_boxes
@@ -33,9 +35,10 @@ def affine(x: X, matrix: Real[Array, "*batch 2 3"], *, fill: Numbers = 0.0) -> X
     >>> jax.jit(augment.affine)(jnp.array([[[0.25], [0.5]]]), one_to_the_left).ravel().tolist()
     [0.5, 0.0]
     """
-    parts = parts_of("affine", x)
-    matrix = jnp.asarray(numbers_for("affine", "matrix", matrix, batch_shape(parts), (2, 3))).astype(jnp.float32)
-    return resampled("affine", x, parts, matrix, fill)
+    check = Checks("affine")
+    parts = parts_of(check, x)
+    matrix = jnp.asarray(numbers_for(check, "matrix", matrix, batch_shape(parts), (2, 3))).astype(jnp.float32)
+    return resampled(check, x, parts, matrix, fill)
 
 
 def rotate(x: X, degrees: Numbers, *, fill: Numbers = 0.0) -> X:
@@ -51,9 +54,10 @@ def rotate(x: X, degrees: Numbers, *, fill: Numbers = 0.0) -> X:
     >>> jax.jit(augment.rotate)(jnp.array([[[0.0], [1.0]], [[0.0], [0.5]]]), 90.0)[..., 0].round(4).tolist()
     [[1.0, 0.5], [0.0, 0.0]]
     """
-    parts = parts_of("rotate", x)
-    degrees = number_per_image("rotate", "degrees", degrees, parts)
-    return resampled("rotate", x, parts, about_centre(rotation(degrees), parts["image"]), fill)
+    check = Checks("rotate")
+    parts = parts_of(check, x)
+    degrees = number_per_image(check, "degrees", degrees, parts)
+    return resampled(check, x, parts, about_centre(rotation(degrees), parts["image"]), fill)
 
 
 def shear(
@@ -77,12 +81,13 @@ def shear(
     >>> jax.jit(augment.shear)(jnp.eye(3)[..., None], 45.0)[..., 0].round(4).tolist()
     [[0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]]
     """
-    checks.choice("shear", "direction", direction, get_args(Direction))
-    parts = parts_of("shear", x)
-    lean = jnp.tan(jnp.deg2rad(number_per_image("shear", "degrees", degrees, parts, -90.0, 90.0)))
+    check = Checks("shear")
+    check.choice("direction", direction, get_args(Direction))
+    parts = parts_of(check, x)
+    lean = jnp.tan(jnp.deg2rad(number_per_image(check, "degrees", degrees, parts, -90.0, 90.0)))
     flat = jnp.zeros_like(lean)
     linear = shearing(flat, lean) if direction == "horizontal" else shearing(lean, flat)
-    return resampled("shear", x, parts, about_centre(linear, parts["image"]), fill)
+    return resampled(check, x, parts, about_centre(linear, parts["image"]), fill)
 
 
 def translate(x: X, shift: Real[Array, "*batch 2"], *, fill: Numbers = 0.0) -> X:
@@ -98,12 +103,13 @@ def translate(x: X, shift: Real[Array, "*batch 2"], *, fill: Numbers = 0.0) -> X
     >>> jax.jit(augment.translate)(jnp.array([[[0.5], [1.0]]]), jnp.array([0.0, 1.0])).ravel().tolist()
     [0.0, 0.5]
     """
-    parts = parts_of("translate", x)
+    check = Checks("translate")
+    parts = parts_of(check, x)
     batch = batch_shape(parts)
-    shift = jnp.asarray(numbers_for("translate", "shift", shift, batch, (2,))).astype(jnp.float32)
+    shift = jnp.asarray(numbers_for(check, "shift", shift, batch, (2,))).astype(jnp.float32)
     shift = jnp.broadcast_to(shift, (*batch, 2))
     identity = jnp.broadcast_to(jnp.eye(2, dtype=jnp.float32), (*batch, 2, 2))
-    return resampled("translate", x, parts, jnp.concatenate([identity, -shift[..., None]], -1), fill)
+    return resampled(check, x, parts, jnp.concatenate([identity, -shift[..., None]], -1), fill)
 
 
 def rotation(degrees: Array) -> Float[Array, "*batch 2 2"]:
@@ -132,8 +138,8 @@ def about_centre(linear: Array, image: Array, shift: Array | None = None) -> Flo
     return jnp.concatenate([linear, offset[..., None]], -1)
 
 
-def resampled(function: str, x: X, parts: Parts, matrix: Array, fill: Numbers) -> X:
-    fill = colour(function, fill, parts, 3)
+def resampled(check: Checks, x: X, parts: Parts, matrix: Array, fill: Numbers) -> X:
+    fill = colour(check, fill, parts, 3)
     matrix = jnp.broadcast_to(matrix, (*batch_shape(parts), 2, 3))
     # Zero times infinity is NaN too.
     numbers = (jnp.sum(0.0 * matrix, (-2, -1)), jnp.max(fill))

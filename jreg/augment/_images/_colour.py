@@ -8,12 +8,15 @@ where plain is black, the mean grey or the grey of each pixel. A factor of 1 kee
 more than 1 exaggerates. Every function of colours clips to [0, 1]: normalize after them, not before.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from ..._core.checks import Checks
 from ..._core.types import Numbers
 from ._parts import X, number_per_image, parts_of, recoloured
 
@@ -30,7 +33,7 @@ def adjust_brightness(x: X, factor: Numbers) -> X:
     >>> jax.jit(augment.adjust_brightness)(jnp.array([[[0.25], [0.75]]]), 2.0).ravel().tolist()
     [0.5, 1.0]
     """
-    return adjusted("adjust_brightness", x, factor, brightened)
+    return adjusted(Checks("adjust_brightness"), x, factor, brightened)
 
 
 def adjust_contrast(x: X, factor: Numbers) -> X:
@@ -45,7 +48,7 @@ def adjust_contrast(x: X, factor: Numbers) -> X:
     >>> jax.jit(augment.adjust_contrast)(jnp.array([[[0.25], [0.75]]]), 0.5).ravel().tolist()
     [0.375, 0.625]
     """
-    return adjusted("adjust_contrast", x, factor, contrasted, (1, 3))
+    return adjusted(Checks("adjust_contrast"), x, factor, contrasted, (1, 3))
 
 
 def adjust_saturation(x: X, factor: Numbers) -> X:
@@ -60,7 +63,7 @@ def adjust_saturation(x: X, factor: Numbers) -> X:
     >>> jax.jit(augment.adjust_saturation)(jnp.array([[[1.0, 0.0, 0.0]]]), 0.0)
     Array([[[0.299, 0.299, 0.299]]], dtype=float32)
     """
-    return adjusted("adjust_saturation", x, factor, saturated, (1, 3))
+    return adjusted(Checks("adjust_saturation"), x, factor, saturated, (1, 3))
 
 
 def adjust_hue(x: X, shift: Numbers) -> X:
@@ -75,8 +78,9 @@ def adjust_hue(x: X, shift: Numbers) -> X:
     >>> jax.jit(augment.adjust_hue)(jnp.array([[[1.0, 0.0, 0.0]]]), 1 / 3).round(3).ravel().tolist()
     [0.0, 1.0, 0.0]
     """
-    parts = parts_of("adjust_hue", x, (3,))
-    return recoloured(x, parts, tinted, number_per_image("adjust_hue", "shift", shift, parts, -0.5, 0.5))
+    check = Checks("adjust_hue")
+    parts = parts_of(check, x, (3,))
+    return recoloured(x, parts, tinted, number_per_image(check, "shift", shift, parts, -0.5, 0.5))
 
 
 def grayscale(x: X) -> X:
@@ -90,7 +94,7 @@ def grayscale(x: X) -> X:
     >>> augment.grayscale(jnp.array([[[0.0, 1.0, 0.0]]]))
     Array([[[0.587, 0.587, 0.587]]], dtype=float32)
     """
-    parts = parts_of("grayscale", x, (1, 3))
+    parts = parts_of(Checks("grayscale"), x, (1, 3))
     return recoloured(x, parts, lambda image: jnp.broadcast_to(grey(image), image.shape))
 
 
@@ -135,10 +139,10 @@ def grey(image: Array) -> Array:
     return 0.299 * red + 0.587 * green + 0.114 * blue
 
 
-def adjusted(function: str, x: X, factor: Numbers, change: Callable[..., Array], channels: tuple[int, ...] = ()) -> X:
+def adjusted(check: Checks, x: X, factor: Numbers, change: Callable[..., Array], channels: tuple[int, ...] = ()) -> X:
     """Change the images by a checked factor of at least 0."""
-    parts = parts_of(function, x, channels)
-    return recoloured(x, parts, change, number_per_image(function, "factor", factor, parts, 0.0))
+    parts = parts_of(check, x, channels)
+    return recoloured(x, parts, change, number_per_image(check, "factor", factor, parts, 0.0))
 
 
 def away_from(plain: Array, image: Array, factor: Array) -> Array:

@@ -1,12 +1,14 @@
 """Crops of whole pixels."""
 
+from __future__ import annotations
+
 from typing import Literal, get_args
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int, Real
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key
 from ...random import split
 from .._draws import integers
@@ -34,11 +36,12 @@ def crop(x: X, corner: Real[Array, "*batch 2"], *, size: int | tuple[int, int]) 
     >>> augment.crop(jnp.ones((8, 8, 3)), jnp.array([2, 1]), size=(4, 6)).shape
     (4, 6, 3)
     """
-    parts = parts_of("crop", x)
+    check = Checks("crop")
+    parts = parts_of(check, x)
     height, width = parts["image"].shape[-3:-1]
-    size = _checked_size("crop", size, (height, width))
+    size = _checked_size(check, size, (height, width))
     limits = height - size[0], width - size[1]
-    corner, spoiling = whole_corners("crop", "corner", corner, batch_shape(parts), limits)
+    corner, spoiling = whole_corners(check, "corner", corner, batch_shape(parts), limits)
     corner = jnp.broadcast_to(corner, (*batch_shape(parts), 2))
     return moved(x, parts, lambda parts, corner: _cut_out(parts, corner, size), corner, numbers=spoiling)
 
@@ -70,16 +73,17 @@ def random_crop(
     >>> jax.jit(partial(augment.random_crop, size=(32, 32), padding=4))(jax.random.key(0), images).shape
     (4, 32, 32, 3)
     """
-    padding = checks.integer("random_crop", "padding", padding, low=0)
-    checks.choice("random_crop", "padding_mode", padding_mode, get_args(PaddingMode))
-    parts = parts_of("random_crop", x)
+    check = Checks("random_crop")
+    padding = check.integer("padding", padding, low=0)
+    check.choice("padding_mode", padding_mode, get_args(PaddingMode))
+    parts = parts_of(check, x)
     height, width = (side + 2 * padding for side in parts["image"].shape[-3:-1])
-    size = _checked_size("random_crop", size, (height, width))
+    size = _checked_size(check, size, (height, width))
     room = height - size[0], width - size[1]
     if key is None:
         corner = jnp.broadcast_to(jnp.array([room[0] // 2, room[1] // 2], jnp.int32), (*batch_shape(parts), 2))
     else:
-        keys = split(checks.key("random_crop", key))
+        keys = split(check.key(key))
         corner = jnp.stack([integers(keys[i], batch_shape(parts), room[i] + 1) for i in range(2)], -1)
     return moved(x, parts, lambda parts, corner: _cut_out(_padded(parts, padding, padding_mode), corner, size), corner)
 
@@ -111,8 +115,8 @@ def clipped_boxes(boxes: Array, size: tuple[int, int]) -> Array:
     return jnp.clip(boxes, 0.0, jnp.array([*size, *size], boxes.dtype)[None])
 
 
-def _checked_size(function: str, size: int | tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
-    height, width = pair_of_sides(function, size)
+def _checked_size(check: Checks, size: int | tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
+    height, width = pair_of_sides(check, size)
     if height > limits[0] or width > limits[1]:
-        raise ValueError(f"{function}: size must be at most {limits}, that of the image; got {size}")
+        raise ValueError(f"{check}: size must be at most {limits}, that of the image; got {size}")
     return height, width

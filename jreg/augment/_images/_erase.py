@@ -1,5 +1,7 @@
 """Parts of images erased: rectangles of random shape, squares, a grid."""
 
+from __future__ import annotations
+
 from typing import Literal, get_args
 
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Real
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Numbers
 from ...random import keep_mask, signed_uniform, split
@@ -35,12 +37,13 @@ def erase(x: X, boxes: Real[Array, "*batch 4"], *, fill: Numbers = 0.0) -> X:
     >>> augment.erase(jnp.ones((2, 3, 1)), jnp.array([0, 1, 2, 3]))[..., 0].tolist()
     [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     """
-    parts = parts_of("erase", x)
+    check = Checks("erase")
+    parts = parts_of(check, x)
     rule = "top <= bottom and left <= right"
     boxes, spoiling = checked_boxes(
-        "erase", boxes, batch_shape(parts), rule, lambda top, left, bottom, right: (top <= bottom) & (left <= right)
+        check, boxes, batch_shape(parts), rule, lambda top, left, bottom, right: (top <= bottom) & (left <= right)
     )
-    shade = colour("erase", fill, parts)
+    shade = colour(check, fill, parts)
     return _filled(x, parts, _inside(parts["image"], boxes), shade, jnp.max(shade), spoiling)
 
 
@@ -81,15 +84,15 @@ def random_erase(
 
     Zhong et al., Random Erasing Data Augmentation, AAAI 2020.
     """
-    name = "random_erase"
-    parts = parts_of(name, x)
-    checks.choice(name, "pattern", pattern, get_args(Pattern))
-    prob = number_per_image(name, "prob", prob, parts, 0.0, 1.0)
-    scale, ratio = bounds(name, "scale", scale, 0.0, 1.0), bounds(name, "ratio", ratio, 0.0, ends="()")
-    constant = shade = colour(name, fill, parts)
+    check = Checks("random_erase")
+    parts = parts_of(check, x)
+    check.choice("pattern", pattern, get_args(Pattern))
+    prob = number_per_image(check, "prob", prob, parts, 0.0, 1.0)
+    scale, ratio = bounds(check, "scale", scale, 0.0, 1.0), bounds(check, "ratio", ratio, 0.0, ends="()")
+    constant = shade = colour(check, fill, parts)
     if key is None:
         return x
-    prob_key, box_key, noise_key = split(checks.key(name, key), 3)
+    prob_key, box_key, noise_key = split(check.key(key), 3)
     shape = batch_shape(parts)
     kept = keep_mask(prob_key, shape, prob)
     heights, widths, down, along = _box(box_key, shape, parts["image"].shape[-3:-1], scale, ratio)
@@ -118,12 +121,13 @@ def cutout(key: Key | None, x: X, *, size: int, fill: Numbers = 0.0) -> X:
 
     DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
     """
-    size = checks.integer("cutout", "size", size, bits=31)
-    parts = parts_of("cutout", x)
-    shade = colour("cutout", fill, parts)
+    check = Checks("cutout")
+    size = check.integer("size", size, bits=31)
+    parts = parts_of(check, x)
+    shade = colour(check, fill, parts)
     if key is None:
         return x
-    keys = split(checks.key("cutout", key))
+    keys = split(check.key(key))
     starts = [integers(keys[i], batch_shape(parts), parts["image"].shape[i - 3]) - size // 2 for i in (0, 1)]
     boxes = jnp.stack([*starts, *(start + size for start in starts)], -1)
     return _filled(x, parts, _inside(parts["image"], boxes), shade, jnp.max(shade))
@@ -149,14 +153,15 @@ def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5)
 
     Chen et al., GridMask Data Augmentation, 2020.
     """
-    parts = parts_of("grid_mask", x)
+    check = Checks("grid_mask")
+    parts = parts_of(check, x)
     image = parts["image"]
-    keep = number_per_image("grid_mask", "keep", keep, parts, 0.0, 1.0)
-    low, high = bounds("grid_mask", "unit", unit, 0.0, ends="()")
-    shade = colour("grid_mask", fill, parts)
+    keep = number_per_image(check, "keep", keep, parts, 0.0, 1.0)
+    low, high = bounds(check, "unit", unit, 0.0, ends="()")
+    shade = colour(check, fill, parts)
     if key is None:
         return x
-    unit_key, *start_keys = split(checks.key("grid_mask", key), 3)
+    unit_key, *start_keys = split(check.key(key), 3)
     shape = batch_shape(parts)
     pitch = jnp.maximum(jnp.round(uniform(unit_key, shape, low, high) * min(image.shape[-3:-1])), 1.0)
     hole = jnp.round((1.0 - keep) * pitch)

@@ -1,11 +1,13 @@
 """Filters of neighbouring pixels, and noise: blur, sharpness, grain."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key, Numbers
 from ...random import normal
 from .._draws import Range, bounds, uniform
@@ -29,9 +31,10 @@ def gaussian_blur(x: X, sigma: Numbers, *, size: int) -> X:
     >>> bool(jnp.allclose(blurred[2, 1:3, 0], jnp.array([0.124, 0.204]), atol=1e-3))
     True
     """
-    parts = parts_of("gaussian_blur", x)
-    radius = _radius("gaussian_blur", size, parts)
-    sigma = number_per_image("gaussian_blur", "sigma", sigma, parts, 0.0)
+    check = Checks("gaussian_blur")
+    parts = parts_of(check, x)
+    radius = _radius(check, size, parts)
+    sigma = number_per_image(check, "sigma", sigma, parts, 0.0)
     return recoloured(x, parts, lambda image, sigma: _blurred(image, sigma, radius), sigma)
 
 
@@ -52,12 +55,13 @@ def random_gaussian_blur(key: Key | None, x: X, *, size: int, sigma: Range = (0.
 
     Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020.
     """
-    parts = parts_of("random_gaussian_blur", x)
-    radius = _radius("random_gaussian_blur", size, parts)
-    low, high = bounds("random_gaussian_blur", "sigma", sigma, 0.0)
+    check = Checks("random_gaussian_blur")
+    parts = parts_of(check, x)
+    radius = _radius(check, size, parts)
+    low, high = bounds(check, "sigma", sigma, 0.0)
     if key is None:
         return x
-    drawn = uniform(checks.key("random_gaussian_blur", key), batch_shape(parts), low, high)
+    drawn = uniform(check.key(key), batch_shape(parts), low, high)
     return recoloured(x, parts, lambda image, sigma: _blurred(image, sigma, radius), drawn)
 
 
@@ -76,7 +80,7 @@ def adjust_sharpness(x: X, factor: Numbers) -> X:
     >>> jax.jit(augment.adjust_sharpness)(dot, 0.0)[1, 1].round(3)
     Array([0.192], dtype=float32)
     """
-    return adjusted("adjust_sharpness", x, factor, sharpened)
+    return adjusted(Checks("adjust_sharpness"), x, factor, sharpened)
 
 
 def random_gaussian_noise(key: Key | None, x: X, std: Numbers) -> X:
@@ -93,11 +97,12 @@ def random_gaussian_noise(key: Key | None, x: X, std: Numbers) -> X:
     >>> bool(abs(y.std() - 0.1) < 0.03)
     True
     """
-    parts = parts_of("random_gaussian_noise", x)
-    std = number_per_image("random_gaussian_noise", "std", std, parts, 0.0)
+    check = Checks("random_gaussian_noise")
+    parts = parts_of(check, x)
+    std = number_per_image(check, "std", std, parts, 0.0)
     if key is None:
         return x
-    grain = normal(checks.key("random_gaussian_noise", key), parts["image"].shape, std[..., None, None, None])
+    grain = normal(check.key(key), parts["image"].shape, std[..., None, None, None])
     return recoloured(x, parts, lambda image: image + grain.astype(image.dtype))
 
 
@@ -130,9 +135,9 @@ def _blurred(image: Array, sigma: Array, radius: int) -> Array:
     return image
 
 
-def _radius(function: str, size: int, parts: Parts) -> int:
-    size = checks.integer(function, "size", size)
+def _radius(check: Checks, size: int, parts: Parts) -> int:
+    size = check.integer("size", size)
     height, width = parts["image"].shape[-3:-1]
     if size % 2 == 0 or size // 2 >= min(height, width):
-        raise ValueError(f"{function}: size must be odd and below {2 * min(height, width)} for this image; got {size}")
+        raise ValueError(f"{check}: size must be odd and below {2 * min(height, width)} for this image; got {size}")
     return size // 2

@@ -1,9 +1,11 @@
 """Flips of images and of what belongs to them."""
 
+from __future__ import annotations
+
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key, Numbers
 from ...random import keep_mask
 from ._parts import Direction, Parts, X, batch_shape, moved, number_per_image, parts_of
@@ -23,8 +25,9 @@ def flip(x: X, *, direction: Direction = "horizontal") -> X:
     >>> augment.flip(jnp.array([[[0.1], [0.9]]])).ravel().tolist() == [jnp.float32(0.9), jnp.float32(0.1)]
     True
     """
-    axis = _AXES[checks.choice("flip", "direction", direction, _AXES)]
-    return moved(x, parts_of("flip", x), lambda parts: {name: _mirrored(name, parts, axis) for name in parts})
+    check = Checks("flip")
+    axis = _AXES[check.choice("direction", direction, _AXES)]
+    return moved(x, parts_of(check, x), lambda parts: {name: _mirrored(name, parts, axis) for name in parts})
 
 
 def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: Direction = "horizontal") -> X:
@@ -46,12 +49,13 @@ def random_flip(key: Key | None, x: X, prob: Numbers, *, direction: Direction = 
     >>> sorted(set(flipped.tolist()))
     [0.0, 1.0]
     """
-    axis = _AXES[checks.choice("random_flip", "direction", direction, _AXES)]
-    parts = parts_of("random_flip", x)
-    prob = number_per_image("random_flip", "prob", prob, parts, 0.0, 1.0)
+    check = Checks("random_flip")
+    axis = _AXES[check.choice("direction", direction, _AXES)]
+    parts = parts_of(check, x)
+    prob = number_per_image(check, "prob", prob, parts, 0.0, 1.0)
     if key is None:
         return x
-    is_flipped = ~keep_mask(checks.key("random_flip", key), batch_shape(parts), prob)
+    is_flipped = ~keep_mask(check.key(key), batch_shape(parts), prob)
 
     def move(parts: Parts, is_flipped: Array) -> Parts:
         return {name: jnp.where(is_flipped, _mirrored(name, parts, axis), part) for name, part in parts.items()}

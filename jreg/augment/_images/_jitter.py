@@ -1,12 +1,14 @@
 """Colour jitter: four changes of colour, in an order drawn for each image."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key, Numbers
 from ...random import hash_bits, split
 from .._draws import uniform
@@ -39,13 +41,14 @@ def random_color_jitter(
 
     Howard, Some Improvements on Deep Convolutional Neural Network Based Image Classification, 2013.
     """
-    parts = parts_of("random_color_jitter", x, (3,))
+    check = Checks("random_color_jitter")
+    parts = parts_of(check, x, (3,))
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
-    checked = [number_per_image("random_color_jitter", name, value, parts, 0.0) for name, value in strengths.items()]
-    turn = number_per_image("random_color_jitter", "hue", hue, parts, 0.0, 0.5)
+    checked = [number_per_image(check, name, value, parts, 0.0) for name, value in strengths.items()]
+    turn = number_per_image(check, "hue", hue, parts, 0.0, 0.5)
     if key is None:
         return x
-    order_key, hue_key, *keys = split(checks.key("random_color_jitter", key), 5)
+    order_key, hue_key, *keys = split(check.key(key), 5)
     shape = batch_shape(parts)
     drawn = [factors(key, shape, value) for key, value in zip(keys, checked, strict=True)]
     amounts = jnp.stack([*drawn, uniform(hue_key, shape, -turn, turn)], -1).reshape(-1, 4)

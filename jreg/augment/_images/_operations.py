@@ -1,5 +1,7 @@
 """The operations that policies draw from: one table, and a loop that applies a row of it to each image."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import jax.numpy as jnp

@@ -12,6 +12,8 @@ A transform of colours changes "image" alone. Colours are computed in float32 (f
 the image's own dtype; uint8 stands for multiples of 1 / 255, so numbers such as fills are in [0, 1] for it too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -20,7 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from ..._core import checks, dtypes
+from ..._core import dtypes
+from ..._core.checks import Checks
 from ..._core.placement import placed_along
 from ..._core.spoil import marking, spoiled
 from ..._core.types import Numbers
@@ -36,23 +39,23 @@ X = TypeVar("X", bound=Images)
 Parts: TypeAlias = dict[str, Array]
 
 
-def parts_of(function: str, x: Images, channels: tuple[int, ...] = ()) -> Parts:
+def parts_of(check: Checks, x: Images, channels: tuple[int, ...] = ()) -> Parts:
     """The parts of x that transforms of places move, checked once for all that follows.
 
     `channels` are the numbers of channels that a transform of colours takes: grey, or red, green and blue.
     """
     if not isinstance(x, Mapping):
-        return {"image": _image(function, x, channels)}
+        return {"image": _image(check, x, channels)}
     if "image" not in x:
-        raise ValueError(f'{function}: x must be images or a mapping with "image"; got the parts {sorted(x)}')
+        raise ValueError(f'{check}: x must be images or a mapping with "image"; got the parts {sorted(x)}')
     parts = {name: jnp.asarray(x[name]) for name in ("image", "mask", "boxes") if name in x}
-    shape = _image(function, parts["image"], channels).shape
+    shape = _image(check, parts["image"], channels).shape
     if "mask" in parts and parts["mask"].shape[: len(shape) - 1] != shape[:-1]:
-        raise ValueError(f"{function}: mask must have shape {shape[:-1]}, as the image; got {parts['mask'].shape}")
+        raise ValueError(f"{check}: mask must have shape {shape[:-1]}, as the image; got {parts['mask'].shape}")
     if "boxes" in parts:
-        boxes = checks.floating(function, "boxes", parts["boxes"]).shape
+        boxes = check.floating("boxes", parts["boxes"]).shape
         if boxes[:-2] != shape[:-3] or boxes[-1:] != (4,) or len(boxes) != len(shape) - 1:
-            raise ValueError(f"{function}: boxes must have shape {(*shape[:-3], 'n', 4)}, as the image; got {boxes}")
+            raise ValueError(f"{check}: boxes must have shape {(*shape[:-3], 'n', 4)}, as the image; got {boxes}")
     return parts
 
 
@@ -61,12 +64,12 @@ def with_parts(x: Images, parts: Parts) -> Any:
     return {**x, **parts} if isinstance(x, Mapping) else parts["image"]
 
 
-def pair_of_sides(function: str, size: int | tuple[int, int]) -> tuple[int, int]:
+def pair_of_sides(check: Checks, size: int | tuple[int, int]) -> tuple[int, int]:
     """Height and width; one number gives both."""
     sides = (size, size) if isinstance(size, int | np.integer) and not isinstance(size, bool) else size
     if not isinstance(sides, tuple | list) or len(sides) != 2:
-        raise TypeError(f"{function}: size must be an int or a pair (height, width); got {size!r}")
-    height, width = (checks.integer(function, "size", side, bits=31) for side in sides)
+        raise TypeError(f"{check}: size must be an int or a pair (height, width); got {size!r}")
+    height, width = (check.integer("size", side, bits=31) for side in sides)
     return height, width
 
 
@@ -100,7 +103,7 @@ def recoloured(x: Images, parts: Parts, change: Callable[..., Array], *numbers: 
 
 
 def number_per_image(
-    function: str,
+    check: Checks,
     argument: str,
     value: Numbers,
     parts: Parts,
@@ -110,17 +113,17 @@ def number_per_image(
     ends: str = "[]",
 ) -> Float[Array, "..."]:
     """Check a number that is one for all images, or has one entry for each; return one for each."""
-    number = number_per_example(function, argument, value, batch_shape(parts), low, high, ends=ends)
+    number = number_per_example(check, argument, value, batch_shape(parts), low, high, ends=ends)
     return jnp.broadcast_to(number, batch_shape(parts)).astype(jnp.float32)
 
 
-def colour(function: str, fill: Numbers, parts: Parts, ndim: int | None = None) -> Float[Array, "..."]:
+def colour(check: Checks, fill: Numbers, parts: Parts, ndim: int | None = None) -> Float[Array, "..."]:
     """A colour in [0, 1], for all channels or for each, which broadcasts against the images, or `ndim` axes."""
     image = parts["image"]
     channels, ndim = image.shape[-1:], ndim or image.ndim
-    number = checks.number(function, "fill", fill, 0.0, 1.0)
+    number = check.number("fill", fill, 0.0, 1.0)
     if number.shape not in ((), channels):
-        raise ValueError(f"{function}: fill must be a scalar or have shape {channels}; got {number.shape}")
+        raise ValueError(f"{check}: fill must be a scalar or have shape {channels}; got {number.shape}")
     return number.reshape((1,) * (ndim - 1) + channels) if number.ndim else number
 
 
@@ -138,14 +141,14 @@ def as_stored(colours: Array, dtype: Any) -> Array:
     return jnp.where(jnp.isnan(colours), marking(dtype), jnp.round(colours * 255.0).astype(dtype))
 
 
-def _image(function: str, image: Any, channels: tuple[int, ...]) -> Array:
+def _image(check: Checks, image: Any, channels: tuple[int, ...]) -> Array:
     if not isinstance(image, jax.Array | np.ndarray):
-        raise TypeError(f"{function}: x must be an array of images, or a mapping of parts; got {type(image).__name__}")
+        raise TypeError(f"{check}: x must be an array of images, or a mapping of parts; got {type(image).__name__}")
     if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
-        raise TypeError(f"{function}: images must be floats in [0, 1], or uint8; got {image.dtype}")
+        raise TypeError(f"{check}: images must be floats in [0, 1], or uint8; got {image.dtype}")
     if image.ndim < 3:
-        raise ValueError(f"{function}: images must have shape (*batch, height, width, channels); got {image.shape}")
+        raise ValueError(f"{check}: images must have shape (*batch, height, width, channels); got {image.shape}")
     if channels and image.shape[-1] not in channels:
         listed = " or ".join(map(str, channels))
-        raise ValueError(f"{function}: images must have {listed} channels, the last axis; got shape {image.shape}")
+        raise ValueError(f"{check}: images must have {listed} channels, the last axis; got shape {image.shape}")
     return jnp.asarray(image)

@@ -3,6 +3,8 @@
 Every image of a batch draws its own operations, under jit too. The parts of a mapping move together.
 """
 
+from __future__ import annotations
+
 from math import prod
 
 import jax
@@ -10,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Numbers
 from ...random import split
@@ -47,13 +49,14 @@ def rand_augment(key: Key | None, x: X, magnitude: Numbers, *, num_ops: int = 2)
 
     Cubuk et al., RandAugment: Practical Automated Data Augmentation with a Reduced Search Space, 2019.
     """
-    num_ops = checks.integer("rand_augment", "num_ops", num_ops)
-    parts = parts_of("rand_augment", x, (1, 3))
-    magnitude = number_per_image("rand_augment", "magnitude", magnitude, parts, 0.0, 1.0)
+    check = Checks("rand_augment")
+    num_ops = check.integer("num_ops", num_ops)
+    parts = parts_of(check, x, (1, 3))
+    magnitude = number_per_image(check, "magnitude", magnitude, parts, 0.0, 1.0)
     if key is None:
         return x
     levels = jnp.broadcast_to(magnitude.reshape(1, -1), (num_ops, _num_images(parts)))
-    return with_parts(x, _policy(checks.key("rand_augment", key), parts, levels, _RAND_AUGMENT))
+    return with_parts(x, _policy(check.key(key), parts, levels, _RAND_AUGMENT))
 
 
 def trivial_augment(key: Key | None, x: X) -> X:
@@ -72,10 +75,11 @@ def trivial_augment(key: Key | None, x: X) -> X:
 
     Müller and Hutter, TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation, ICCV 2021.
     """
-    parts = parts_of("trivial_augment", x, (1, 3))
+    check = Checks("trivial_augment")
+    parts = parts_of(check, x, (1, 3))
     if key is None:
         return x
-    level_key, policy_key = split(checks.key("trivial_augment", key))
+    level_key, policy_key = split(check.key(key))
     levels = uniform(level_key, (1, _num_images(parts)), 0.0, 1.0)
     return with_parts(x, _policy(policy_key, parts, levels, _TRIVIAL_AUGMENT))
 
@@ -104,14 +108,15 @@ def augmix(key: Key | None, x: X, magnitude: Numbers, *, width: int = 3, depth: 
 
     Hendrycks et al., AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty, ICLR 2020.
     """
-    width, depth = checks.integer("augmix", "width", width), checks.integer("augmix", "depth", depth)
-    parts = parts_of("augmix", x, (1, 3))
+    check = Checks("augmix")
+    width, depth = check.integer("width", width), check.integer("depth", depth)
+    parts = parts_of(check, x, (1, 3))
     image = parts["image"]
-    magnitude = number_per_image("augmix", "magnitude", magnitude, parts, 0.0, 1.0)
-    alpha = checks.scalar("augmix", "alpha", alpha, 0.0, ends="()").astype(jnp.float32)
+    magnitude = number_per_image(check, "magnitude", magnitude, parts, 0.0, 1.0)
+    alpha = check.scalar("alpha", alpha, 0.0, ends="()").astype(jnp.float32)
     if key is None:
         return x
-    share_key, weight_key, depth_key, level_key, op_key, sign_key = split(checks.key("augmix", key), 6)
+    share_key, weight_key, depth_key, level_key, op_key, sign_key = split(check.key(key), 6)
     num = _num_images(parts)
     shares = jax.random.beta(share_key, alpha, alpha, (num,), jnp.float32)
     weights = jax.random.dirichlet(weight_key, jnp.broadcast_to(alpha, (width,)), (num,), jnp.float32)

@@ -1,12 +1,14 @@
 """Affine maps, drawn for each image."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key, Numbers
 from ...random import split
 from .._draws import Range, bounds, uniform
@@ -34,9 +36,10 @@ def random_rotate(key: Key | None, x: X, degrees: Numbers, *, fill: Numbers = 0.
     >>> jax.jit(augment.random_rotate)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 15.0).shape
     (2, 8, 8, 3)
     """
-    parts = parts_of("random_rotate", x)
-    degrees = number_per_image("random_rotate", "degrees", degrees, parts, 0.0, ends="[)")
-    return _mapped("random_rotate", key, x, parts, fill, degrees=degrees)
+    check = Checks("random_rotate")
+    parts = parts_of(check, x)
+    degrees = number_per_image(check, "degrees", degrees, parts, 0.0, ends="[)")
+    return _mapped(check, key, x, parts, fill, degrees=degrees)
 
 
 def random_shear(key: Key | None, x: X, degrees: Numbers, *, fill: Numbers = 0.0) -> X:
@@ -53,9 +56,10 @@ def random_shear(key: Key | None, x: X, degrees: Numbers, *, fill: Numbers = 0.0
     >>> jax.jit(augment.random_shear)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 15.0).shape
     (2, 8, 8, 3)
     """
-    parts = parts_of("random_shear", x)
-    degrees = number_per_image("random_shear", "degrees", degrees, parts, 0.0, 90.0, ends="[)")
-    return _mapped("random_shear", key, x, parts, fill, shear=degrees)
+    check = Checks("random_shear")
+    parts = parts_of(check, x)
+    degrees = number_per_image(check, "degrees", degrees, parts, 0.0, 90.0, ends="[)")
+    return _mapped(check, key, x, parts, fill, shear=degrees)
 
 
 def random_translate(key: Key | None, x: X, max_share: Numbers, *, fill: Numbers = 0.0) -> X:
@@ -72,9 +76,10 @@ def random_translate(key: Key | None, x: X, max_share: Numbers, *, fill: Numbers
     >>> jax.jit(augment.random_translate)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.1).shape
     (2, 8, 8, 3)
     """
-    parts = parts_of("random_translate", x)
-    share = number_per_image("random_translate", "max_share", max_share, parts, 0.0, 1.0)
-    return _mapped("random_translate", key, x, parts, fill, translation=share)
+    check = Checks("random_translate")
+    parts = parts_of(check, x)
+    share = number_per_image(check, "max_share", max_share, parts, 0.0, 1.0)
+    return _mapped(check, key, x, parts, fill, translation=share)
 
 
 def random_affine(
@@ -110,17 +115,17 @@ def random_affine(
     >>> jax.jit(partial(augment.random_affine, degrees=10.0, scale=(0.8, 1.2)))(jax.random.key(0), images).shape
     (2, 8, 8, 3)
     """
-    name = "random_affine"
-    parts = parts_of(name, x)
-    degrees = number_per_image(name, "degrees", degrees, parts, 0.0, ends="[)")
-    shear = number_per_image(name, "shear", shear, parts, 0.0, 90.0, ends="[)")
-    translation = number_per_image(name, "translation", translation, parts, 0.0, 1.0)
-    scale = bounds(name, "scale", scale, 0.0, ends="()")
-    return _mapped(name, key, x, parts, fill, degrees, shear, translation, scale)
+    check = Checks("random_affine")
+    parts = parts_of(check, x)
+    degrees = number_per_image(check, "degrees", degrees, parts, 0.0, ends="[)")
+    shear = number_per_image(check, "shear", shear, parts, 0.0, 90.0, ends="[)")
+    translation = number_per_image(check, "translation", translation, parts, 0.0, 1.0)
+    scale = bounds(check, "scale", scale, 0.0, ends="()")
+    return _mapped(check, key, x, parts, fill, degrees, shear, translation, scale)
 
 
 def _mapped(
-    function: str,
+    check: Checks,
     key: Key | None,
     x: X,
     parts: Parts,
@@ -133,7 +138,7 @@ def _mapped(
     """Draw a map for each image, within numbers that have been checked."""
     if key is None:
         return x
-    keys = split(checks.key(function, key), 4)
+    keys = split(check.key(key), 4)
     shape, (height, width) = batch_shape(parts), parts["image"].shape[-3:-1]
     shear, translation = shear[..., None], translation[..., None]
     angle = uniform(keys[0], shape, -degrees, degrees)
@@ -144,4 +149,4 @@ def _mapped(
     # A sum of products, since accelerators round matrix products to fewer digits.
     sheared, turned = shearing(leans[..., 0], leans[..., 1]), rotation(angle) / size[..., None, None]
     backwards = jnp.sum(sheared[..., :, :, None] * turned[..., None, :, :], -2)
-    return resampled(function, x, parts, about_centre(backwards, parts["image"], shift), fill)
+    return resampled(check, x, parts, about_centre(backwards, parts["image"], shift), fill)

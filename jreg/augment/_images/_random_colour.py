@@ -1,11 +1,13 @@
 """Colours, drawn for each image."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Numbers
 from ...random import keep_mask
@@ -31,7 +33,7 @@ def random_brightness(key: Key | None, x: X, strength: Numbers) -> X:
     >>> bool((abs(y - 0.5) < 0.2).all())
     True
     """
-    return _drawn("random_brightness", key, x, strength, brightened)
+    return _drawn(Checks("random_brightness"), key, x, strength, brightened)
 
 
 def random_contrast(key: Key | None, x: X, strength: Numbers) -> X:
@@ -47,7 +49,7 @@ def random_contrast(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_contrast)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
     (2, 2, 2, 3)
     """
-    return _drawn("random_contrast", key, x, strength, contrasted, (1, 3))
+    return _drawn(Checks("random_contrast"), key, x, strength, contrasted, (1, 3))
 
 
 def random_saturation(key: Key | None, x: X, strength: Numbers) -> X:
@@ -63,7 +65,7 @@ def random_saturation(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_saturation)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.4).shape
     (2, 2, 2, 3)
     """
-    return _drawn("random_saturation", key, x, strength, saturated, (1, 3))
+    return _drawn(Checks("random_saturation"), key, x, strength, saturated, (1, 3))
 
 
 def random_hue(key: Key | None, x: X, strength: Numbers) -> X:
@@ -79,11 +81,12 @@ def random_hue(key: Key | None, x: X, strength: Numbers) -> X:
     >>> jax.jit(augment.random_hue)(jax.random.key(0), jnp.ones((2, 2, 2, 3)), 0.1).shape
     (2, 2, 2, 3)
     """
-    parts = parts_of("random_hue", x, (3,))
-    strength = number_per_image("random_hue", "strength", strength, parts, 0.0, 0.5)
+    check = Checks("random_hue")
+    parts = parts_of(check, x, (3,))
+    strength = number_per_image(check, "strength", strength, parts, 0.0, 0.5)
     if key is None:
         return x
-    shift = uniform(checks.key("random_hue", key), batch_shape(parts), -strength, strength)
+    shift = uniform(check.key(key), batch_shape(parts), -strength, strength)
     return recoloured(x, parts, tinted, shift)
 
 
@@ -100,11 +103,12 @@ def random_grayscale(key: Key | None, x: X, prob: Numbers) -> X:
     >>> jax.jit(augment.random_grayscale)(jax.random.key(0), jnp.ones((2, 8, 8, 3)), 0.2).shape
     (2, 8, 8, 3)
     """
-    parts = parts_of("random_grayscale", x, (1, 3))
-    prob = number_per_image("random_grayscale", "prob", prob, parts, 0.0, 1.0)
+    check = Checks("random_grayscale")
+    parts = parts_of(check, x, (1, 3))
+    prob = number_per_image(check, "prob", prob, parts, 0.0, 1.0)
     if key is None:
         return x
-    kept = keep_mask(checks.key("random_grayscale", key), batch_shape(parts), prob)
+    kept = keep_mask(check.key(key), batch_shape(parts), prob)
     factor = spoiled(kept.astype(prob.dtype), prob)
     return recoloured(x, parts, lambda image, factor: away_from(grey(image), image, factor), factor)
 
@@ -115,15 +119,15 @@ def factors(key: Key, shape: tuple[int, ...], strength: Array) -> Array:
 
 
 def _drawn(
-    function: str,
+    check: Checks,
     key: Key | None,
     x: X,
     strength: Numbers,
     change: Callable[..., Array],
     channels: tuple[int, ...] = (),
 ) -> X:
-    parts = parts_of(function, x, channels)
-    strength = number_per_image(function, "strength", strength, parts, 0.0)
+    parts = parts_of(check, x, channels)
+    strength = number_per_image(check, "strength", strength, parts, 0.0)
     if key is None:
         return x
-    return recoloured(x, parts, change, factors(checks.key(function, key), batch_shape(parts), strength))
+    return recoloured(x, parts, change, factors(check.key(key), batch_shape(parts), strength))

@@ -1,5 +1,7 @@
 """Crops of any box, resized: the transform that image classifiers are trained with."""
 
+from __future__ import annotations
+
 from functools import partial
 from math import ceil
 
@@ -9,7 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Real
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key
 from ...random import split
 from .._draws import Range, bounds, uniform
@@ -47,8 +49,9 @@ def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: int | tuple[int,
     >>> jax.jit(partial(augment.resized_crop, size=(1, 2)))(image, jnp.array([0.0, 0.0, 4.0, 4.0])).ravel().round(2)
     Array([0.24, 0.76], dtype=float32)
     """
-    size = pair_of_sides("resized_crop", size)
-    parts = parts_of("resized_crop", x)
+    check = Checks("resized_crop")
+    size = pair_of_sides(check, size)
+    parts = parts_of(check, x)
     height, width = parts["image"].shape[-3:-1]
 
     def is_valid(top: Array, left: Array, bottom: Array, right: Array) -> Array:
@@ -56,7 +59,7 @@ def resized_crop(x: X, boxes: Real[Array, "*batch 4"], *, size: int | tuple[int,
         return is_inside & (top < bottom) & (left < right)
 
     rule = f"0 <= top < bottom <= {height} and 0 <= left < right <= {width}"
-    boxes, spoiling = checked_boxes("resized_crop", boxes, batch_shape(parts), rule, is_valid)
+    boxes, spoiling = checked_boxes(check, boxes, batch_shape(parts), rule, is_valid)
     return moved(x, parts, lambda parts, box: _resized(parts, box, size), boxes, numbers=(spoiling,))
 
 
@@ -95,14 +98,15 @@ def random_resized_crop(
 
     Szegedy et al., Going Deeper with Convolutions, CVPR 2015.
     """
-    size = pair_of_sides("random_resized_crop", size)
-    parts = parts_of("random_resized_crop", x)
+    check = Checks("random_resized_crop")
+    size = pair_of_sides(check, size)
+    parts = parts_of(check, x)
     sides = parts["image"].shape[-3:-1]
-    scale = bounds("random_resized_crop", "scale", scale, 0.0, 1.0, ends="(]")
-    ratio = bounds("random_resized_crop", "ratio", ratio, 0.0, ends="()")
+    scale = bounds(check, "scale", scale, 0.0, 1.0, ends="(]")
+    ratio = bounds(check, "ratio", ratio, 0.0, ends="()")
     if key is None:
         return resized_crop(x, jnp.array([0, 0, *sides]), size=size)
-    boxes = drawn_boxes(checks.key("random_resized_crop", key), batch_shape(parts), sides, scale, ratio)
+    boxes = drawn_boxes(check.key(key), batch_shape(parts), sides, scale, ratio)
     numbers = (*scale, *ratio)
     return moved(x, parts, lambda parts, box: _resized(parts, box, size), boxes, numbers=numbers)
 

@@ -1,5 +1,7 @@
 """A choice of function for every example of a batch."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any

@@ -1,9 +1,12 @@
 """Curves of tone: what a pixel becomes depends on its own value, and at most on the values of its channel."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Numbers
 from ._parts import X, number_per_image, parts_of, recoloured
@@ -20,7 +23,7 @@ def invert(x: X) -> X:
     >>> augment.invert(jnp.array([[[0.25]]])).ravel().tolist()
     [0.75]
     """
-    return recoloured(x, parts_of("invert", x), lambda image: 1.0 - image)
+    return recoloured(x, parts_of(Checks("invert"), x), lambda image: 1.0 - image)
 
 
 def solarize(x: X, threshold: Numbers) -> X:
@@ -35,8 +38,9 @@ def solarize(x: X, threshold: Numbers) -> X:
     >>> jax.jit(augment.solarize)(jnp.array([[[0.25], [0.75]]]), 0.5).ravel().tolist()
     [0.25, 0.25]
     """
-    parts = parts_of("solarize", x)
-    return recoloured(x, parts, solarized, number_per_image("solarize", "threshold", threshold, parts, 0.0))
+    check = Checks("solarize")
+    parts = parts_of(check, x)
+    return recoloured(x, parts, solarized, number_per_image(check, "threshold", threshold, parts, 0.0))
 
 
 def posterize(x: X, bits: Numbers) -> X:
@@ -51,8 +55,9 @@ def posterize(x: X, bits: Numbers) -> X:
     >>> jax.jit(augment.posterize)(jnp.array([[[255, 100, 3]]], jnp.uint8), 2).ravel().tolist()
     [192, 64, 0]
     """
-    parts = parts_of("posterize", x)
-    return recoloured(x, parts, posterized, number_per_image("posterize", "bits", bits, parts, 0.0, 8.0))
+    check = Checks("posterize")
+    parts = parts_of(check, x)
+    return recoloured(x, parts, posterized, number_per_image(check, "bits", bits, parts, 0.0, 8.0))
 
 
 def autocontrast(x: X) -> X:
@@ -66,7 +71,7 @@ def autocontrast(x: X) -> X:
     >>> jax.jit(augment.autocontrast)(jnp.array([[[0.25], [0.5], [0.75]]])).ravel().tolist()
     [0.0, 0.5, 1.0]
     """
-    return recoloured(x, parts_of("autocontrast", x), stretched)
+    return recoloured(x, parts_of(Checks("autocontrast"), x), stretched)
 
 
 def equalize(x: X) -> X:
@@ -81,7 +86,7 @@ def equalize(x: X) -> X:
     >>> bool((jax.jit(augment.equalize)(ramp) == ramp).all())
     True
     """
-    return recoloured(x, parts_of("equalize", x), equalized)
+    return recoloured(x, parts_of(Checks("equalize"), x), equalized)
 
 
 def solarized(image: Array, threshold: Array) -> Array:

@@ -1,5 +1,7 @@
 """CutMix: a box of one example in the place of another's, and the switch between it and mixup."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -10,7 +12,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Real
 
-from ..._core import checks, trees
+from ..._core import trees
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Number, Tree
 from ...random import keep_mask, split
@@ -52,13 +55,13 @@ def paste_box(
     >>> image[0, :, :, 0].tolist(), target.round(3).tolist() == [jnp.float32(0.2)]
     ([[0.0, 1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]], True)
     """
-    axes, sizes = _spatial("paste_box", batch, spatial_axes)
-    trees.same_structure("paste_box", "partner", partner, batch, "batch")
-    check_floats("paste_box", batch[1])
-    size = batch_size("paste_box", "batch", batch)
+    check = Checks("paste_box")
+    axes, sizes = _spatial(check, batch, spatial_axes)
+    trees.same_structure(check, "partner", partner, batch, "batch")
+    check_floats(check, batch[1])
+    size = batch_size(check, "batch", batch)
     (start, spoiled_start), (stop, spoiled_stop) = (
-        whole_corners("paste_box", name, corner, (size,), sizes)
-        for name, corner in {"start": start, "stop": stop}.items()
+        whole_corners(check, name, corner, (size,), sizes) for name, corner in {"start": start, "stop": stop}.items()
     )
     start, stop = jnp.broadcast_arrays(start, stop)
     made = _boxed(batch, partner, start, stop, axes, sizes)
@@ -98,14 +101,15 @@ def cutmix(
 
     Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, ICCV 2019.
     """
-    alpha = checks.scalar("cutmix", "alpha", alpha, 0.0)
-    axes, sizes = _spatial("cutmix", batch, spatial_axes)
-    size = batch_size("cutmix", "batch", batch)
-    shape = weight_shape("cutmix", per, size)
-    check_floats("cutmix", batch[1])
+    check = Checks("cutmix")
+    alpha = check.scalar("alpha", alpha, 0.0)
+    axes, sizes = _spatial(check, batch, spatial_axes)
+    size = batch_size(check, "batch", batch)
+    shape = weight_shape(check, per, size)
+    check_floats(check, batch[1])
     if key is None or size == 1:
         return batch
-    weight_key, order_key, box_key = split(checks.key("cutmix", key), 3)
+    weight_key, order_key, box_key = split(check.key(key), 3)
     weight, partner = beta(weight_key, alpha, shape), reordered(batch, jax.random.permutation(order_key, size))
     mixed = _boxed(batch, partner, *_box(box_key, weight, sizes), axes, sizes)
     return jax.tree.map(lambda leaf: spoiled(leaf, alpha), mixed)
@@ -144,18 +148,18 @@ def mixup_or_cutmix(
 
     Touvron et al., Training Data-efficient Image Transformers & Distillation through Attention, ICML 2021.
     """
-    name = "mixup_or_cutmix"
+    check = Checks("mixup_or_cutmix")
     alphas = [
-        checks.scalar(name, "mixup_alpha", mixup_alpha, 0.0),
-        checks.scalar(name, "cutmix_alpha", cutmix_alpha, 0.0),
+        check.scalar("mixup_alpha", mixup_alpha, 0.0),
+        check.scalar("cutmix_alpha", cutmix_alpha, 0.0),
     ]
-    prob = checks.scalar(name, "cutmix_prob", cutmix_prob, 0.0, 1.0)
-    (axes, sizes), size = _spatial(name, batch, spatial_axes), batch_size(name, "batch", batch)
-    shape = weight_shape(name, per, size)
-    check_floats(name, batch)
+    prob = check.scalar("cutmix_prob", cutmix_prob, 0.0, 1.0)
+    (axes, sizes), size = _spatial(check, batch, spatial_axes), batch_size(check, "batch", batch)
+    shape = weight_shape(check, per, size)
+    check_floats(check, batch)
     if key is None or size == 1:
         return batch
-    gate_key, weight_key, order_key, box_key = split(checks.key(name, key), 4)
+    gate_key, weight_key, order_key, box_key = split(check.key(key), 4)
     is_cut = ~keep_mask(gate_key, shape, prob)
     weight = beta(weight_key, jnp.where(is_cut, alphas[1], alphas[0]), shape)
     partner = reordered(batch, jax.random.permutation(order_key, size))
@@ -207,26 +211,26 @@ def _pasted(leaf: Array, other: Array, start: Array, stop: Array, axes: tuple[in
     return jnp.where(is_inside, other, leaf)
 
 
-def _spatial(function: str, batch: Pair, spatial_axes: int | Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _spatial(check: Checks, batch: Pair, spatial_axes: int | Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The spatial axes, and their sizes, which all inputs share."""
-    inputs, _ = check_pair(function, batch)
-    axes = _distinct(function, spatial_axes)
+    inputs, _ = check_pair(check, batch)
+    axes = _distinct(check, spatial_axes)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(inputs)]
     if any(len(shape) <= max(axes) for shape in shapes):
-        raise ValueError(f"{function}: inputs must have the axes {axes}; got shapes {shapes}")
+        raise ValueError(f"{check}: inputs must have the axes {axes}; got shapes {shapes}")
     sizes = {tuple(shape[axis] for axis in axes) for shape in shapes}
     if len(sizes) != 1:
-        raise ValueError(f"{function}: inputs must share the sizes of the axes {axes}; got shapes {shapes}")
+        raise ValueError(f"{check}: inputs must share the sizes of the axes {axes}; got shapes {shapes}")
     return axes, sizes.pop()
 
 
-def _distinct(function: str, axes: int | Sequence[int]) -> tuple[int, ...]:
+def _distinct(check: Checks, axes: int | Sequence[int]) -> tuple[int, ...]:
     """Axes after that of the batch, in the order of the corners' entries."""
     given: tuple[Any, ...] = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
     if any(isinstance(axis, bool) or not isinstance(axis, int | np.integer) for axis in given):
-        raise TypeError(f"{function}: spatial_axes must be an int or hold ints; got {axes!r}")
+        raise TypeError(f"{check}: spatial_axes must be an int or hold ints; got {axes!r}")
     if not given or min(given) < 1:
-        raise ValueError(f"{function}: spatial_axes must be positive, since axis 0 is the batch; got {axes}")
+        raise ValueError(f"{check}: spatial_axes must be positive, since axis 0 is the batch; got {axes}")
     if len(set(given)) < len(given):
-        raise ValueError(f"{function}: spatial_axes must name each axis once; got {axes}")
+        raise ValueError(f"{check}: spatial_axes must name each axis once; got {axes}")
     return given

@@ -1,12 +1,14 @@
 """Mixing of hidden features."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key, Number, Transform, Tree
 from ...random import hash_bits, split
 from .._compose import callables, chain
@@ -46,17 +48,18 @@ def manifold_mixup(
 
     Verma et al., Manifold Mixup: Better Representations by Interpolating Hidden States, ICML 2019.
     """
-    alpha = checks.scalar("manifold_mixup", "alpha", alpha, 0.0)
+    check = Checks("manifold_mixup")
+    alpha = check.scalar("alpha", alpha, 0.0)
     if not isinstance(layers, tuple | list):
         raise TypeError(f"manifold_mixup: layers must be a tuple or list of functions of (key, x); got {layers!r}")
     if not layers:
         raise ValueError("manifold_mixup: layers must hold at least one function of (key, x); got none")
-    callables("manifold_mixup", tuple(layers))
-    x, targets = check_floats("manifold_mixup", check_pair("manifold_mixup", batch))
-    size = batch_size("manifold_mixup", "batch", batch)
+    callables(check, tuple(layers))
+    x, targets = check_floats(check, check_pair(check, batch))
+    size = batch_size(check, "batch", batch)
     if key is None:
         return chain(*layers)(None, x), targets
-    weight_key, order_key, place_key, layers_key = split(checks.key("manifold_mixup", key), 4)
+    weight_key, order_key, place_key, layers_key = split(check.key(key), 4)
     weight = beta(weight_key, alpha, ())
     order = jax.random.permutation(order_key, size)
     place = (hash_bits(place_key, ()) % len(layers)).astype(jnp.int32)

@@ -1,12 +1,15 @@
 """Mixing of examples: new ones on the line between two."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from ..._core import checks, dtypes, trees
+from ..._core import dtypes, trees
+from ..._core.checks import Checks
 from ..._core.placement import rows_of
 from ..._core.types import Key, Number, Numbers, Tree
 from ...random import split
@@ -31,9 +34,10 @@ def mix(batch: Tree, partner: Tree, weight: Numbers) -> Tree:
     >>> augment.mix(jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0]), 0.75).tolist()
     [0.75, 0.25]
     """
-    weight = checks.rate("mix", weight, "weight")
-    trees.same_structure("mix", "partner", partner, batch)
-    return _blend("mix", batch, partner, weight)
+    check = Checks("mix")
+    weight = check.rate("weight", weight)
+    trees.same_structure(check, "partner", partner, batch)
+    return _blend(check, batch, partner, weight)
 
 
 def mixup(key: Key | None, batch: Tree, alpha: Number, *, per: Per = "batch") -> Tree:
@@ -64,15 +68,16 @@ def mixup(key: Key | None, batch: Tree, alpha: Number, *, per: Per = "batch") ->
 
     Zhang et al., mixup: Beyond Empirical Risk Minimization, ICLR 2018.
     """
-    alpha = checks.scalar("mixup", "alpha", alpha, low=0.0)
-    size = batch_size("mixup", "batch", batch)
-    shape = weight_shape("mixup", per, size)
-    check_floats("mixup", batch)
+    check = Checks("mixup")
+    alpha = check.scalar("alpha", alpha, low=0.0)
+    size = batch_size(check, "batch", batch)
+    shape = weight_shape(check, per, size)
+    check_floats(check, batch)
     if key is None or size == 1:
         return batch
-    weight_key, order_key = split(checks.key("mixup", key))
+    weight_key, order_key = split(check.key(key))
     partner = reordered(batch, jax.random.permutation(order_key, size))
-    return _blend("mixup", batch, partner, beta(weight_key, alpha, shape))
+    return _blend(check, batch, partner, beta(weight_key, alpha, shape))
 
 
 def reordered(batch: Tree, order: Array) -> Tree:
@@ -88,16 +93,16 @@ def beta(key: Key, alpha: Array, shape: tuple[int, ...]) -> Array:
     return jnp.where(alpha > 0.0, draws, 1.0 + alpha)
 
 
-def weight_shape(function: str, per: Per, size: int) -> tuple[int, ...]:
-    return () if checks.choice(function, "per", per, get_args(Per)) == "batch" else (size,)
+def weight_shape(check: Checks, per: Per, size: int) -> tuple[int, ...]:
+    return () if check.choice("per", per, get_args(Per)) == "batch" else (size,)
 
 
-def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
+def _blend(check: Checks, batch: Tree, partner: Tree, weight: Array) -> Tree:
     def blend_leaf(path: tuple, leaf: Array, other: Array) -> Array:
-        leaf = _float_leaf(function, path, leaf)
+        leaf = _float_leaf(check, path, leaf)
         if weight.ndim and weight.shape != leaf.shape[:1]:
             raise ValueError(
-                f"{function}: weight must be a scalar or one per example, {leaf.shape[:1]}; got shape {weight.shape}"
+                f"{check}: weight must be a scalar or one per example, {leaf.shape[:1]}; got shape {weight.shape}"
             )
         wide = dtypes.widened(leaf.dtype)
         weights = weight.astype(wide).reshape(weight.shape + (1,) * (leaf.ndim - weight.ndim))
@@ -107,24 +112,24 @@ def _blend(function: str, batch: Tree, partner: Tree, weight: Array) -> Tree:
     return jax.tree_util.tree_map_with_path(blend_leaf, batch, partner)
 
 
-def check_pair(function: str, batch: Any) -> tuple[Tree, Tree]:
+def check_pair(check: Checks, batch: Any) -> tuple[Tree, Tree]:
     """Return a batch that is a pair of inputs and targets."""
     if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise TypeError(f"{function}: batch must be a pair (inputs, targets); got {type(batch).__name__}")
+        raise TypeError(f"{check}: batch must be a pair (inputs, targets); got {type(batch).__name__}")
     return batch[0], batch[1]
 
 
-def _float_leaf(function: str, path: tuple, leaf: Array) -> Array:
+def _float_leaf(check: Checks, path: tuple, leaf: Array) -> Array:
     dtype = getattr(leaf, "dtype", None)
     if dtype is None or not jnp.issubdtype(dtype, jnp.inexact):
         where = trees.path_name(path) or "its root"
         raise TypeError(
-            f"{function}: batch must hold floats; got {dtype or type(leaf).__name__} at {where}. "
+            f"{check}: batch must hold floats; got {dtype or type(leaf).__name__} at {where}. "
             "Make class ids distributions with jax.nn.one_hot, and images floats, before mixing"
         )
     return jnp.asarray(leaf)
 
 
-def check_floats(function: str, batch: Tree) -> Tree:
+def check_floats(check: Checks, batch: Tree) -> Tree:
     """Raise unless every leaf holds floats, with advice for class ids."""
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: _float_leaf(function, path, leaf), batch)
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _float_leaf(check, path, leaf), batch)

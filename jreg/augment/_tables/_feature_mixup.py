@@ -1,11 +1,14 @@
 """Mixing of table rows feature by feature."""
 
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
 
-from ..._core import checks, masks
+from ..._core import masks
+from ..._core.checks import Checks
 from ..._core.ids import whole
 from ..._core.placement import rows_of
 from ..._core.spoil import spoiled
@@ -44,14 +47,14 @@ def feature_mixup(
 
     Chen et al., Can a Deep Learning Model be a Sure Bet for Tabular Prediction? (ExcelFormer), KDD 2024.
     """
-    name = "feature_mixup"
-    labels, alpha = checks.floating(name, "labels", labels), checks.scalar(name, "alpha", alpha, 0.0)
+    check = Checks("feature_mixup")
+    labels, alpha = check.floating("labels", labels), check.scalar("alpha", alpha, 0.0)
     if not isinstance(x, jax.Array | np.ndarray) or x.ndim != 2 or labels.shape[:1] != x.shape[:1]:
-        raise ValueError(f"{name}: x must be (rows, features) and labels (rows, *classes); got {jnp.shape(x)}")
+        raise ValueError(f"{check}: x must be (rows, features) and labels (rows, *classes); got {jnp.shape(x)}")
     if key is None or not x.size:
         return x, labels
-    x = whole(name, "x", x)
-    weight_key, order_key, mask_key = split(checks.key(name, key), 3)
+    x = whole(check, "x", x)
+    weight_key, order_key, mask_key = split(check.key(key), 3)
     order = jax.random.permutation(order_key, x.shape[0])
     is_own = keep_mask(mask_key, x.shape, 1.0 - beta(weight_key, alpha, (x.shape[0], 1)))
     share = spoiled(jnp.mean(is_own, axis=1, dtype=jnp.float32), alpha)

@@ -1,5 +1,7 @@
 """Noise on tables (rows, *features): new rows for rare classes, and cells exchanged between rows."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax
@@ -9,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
 
 from ..._core import checks, masks
+from ..._core.checks import Checks
 from ..._core.ids import class_ids, whole
 from ..._core.placement import as_on_auto_axes, gathered, spec_like
 from ..._core.spoil import spoiled
@@ -59,16 +62,16 @@ def smote(
 
     Chawla et al., SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002.
     """
-    name = "smote"
-    x = checks.floating(name, "x", x)
-    _check_labels(name, labels, x)
-    num_classes = checks.integer(name, "num_classes", num_classes)
-    num_per_class = checks.integer(name, "num_per_class", num_per_class)
-    num_neighbors = checks.integer(name, "num_neighbors", num_neighbors)
-    ids = class_ids(name, "labels", labels, num_classes)
-    counts = _counts(name, ids, num_classes)
+    check = Checks("smote")
+    x = check.floating("x", x)
+    _check_labels(check, labels, x)
+    num_classes = check.integer("num_classes", num_classes)
+    num_per_class = check.integer("num_per_class", num_per_class)
+    num_neighbors = check.integer("num_neighbors", num_neighbors)
+    ids = class_ids(check, "labels", labels, num_classes)
+    counts = _counts(check, ids, num_classes)
     if key is not None:
-        checks.key(name, key)
+        check.key(key)
     made = _balanced(key, gathered(x), gathered(ids), counts, num_per_class, num_neighbors)
     dtype = jax.dtypes.canonicalize_dtype(labels.dtype)
     return made.reshape(-1, x.shape[1]), jnp.repeat(jnp.arange(num_classes).astype(dtype), num_per_class)
@@ -95,14 +98,14 @@ def swap_noise(key: Key | None, x: Shaped[Array, "rows *features"], rate: Number
 
     Bahri et al., SCARF: Self-Supervised Contrastive Learning Using Random Feature Corruption, ICLR 2022.
     """
-    name = "swap_noise"
-    x = whole(name, "x", checks.array(name, "x", x))
+    check = Checks("swap_noise")
+    x = whole(check, "x", check.array("x", x))
     if x.ndim == 0:
-        raise ValueError(f"{name}: x must be (rows, *features); got shape ()")
-    rate = number_per_example(name, "rate", rate, x.shape[:1], 0.0, 1.0, num_axes=x.ndim - 1)
+        raise ValueError(f"{check}: x must be (rows, *features); got shape ()")
+    rate = number_per_example(check, "rate", rate, x.shape[:1], 0.0, 1.0, num_axes=x.ndim - 1)
     if key is None or x.shape[0] < 2 or not x.size:
         return x
-    mask_key, row_key = split(checks.key(name, key))
+    mask_key, row_key = split(check.key(key))
     own = jnp.arange(x.shape[0], dtype=jnp.int32).reshape((-1,) + (1,) * (x.ndim - 1))
     other = (own + 1 + integers(row_key, x.shape, x.shape[0] - 1)) % x.shape[0]
     take = partial(jnp.take_along_axis, axis=0, mode="promise_in_bounds")
@@ -151,19 +154,19 @@ def _by_class(key: Key | None, labels: Array) -> Int[Array, " rows"]:
     return jnp.lexsort((within, labels))
 
 
-def _counts(function: str, labels: Array, num_classes: int) -> Int[Array, " classes"]:
+def _counts(check: Checks, labels: Array, num_classes: int) -> Int[Array, " classes"]:
     """How many rows each class has; a label of -1 is counted in none."""
     classes = jnp.arange(num_classes, dtype=labels.dtype)
     counts = jnp.sum(labels[None] == classes[:, None], axis=1, dtype=jnp.int32)
     if not checks.is_traced(counts) and not counts.all():
-        raise ValueError(f"{function}: labels must hold each class; got none of class {int(counts.argmin())}")
+        raise ValueError(f"{check}: labels must hold each class; got none of class {int(counts.argmin())}")
     return counts
 
 
-def _check_labels(function: str, labels: Array, x: Array) -> None:
+def _check_labels(check: Checks, labels: Array, x: Array) -> None:
     if not isinstance(labels, jax.Array | np.ndarray) or not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise TypeError(f"{function}: labels must be an array of class ids; got {labels!r}")
+        raise TypeError(f"{check}: labels must be an array of class ids; got {labels!r}")
     if x.ndim != 2 or labels.shape != x.shape[:1]:
         raise ValueError(
-            f"{function}: x must be (rows, features) and labels (rows); got shapes {x.shape} and {labels.shape}"
+            f"{check}: x must be (rows, features) and labels (rows); got shapes {x.shape} and {labels.shape}"
         )

@@ -1,11 +1,13 @@
 """Paraphrases by translating into another language and back."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Numbers
 from ...random import keep_mask, split
@@ -44,19 +46,19 @@ def back_translation(
 
     Edunov et al., Understanding Back-Translation at Scale, EMNLP 2018.
     """
-    name = "back_translation"
-    tokens = token_rows(name, tokens)
-    rate = rate_per_row(name, rate, tokens)
+    check = Checks("back_translation")
+    tokens = token_rows(check, tokens)
+    rate = rate_per_row(check, rate, tokens)
     for argument, fn in {"translate": translate, "translate_back": translate_back}.items():
         if not callable(fn):
-            raise TypeError(f"{name}: {argument} must be a function of (key, tokens); got {fn!r}")
+            raise TypeError(f"{check}: {argument} must be a function of (key, tokens); got {fn!r}")
     if key is None:
         return tokens
-    row_key, there_key, back_key = split(checks.key(name, key), 3)
+    row_key, there_key, back_key = split(check.key(key), 3)
     returned = jnp.asarray(translate_back(back_key, translate(there_key, tokens)))
     if returned.shape != tokens.shape or returned.dtype != tokens.dtype:
         raise TypeError(
-            f"{name}: translate_back must return {tokens.dtype}{list(tokens.shape)}; "
+            f"{check}: translate_back must return {tokens.dtype}{list(tokens.shape)}; "
             f"got {returned.dtype}{list(returned.shape)}"
         )
     is_kept = keep_mask(row_key, (*tokens.shape[:-1], 1), rate)

@@ -4,6 +4,8 @@ The table has a row for every id, and in it the ids of its synonyms; -1 stands f
 table of substitutes will do, such as the nearest neighbours among embeddings.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.ids import whole
 from ..._core.placement import looked_up
 from ..._core.spoil import spoiled
@@ -56,13 +58,13 @@ def synonym_replacement(
     Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
     2019.
     """
-    name = "synonym_replacement"
-    tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
-    rate = rate_per_row(name, rate, tokens)
-    is_word, _ = words_of(name, tokens, special_ids, padding_id)
+    check = Checks("synonym_replacement")
+    tokens, synonyms = token_rows(check, tokens), _table(check, synonyms)
+    rate = rate_per_row(check, rate, tokens)
+    is_word, _ = words_of(check, tokens, special_ids, padding_id)
     if key is None:
         return tokens
-    word_key, synonym_key = split(checks.key(name, key))
+    word_key, synonym_key = split(check.key(key))
     synonym, has_synonym = _draw_synonyms(synonym_key, tokens, synonyms)
     is_replaced = chosen(word_key, is_word & has_synonym, count_of(rate, is_word))
     return spoiled(jnp.where(is_replaced, synonym, tokens), rate)
@@ -103,14 +105,14 @@ def random_insertion(
     Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
     2019.
     """
-    name = "random_insertion"
-    tokens, synonyms = token_rows(name, tokens), _table(name, synonyms)
-    rate = rate_per_row(name, rate, tokens)
-    padding_id = token_id(name, "padding_id", padding_id, tokens.dtype)
-    is_word, is_padding = words_of(name, tokens, special_ids, padding_id)
+    check = Checks("random_insertion")
+    tokens, synonyms = token_rows(check, tokens), _table(check, synonyms)
+    rate = rate_per_row(check, rate, tokens)
+    padding_id = token_id(check, "padding_id", padding_id, tokens.dtype)
+    is_word, is_padding = words_of(check, tokens, special_ids, padding_id)
     if key is None:
         return tokens
-    word_key, synonym_key, place_key = split(checks.key(name, key), 3)
+    word_key, synonym_key, place_key = split(check.key(key), 3)
     synonym, has_synonym = _draw_synonyms(synonym_key, tokens, synonyms)
     room = jnp.sum(is_padding, axis=-1, keepdims=True, dtype=jnp.int32)
     is_source = chosen(word_key, is_word & has_synonym, jnp.minimum(count_of(rate, is_word), room))
@@ -152,9 +154,9 @@ def _draw_synonyms(key: Key, tokens: Array, synonyms: Array) -> tuple[Array, Boo
     return synonym.astype(tokens.dtype), num > 0
 
 
-def _table(function: str, synonyms: Array) -> Array:
+def _table(check: Checks, synonyms: Array) -> Array:
     if not isinstance(synonyms, jax.Array | np.ndarray) or not jnp.issubdtype(synonyms.dtype, jnp.integer):
-        raise TypeError(f"{function}: synonyms must be an array of integers; got {synonyms!r}")
+        raise TypeError(f"{check}: synonyms must be an array of integers; got {synonyms!r}")
     if synonyms.ndim != 2 or 0 in synonyms.shape:
-        raise ValueError(f"{function}: synonyms must be (vocabulary, width); got shape {synonyms.shape}")
-    return whole(function, "synonyms", synonyms)
+        raise ValueError(f"{check}: synonyms must be (vocabulary, width); got shape {synonyms.shape}")
+    return whole(check, "synonyms", synonyms)

@@ -4,12 +4,14 @@ Rows keep their static length. A word is a token that is neither padding nor spe
 draws for itself.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.spoil import spoiled
 from ..._core.types import Key, Numbers
 from ...random import hash_bits, keep_mask, kept
@@ -50,14 +52,14 @@ def token_dropout(
 
     Bowman et al., Generating Sentences from a Continuous Space, CoNLL 2016.
     """
-    name = "token_dropout"
-    tokens = token_rows(name, tokens)
-    rate = rate_per_row(name, rate, tokens)
-    mask_id = token_id(name, "mask_id", mask_id, tokens.dtype)
-    is_word, _ = words_of(name, tokens, special_ids, padding_id)
+    check = Checks("token_dropout")
+    tokens = token_rows(check, tokens)
+    rate = rate_per_row(check, rate, tokens)
+    mask_id = token_id(check, "mask_id", mask_id, tokens.dtype)
+    is_word, _ = words_of(check, tokens, special_ids, padding_id)
     if key is None:
         return tokens
-    is_kept = keep_mask(checks.key(name, key), tokens.shape, rate) | ~is_word
+    is_kept = keep_mask(check.key(key), tokens.shape, rate) | ~is_word
     return spoiled(jnp.where(is_kept, tokens, jnp.asarray(mask_id, tokens.dtype)), rate)
 
 
@@ -93,13 +95,13 @@ def random_swap(
     Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
     2019.
     """
-    name = "random_swap"
-    tokens = token_rows(name, tokens)
-    rate = rate_per_row(name, rate, tokens)
-    is_word, _ = words_of(name, tokens, special_ids, padding_id)
+    check = Checks("random_swap")
+    tokens = token_rows(check, tokens)
+    rate = rate_per_row(check, rate, tokens)
+    is_word, _ = words_of(check, tokens, special_ids, padding_id)
     if key is None:
         return tokens
-    order = shuffled(checks.key(name, key), is_word)
+    order = shuffled(check.key(key), is_word)
     rank = jnp.argsort(order, axis=-1)
     num_pairs = jnp.minimum(count_of(rate, is_word), jnp.sum(is_word, axis=-1, keepdims=True, dtype=jnp.int32) // 2)
     # Neighbours in the random order are partners: ranks 0 and 1, 2 and 3, and so on.
@@ -141,15 +143,15 @@ def random_deletion(
     Wei and Zou, EDA: Easy Data Augmentation Techniques for Boosting Performance on Text Classification Tasks, EMNLP
     2019.
     """
-    name = "random_deletion"
-    tokens = token_rows(name, tokens)
-    rate = rate_per_row(name, rate, tokens)
-    is_word, _ = words_of(name, tokens, special_ids, padding_id)
-    padding = jnp.asarray(token_id(name, "padding_id", padding_id, tokens.dtype), tokens.dtype)
+    check = Checks("random_deletion")
+    tokens = token_rows(check, tokens)
+    rate = rate_per_row(check, rate, tokens)
+    is_word, _ = words_of(check, tokens, special_ids, padding_id)
+    padding = jnp.asarray(token_id(check, "padding_id", padding_id, tokens.dtype), tokens.dtype)
     if key is None or not tokens.size:
         return tokens
     # The word of the largest draw is the last that a growing rate would delete, so keeping it changes no other word.
-    draws = jnp.where(is_word, hash_bits(checks.key(name, key), tokens.shape), 0)
+    draws = jnp.where(is_word, hash_bits(check.key(key), tokens.shape), 0)
     is_last = draws == jnp.max(draws, axis=-1, keepdims=True)
     is_kept = kept(draws, rate) | is_last | ~is_word
     order = jnp.argsort(~is_kept, axis=-1, stable=True)

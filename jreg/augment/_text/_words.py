@@ -1,5 +1,7 @@
 """Which tokens are words, how many of them to change, and in which order they are drawn."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Sequence
 from functools import partial
 
@@ -8,51 +10,49 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.ids import whole
 from ..._core.types import Key, Numbers
 from ...random import hash_bits
 from .._examples import number_per_example
 
 
-def token_rows(function: str, tokens: Array) -> Int[Array, "*batch length"]:
+def token_rows(check: Checks, tokens: Array) -> Int[Array, "*batch length"]:
     """Return an array of token ids."""
     if not isinstance(tokens, jax.Array | np.ndarray):
-        raise TypeError(f"{function}: tokens must be an array; got {type(tokens).__name__}")
+        raise TypeError(f"{check}: tokens must be an array; got {type(tokens).__name__}")
     if not jnp.issubdtype(tokens.dtype, jnp.integer):
-        raise TypeError(f"{function}: tokens must hold integers; got dtype {tokens.dtype}")
+        raise TypeError(f"{check}: tokens must hold integers; got dtype {tokens.dtype}")
     if tokens.ndim == 0:
-        raise ValueError(f"{function}: tokens must be (*batch, length); got shape ()")
-    return whole(function, "tokens", tokens)
+        raise ValueError(f"{check}: tokens must be (*batch, length); got shape ()")
+    return whole(check, "tokens", tokens)
 
 
-def rate_per_row(function: str, rate: Numbers, tokens: Array) -> Float[Array, "..."]:
+def rate_per_row(check: Checks, rate: Numbers, tokens: Array) -> Float[Array, "..."]:
     """Return a rate in [0, 1] that broadcasts against the tokens."""
-    return number_per_example(function, "rate", rate, tokens.shape[:-1], 0.0, 1.0, num_axes=1)
+    return number_per_example(check, "rate", rate, tokens.shape[:-1], 0.0, 1.0, num_axes=1)
 
 
-def token_id(function: str, argument: str, value: int, dtype: np.dtype) -> int:
+def token_id(check: Checks, argument: str, value: int, dtype: np.dtype) -> int:
     """Return a static id that the tokens' dtype can hold."""
     info = jnp.iinfo(dtype)
-    value = checks.integer(function, argument, value, low=int(info.min))
+    value = check.integer(argument, value, low=int(info.min))
     if value > info.max:
-        raise ValueError(f"{function}: {argument} must be at most {info.max} for tokens of {dtype}; got {value}")
+        raise ValueError(f"{check}: {argument} must be at most {info.max} for tokens of {dtype}; got {value}")
     return value
 
 
 def words_of(
-    function: str, tokens: Array, special_ids: Sequence[int], padding_id: int | None
+    check: Checks, tokens: Array, special_ids: Sequence[int], padding_id: int | None
 ) -> tuple[Bool[Array, "*batch length"], Bool[Array, "*batch length"]]:
     """Which places hold a word, neither special nor padding, and which hold padding."""
     # No place holds an id beyond the dtype, such as -1 among unsigned tokens.
     info = jnp.iinfo(tokens.dtype)
     if not isinstance(special_ids, Collection) or isinstance(special_ids, str):
-        raise TypeError(f"{function}: special_ids must be a sequence of ints; got {special_ids!r}")
+        raise TypeError(f"{check}: special_ids must be a sequence of ints; got {special_ids!r}")
     ids = {
-        "padding_id": (checks.integer(function, "padding_id", padding_id, low=-(2**63)),)
-        if padding_id is not None
-        else (),
-        "special_ids": checks.integers(function, "special_ids", special_ids),
+        "padding_id": (check.integer("padding_id", padding_id, low=-(2**63)),) if padding_id is not None else (),
+        "special_ids": check.integers("special_ids", special_ids),
     }
     found = {}
     for argument, values in ids.items():

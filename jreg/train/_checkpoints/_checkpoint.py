@@ -1,5 +1,7 @@
 """Checkpoints that are whole or not there: written aside, listed with digests, renamed into place, never torn."""
 
+from __future__ import annotations
+
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Tree
 from . import _folders, _history, _leaves, _manifest
 from ._lock import locked
@@ -58,10 +61,11 @@ class Checkpoints:
         monitor: str = "loss",
         mode: Literal["min", "max"] = "min",
     ) -> None:
+        check = Checks("Checkpoints")
         self.directory = Path(directory).absolute()
-        self.keep = checks.integer("Checkpoints", "keep", keep)
+        self.keep = check.integer("keep", keep)
         self.monitor = monitor
-        checks.choice("Checkpoints", "mode", mode, ("min", "max"))
+        check.choice("mode", mode, ("min", "max"))
         self.mode: Literal["min", "max"] = mode
         self._damaged: set[Path] = set()
 
@@ -234,7 +238,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _step_number(step: Any) -> int:
-    return checks.integer("save", "step", step.item() if hasattr(step, "item") else step, low=0)
+    return Checks("save").integer("step", step.item() if hasattr(step, "item") else step, low=0)
 
 
 def _barrier(name: str) -> None:

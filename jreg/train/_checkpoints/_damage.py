@@ -4,6 +4,8 @@ Storage returns flipped bits without a word, so every file is compared with the 
 written. `_newest` passes over a damaged checkpoint; the next save sets it aside.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping
 from pathlib import Path

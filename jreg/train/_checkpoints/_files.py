@@ -1,5 +1,7 @@
 """Files of a checkpoint: their digests, and what makes them outlive a loss of power."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import os

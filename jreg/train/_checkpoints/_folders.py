@@ -10,6 +10,8 @@ Only folders that were written here are ever renamed or deleted. A link to a che
 leads to, and never changed.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil

@@ -4,6 +4,8 @@ A part is a line of JSON (the names of its columns, the number of its rows) and 
 little-endian float64. All but the last have `ROWS` rows and never change, so that a save writes no more than the last.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

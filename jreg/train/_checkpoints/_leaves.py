@@ -4,6 +4,8 @@ Arrays of every dtype go to the storage; Python numbers, None and arrays without
 typed key is stored as its data beside the name of its implementation, which the template supplies on the way back.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import count
@@ -13,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._core.checks import Checks
 from ..._core.trees import path_name
 from ..._core.types import Tree
 from ._notes import require_short
@@ -126,7 +129,7 @@ def _described(path: str, leaf: Any) -> Leaf:
     place = path or "its root"
     if type(leaf) in SCALARS:
         if type(leaf) is int:
-            require_short("Checkpoints", "the state", place, leaf)
+            require_short(Checks("Checkpoints"), "the state", place, leaf)
         return Leaf(path, f"Python {type(leaf).__name__}", value=leaf)
     if not _is_array(leaf):
         raise TypeError(f"Checkpoints: the state must hold arrays, numbers and None; at {place} it has {leaf!r}")

@@ -1,5 +1,7 @@
 """One writer per directory: a lock that the system drops with the process, so that none is ever stale."""
 
+from __future__ import annotations
+
 import errno
 import fcntl
 import os

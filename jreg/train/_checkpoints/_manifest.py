@@ -4,6 +4,8 @@ The list has a digest of its own. It may still have been made by someone else: i
 form of ours and names files of its own folder.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

@@ -1,5 +1,7 @@
 """The form of a manifest: a crafted one, whole by its own digest, is believed no further than this."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any

@@ -1,5 +1,7 @@
 """Which checkpoint to read: the newest whole one, past damaged ones and beside a writer that may delete it."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable
 from pathlib import Path

@@ -1,6 +1,10 @@
 """Notes come back as they were given: what JSON would change or cannot hold is refused before any write."""
 
+from __future__ import annotations
+
 from typing import Any
+
+from ..._core.checks import Checks
 
 DEPTH = 100
 BITS = 14000
@@ -17,10 +21,10 @@ def require_json(notes: Any) -> None:
     _require(notes, ())
 
 
-def require_short(function: str, argument: str, place: str, value: int) -> None:
+def require_short(check: Checks, argument: str, place: str, value: int) -> None:
     if value.bit_length() > BITS:
         raise ValueError(
-            f"{function}: {argument} must hold numbers of at most {BITS} bits; at {place} it has a number of "
+            f"{check}: {argument} must hold numbers of at most {BITS} bits; at {place} it has a number of "
             f"{value.bit_length()} bits"
         )
 
@@ -39,7 +43,7 @@ def _require(value: Any, path: tuple[Any, ...]) -> None:
         if not _is_text(value):
             raise ValueError(f"save: notes must hold text of whole characters; at {_shown(path)} it has {value!r}")
     elif type(value) is int:
-        require_short("save", "notes", _shown(path), value)
+        require_short(Checks("save"), "notes", _shown(path), value)
     elif value is not None and type(value) not in (bool, float):
         raise TypeError(
             "save: notes must hold dicts, lists, text, Python numbers, True, False and None, which come back as they "

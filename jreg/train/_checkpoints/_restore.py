@@ -1,5 +1,7 @@
 """Restore: one checkpoint, from its folder into the form of a template."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any, NamedTuple
 

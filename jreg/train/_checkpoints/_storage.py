@@ -1,5 +1,7 @@
 """The arrays of a checkpoint, in and out of orbax."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """Batches of an epoch, on the device before they are needed."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice

@@ -1,5 +1,7 @@
 """The epochs of a run on the host: feed the device, read it late, judge, save."""
 
+from __future__ import annotations
+
 import signal
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +12,7 @@ from typing import Literal, TypeAlias
 import jax
 import numpy as np
 
+from ..._core.checks import Checks
 from ..._core.types import Tree
 from .._contract import monitored
 from .._state import TrainState
@@ -157,7 +160,7 @@ class Loop:
 
     def _judge(self, metrics: dict[str, float]) -> None:
         plan = self.plan
-        value = np.float32(monitored("run", metrics, plan.monitor))
+        value = np.float32(monitored(Checks("run"), metrics, plan.monitor))
         # No value yet is NaN by design.
         with jax.debug_nans(False):
             state = self.carry.state

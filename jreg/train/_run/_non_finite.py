@@ -1,5 +1,7 @@
 """NaN and infinity: how the device finds them in a step, and what the host does then."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, TypeAlias
 
 import jax

@@ -1,5 +1,7 @@
 """What a run is asked to do: the arguments of `run`, checked."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 

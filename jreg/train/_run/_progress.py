@@ -1,5 +1,7 @@
 """What a run shows while it runs: a bar on a terminal, a line per epoch elsewhere, or nothing."""
 
+from __future__ import annotations
+
 import sys
 import time
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
 """What the host knows of a run without asking the device: where it is, and the means of every epoch."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """Resume: a run begins, or continues from its newest whole checkpoint with the settings that it began with."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import jax

@@ -1,5 +1,7 @@
 """The host loop: any batches, any length, checkpoints, a bar; the numbers stay on the device."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sized
 from contextlib import nullcontext
 from math import inf
@@ -7,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from ..._core import checks
+from ..._core.checks import Checks
 from ..._core.types import Key, Number, Tree
 from .._checkpoints import Checkpoints
 from .._state import TrainState
@@ -149,18 +151,19 @@ def run(
     >>> result.best_value < 1e-3, result.status
     (True, 'finished')
     """
-    checks.choice("run", "mode", mode, ("min", "max"))
-    checks.choice("run", "non_finite", non_finite, ("raise", "skip", "stop"))
-    checks.choice("run", "resume", resume, ("same", "anyway"))
+    check = Checks("run")
+    check.choice("mode", mode, ("min", "max"))
+    check.choice("non_finite", non_finite, ("raise", "skip", "stop"))
+    check.choice("resume", resume, ("same", "anyway"))
     _require_same_monitor(checkpoints, monitor, mode)
     plan = Plan(
         step=step,
         evaluate=evaluate,
-        key=checks.key("run", key),
+        key=check.key(key),
         train_batches=train_batches,
         valid_batches=valid_batches,
         hyper=hyper,
-        epochs=checks.integer("run", "epochs", epochs),
+        epochs=check.integer("epochs", epochs),
         checkpoints=checkpoints,
         patience=inf if patience is None else _at_least_0("patience", patience),
         min_delta=_at_least_0("min_delta", min_delta),
@@ -168,9 +171,9 @@ def run(
         mode=mode,
         non_finite=non_finite,
         callback=callback,
-        save_every=None if save_every is None else checks.integer("run", "save_every", save_every),
-        log_every=checks.integer("run", "log_every", log_every),
-        steps_per_epoch=None if steps_per_epoch is None else checks.integer("run", "steps_per_epoch", steps_per_epoch),
+        save_every=None if save_every is None else check.integer("save_every", save_every),
+        log_every=check.integer("log_every", log_every),
+        steps_per_epoch=None if steps_per_epoch is None else check.integer("steps_per_epoch", steps_per_epoch),
         sharding=sharding,
         resume=resume,
     )
@@ -209,12 +212,12 @@ def _padded(values: list[float], length: int) -> np.ndarray:
 def _seconds(value: Any) -> float | None:
     if value is None:
         return None
-    checks.valid_number("run", "stall_timeout", value, low=0.0, ends="()")
+    Checks("run").valid_number("stall_timeout", value, low=0.0, ends="()")
     return float(value)
 
 
 def _at_least_0(argument: str, value: Any) -> float:
-    checks.valid_number("run", argument, value, low=0.0)
+    Checks("run").valid_number(argument, value, low=0.0)
     return float(value)
 
 

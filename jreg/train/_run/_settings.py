@@ -1,5 +1,7 @@
 """The settings of a run as text: what a resumed run must share with the run that it continues."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re

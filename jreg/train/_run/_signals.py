@@ -3,6 +3,8 @@
 A loader that hangs would keep the loop from reading it: a request that has become urgent is raised inside the loader.
 """
 
+from __future__ import annotations
+
 import signal
 import threading
 from collections.abc import Iterator

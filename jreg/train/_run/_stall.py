@@ -1,5 +1,7 @@
 """End a run that has stalled: a thread beside it sees that a step, a save, a loader or a peer is stuck."""
 
+from __future__ import annotations
+
 import os
 import platform
 import threading

@@ -1,5 +1,7 @@
 """The part of a run that lives on the device: the update, its sums and its counts."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """The validation of an epoch: the metrics of each batch on the device, and their mean on the host."""
 
+from __future__ import annotations
+
 from functools import partial
 
 import jax
