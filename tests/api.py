@@ -49,7 +49,8 @@ def _plain(signature: str) -> str:
 
 
 def _shown(kind: Any) -> str:
-    return kind if isinstance(kind, str) else inspect.formatannotation(kind)
+    """A field's type; a named tuple wraps what stands in the source in a forward reference."""
+    return getattr(kind, "__forward_arg__", kind) if not isinstance(kind, type) else kind.__name__
 
 
 if __name__ == "__main__":
