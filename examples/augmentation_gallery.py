@@ -140,7 +140,7 @@ def draw(path: Path, panels: tuple[Panel, ...], photos: jax.Array) -> None:
         found = jax.jit(panel.draw)(jax.random.fold_in(jax.random.key(SEED), index), photos)
         gap = np.ones((4, SIDE, 3))
         axis.imshow(np.concatenate([found[0], gap, found[1]]), interpolation="none")
-        axis.set_title(panel.title, fontsize=7.5, family="monospace")
+        axis.set_title(panel.title, fontsize=7, family="monospace")
     figure.savefig(path, dpi=92)
     plt.close(figure)
     Image.open(path).convert("RGB").save(path, optimize=True)

@@ -11,11 +11,12 @@ from jreg import augment
 
 def test_every_image_transform_has_a_panel():
     shown = inspect.getsource(gallery)
-    drawn = {name for name in vars(augment) if name.startswith("random_") and name not in SEQUENCES}
+    drawn = {name for name in vars(augment) if name.startswith("random_") and takes_images(getattr(augment, name))}
     assert {name for name in drawn if name not in shown} <= {"random_grayscale"}
 
 
-SEQUENCES = {"random_swap", "random_deletion", "random_insertion", "random_gain"}
+def takes_images(function) -> bool:
+    return "x" in inspect.signature(function).parameters
 
 
 def test_the_photographs_are_two_squares_of_colour():

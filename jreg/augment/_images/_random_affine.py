@@ -140,10 +140,10 @@ def _mapped(
         return x
     keys = split(check.key(key), 4)
     shape, (height, width) = batch_shape(parts), parts["image"].shape[-3:-1]
-    shear, translation = shear[..., None], translation[..., None]
+    degrees, shear, translation = (jnp.broadcast_to(number, shape) for number in (degrees, shear, translation))
     angle = uniform(keys[0], shape, -degrees, degrees)
-    leans = jnp.tan(jnp.deg2rad(uniform(keys[1], (*shape, 2), -shear, shear)))
-    share = uniform(keys[2], (*shape, 2), -translation, translation)
+    leans = jnp.tan(jnp.deg2rad(uniform(keys[1], (*shape, 2), -shear[..., None], shear[..., None])))
+    share = uniform(keys[2], (*shape, 2), -translation[..., None], translation[..., None])
     shift = jnp.stack([share[..., 0] * height, share[..., 1] * width], -1)
     size = jnp.exp(uniform(keys[3], shape, *map(jnp.log, scale)))
     # A sum of products, since accelerators round matrix products to fewer digits.
