@@ -5,29 +5,31 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jreg._core import checks, dtypes, trees
+from jreg._core import dtypes, leaves, trees
+from jreg._core.checks import Checks
 
+CHECK = Checks("f")
 X = np.ones((2, 3), np.float32)
 
 
 def of_numbers(value):
-    return checks.number("f", "rate", value)
+    return CHECK.number("rate", value)
 
 
 def of_shape(value):
-    return checks.shape("f", value)
+    return CHECK.shape("shape", value)
 
 
 def of_axes(value):
-    return checks.axes("f", "axis", value, 2)
+    return CHECK.axes("axis", value, 2)
 
 
 def of_arrays(value):
-    return checks.inexact("f", "x", value)
+    return CHECK.inexact("x", value)
 
 
 def of_leaves(value):
-    return trees.selection("f", None, {"kernel": value})
+    return trees.selection(CHECK, None, {"kernel": value})
 
 
 BAD = [
@@ -45,25 +47,25 @@ BAD = [
         r"^f: rate must be a number that a float can hold; got an int of 16610 bits$",
     ),
     (of_numbers, [10**5000], TypeError, r"^f: rate must be a real number; got a list with an int of more digits"),
-    (lambda v: checks.scalar("f", "x", v), jnp.ones(3), ValueError, r"^f: x must be a scalar; got shape \(3,\)$"),
-    (lambda v: checks.integer("f", "n", v), 10**400, ValueError, r"^f: n must be below 2\*\*63; got an int of 1329"),
-    (lambda v: checks.integer("f", "n", v), np.timedelta64(1), TypeError, r"^f: n must be a Python int; got np.timed"),
-    (lambda v: checks.choice("f", "mode", v, ("a", "b")), [1], ValueError, r"^f: mode must be one of 'a', 'b'; got \["),
-    (lambda v: checks.axis("f", "axis", v, 2), (), TypeError, r"^f: axis must be an int; got \(\)$"),
-    (lambda v: checks.axis("f", "axis", v, 2), (0, 1), TypeError, r"^f: axis must be an int; got \(0, 1\)$"),
+    (lambda v: CHECK.scalar("x", v), jnp.ones(3), ValueError, r"^f: x must be a scalar; got shape \(3,\)$"),
+    (lambda v: CHECK.integer("n", v), 10**400, ValueError, r"^f: n must be below 2\*\*63; got an int of 1329"),
+    (lambda v: CHECK.integer("n", v), np.timedelta64(1), TypeError, r"^f: n must be a Python int; got np.timed"),
+    (lambda v: CHECK.choice("mode", v, ("a", "b")), [1], ValueError, r"^f: mode must be one of 'a', 'b'; got \["),
+    (lambda v: CHECK.axis("axis", v, 2), (), TypeError, r"^f: axis must be an int; got \(\)$"),
+    (lambda v: CHECK.axis("axis", v, 2), (0, 1), TypeError, r"^f: axis must be an int; got \(0, 1\)$"),
     (
-        lambda v: checks.axis("f", "axis", v, 2),
+        lambda v: CHECK.axis("axis", v, 2),
         2,
         ValueError,
         r"^f: axis must name axes of a 2-dimensional array; got 2",
     ),
     (
-        lambda v: checks.instance("f", "s", v, np.ndarray, "init"),
+        lambda v: CHECK.instance("s", v, np.ndarray, "init"),
         {},
         TypeError,
         r"^f: s must be a ndarray, from init; got",
     ),
-    (lambda v: checks.called("f", "fn", v, "of x"), None, TypeError, r"^f: fn must be a function of x; got None$"),
+    (lambda v: CHECK.called("fn", v, "of x"), None, TypeError, r"^f: fn must be a function of x; got None$"),
     (of_shape, None, TypeError, r"^f: shape must be an int or a sequence of ints; got None$"),
     (of_shape, "ab", TypeError, r"^f: shape must be an int or a sequence of ints; got 'ab'$"),
     (of_shape, {3: 4}, TypeError, r"^f: shape must be an int or a sequence of ints; got \{3: 4\}$"),
@@ -92,8 +94,8 @@ BAD = [
     (of_leaves, X.astype(">f4"), TypeError, r"^f: tree must hold arrays that JAX can .*; at kernel it has dtype >f4"),
     (of_leaves, X.astype(object), TypeError, r"^f: tree must hold arrays that .*; at kernel it has dtype object"),
     (of_leaves, np.ma.array(X), TypeError, r"^f: tree must hold arrays that .*; at kernel it has a masked array"),
-    (trees.matching, "(", ValueError, r"^matching: pattern must be a regular expression; got '\(' \(missing \)"),
-    (trees.matching, None, ValueError, r"^matching: pattern must be a regular expression; got None$"),
+    (leaves.matching, "(", ValueError, r"^matching: pattern must be a regular expression; got '\(' \(missing \)"),
+    (leaves.matching, None, ValueError, r"^matching: pattern must be a regular expression; got None$"),
 ]
 
 
@@ -111,20 +113,20 @@ def test_long_doubles_are_numbers_but_no_arrays():
 
 @pytest.mark.parametrize("value", [3, np.int8(3), (3,), [3], range(3, 4), np.array([3])], ids=repr)
 def test_one_int_stands_for_a_sequence_of_one(value):
-    assert checks.shape("f", value) == (3,)
-    assert checks.integers("f", "axis", value) == (3,)
-    assert checks.axes("f", "axis", value, 4) == (3,)
+    assert CHECK.shape("shape", value) == (3,)
+    assert CHECK.integers("axis", value) == (3,)
+    assert CHECK.axes("axis", value, 4) == (3,)
 
 
 def test_shapes_may_be_empty_and_hold_no_elements():
-    assert checks.shape("f", ()) == ()
-    assert checks.shape("f", (0, 2**40)) == (0, 2**40)
+    assert CHECK.shape("shape", ()) == ()
+    assert CHECK.shape("shape", (0, 2**40)) == (0, 2**40)
 
 
 def test_axes_are_sorted_and_not_negative():
-    assert checks.axes("f", "axis", (-1, 0), 3) == (0, 2)
-    assert checks.axis("f", "axis", np.int64(-1), 3) == 2
-    assert checks.axes("f", "axis", (), 3) == ()
+    assert CHECK.axes("axis", (-1, 0), 3) == (0, 2)
+    assert CHECK.axis("axis", np.int64(-1), 3) == 2
+    assert CHECK.axes("axis", (), 3) == ()
 
 
 def test_arrays_of_numpy_in_the_other_byte_order_are_numbers():
@@ -134,11 +136,11 @@ def test_arrays_of_numpy_in_the_other_byte_order_are_numbers():
 @pytest.mark.parametrize("dtype", [">i4", "O", "m8[s]"])
 def test_a_bad_leaf_is_named_though_it_is_not_taken(dtype):
     with pytest.raises(TypeError, match="at steps it has dtype"):
-        trees.selection("f", None, {"kernel": X, "steps": np.ones(2, dtype)})
+        trees.selection(CHECK, None, {"kernel": X, "steps": np.ones(2, dtype)})
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float8_e4m3fn, jnp.float16, jnp.float64, jnp.complex64])
 def test_arrays_that_jax_has_are_taken(dtype):
     for x in (np.zeros(2, dtype), jnp.zeros(2, jax.dtypes.canonicalize_dtype(dtype))):
-        assert jnp.isnan(checks.inexact("f", "x", x) * jnp.nan).all()
-        assert trees.selection("f", None, {"kernel": x}) == {"kernel": True}
+        assert jnp.isnan(CHECK.inexact("x", x) * jnp.nan).all()
+        assert trees.selection(CHECK, None, {"kernel": x}) == {"kernel": True}
