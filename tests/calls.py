@@ -592,6 +592,6 @@ def public() -> dict[str, Any]:
     for namespace in jreg.NAMESPACES:
         for name, value in vars(import_module(f"jreg.{namespace}")).items():
             is_layer = inspect.isclass(value) and namespace in ("linen", "nnx")
-            if not name.startswith("_") and (inspect.isfunction(value) or is_layer):
+            if not name.startswith("_") and (inspect.isfunction(inspect.unwrap(value)) or is_layer):
                 found[f"{namespace}.{name}"] = value
     return found

@@ -18,7 +18,7 @@ PUBLIC = [
     pytest.param(value, id=f"{namespace.__name__}.{name}")
     for namespace in NAMESPACES
     for name, value in sorted(vars(namespace).items())
-    if inspect.isfunction(value)
+    if inspect.isfunction(inspect.unwrap(value))
 ]
 BANNED = {"rng", "rngs", "seed", "training", "train", "deterministic", "inference", "is_training", "p", "prob_"}
 CARRIED = {"params", "stats", "state", "stopping", "step", "evaluate", "fn", "fit_one", "inner"}
