@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_quick_run_stores_its_figures(tmp_path):
     """Of a few suites, since compiling all takes two minutes: `python -m benchmarks --quick` runs them."""
-    stored, suites = tmp_path / "figures.json", ["dropout", "optimizer", "losses", "sweep", "traces"]
+    stored, suites = tmp_path / "figures.json", ["dropout", "optimizer", "traces"]
     command = [
         sys.executable,
         "-m",

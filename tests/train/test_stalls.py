@@ -76,20 +76,21 @@ def started(*arguments):
     return subprocess.Popen([sys.executable, "-c", *map(str, arguments)], cwd=ROOT, **pipes)
 
 
-@pytest.mark.parametrize(
-    ("what", "named"),
-    [
-        ("loader", r"a batch of train_batches in epoch 1, after step 0"),
-        ("callback", r"the callback, with an event of step 1"),
-        ("save", r"the save of step 4"),
-    ],
-)
-def test_what_is_stuck_is_named_and_the_status_is_75(tmp_path, what, named):
-    with started(ALONE, tmp_path, what) as child:
-        _, errors = child.communicate(timeout=120)
-    assert child.returncode == 75
-    assert f"run: process 0 of 1 ({child.pid} on " in errors
-    assert f"has not moved for 10 s; it waited for {named}. It ends with status 75" in errors
+STUCK = {
+    "loader": "a batch of train_batches in epoch 1, after step 0",
+    "callback": "the callback, with an event of step 1",
+    "save": "the save of step 4",
+}
+
+
+def test_what_is_stuck_is_named_and_the_status_is_75(tmp_path):
+    """All at once, since each sleeps until its watch ends it."""
+    children = {what: started(ALONE, tmp_path / what, what) for what in STUCK}
+    for what, child in children.items():
+        _, errors = child.communicate(timeout=180)
+        assert child.returncode == 75, errors
+        assert f"run: process 0 of 1 ({child.pid} on " in errors
+        assert f"has not moved for 10 s; it waited for {STUCK[what]}. It ends with status 75" in errors
 
 
 def test_a_peer_that_sleeps_ends_the_run_of_the_other(tmp_path):
