@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from jreg import train
 from jreg.train._run import _stall
 
