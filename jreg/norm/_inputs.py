@@ -75,8 +75,9 @@ def checked(
         for name, leaf in leaves.items():
             if leaf is None and argument == "params":
                 continue
-            if check.inexact(name, leaf).shape != features:
-                raise ValueError(f"{check}: {name} must have shape {features} for x {x.shape}; got {leaf.shape}")
+            shape = check.inexact(name, leaf).shape
+            if shape != features:
+                raise ValueError(f"{check}: {name} must have shape {features} for x {x.shape}; got {shape}")
     if jnp.iscomplexobj(x) and not jnp.iscomplexobj(stats.mean):
         raise TypeError(f"{check}: mean must be complex for x of {x.dtype}; got {stats.mean.dtype}")
     stats = BatchNormStats(*(value.astype(dtypes.widened(value.dtype)) for value in stats))
