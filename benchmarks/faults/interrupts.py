@@ -1,4 +1,4 @@
-"""Training runs that are killed or asked to leave at random, and started again until they end."""
+"""Training runs that are killed or asked to stop at random, and started again until they end."""
 
 import os
 import random

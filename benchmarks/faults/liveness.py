@@ -57,7 +57,7 @@ def failing(where: str) -> Outcome:
 
 
 def hung(*signums: signal.Signals) -> Outcome:
-    """The loader never gives its batch, and the run is asked to leave."""
+    """The loader never gives its batch, and the run is asked to stop."""
     whole, results = _unbroken(), Counter()
     for at in (3, 8, 21):
         with tempfile.TemporaryDirectory() as temporary:

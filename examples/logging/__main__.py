@@ -1,4 +1,4 @@
-"""`python -m examples.logging FOLDER`: stop it with Ctrl-C, start it again, and it goes on where it was."""
+"""`python -m examples.logging FOLDER`: stop it with Ctrl-C, start it again, and it resumes where it left off."""
 
 import argparse
 import sys

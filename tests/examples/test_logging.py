@@ -1,4 +1,4 @@
-"""The example of a run: it goes on where it was, and every kind of logger hears of it."""
+"""The example of a run: it resumes where it left off, and every kind of logger hears of it."""
 
 import json
 import sys
