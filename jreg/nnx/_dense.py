@@ -11,8 +11,7 @@ from jax.nn.initializers import zeros
 from jaxtyping import Array
 
 from .. import noise
-from ._dropout import Rngs
-from ._key import Noise, key_for, number
+from ._key import Noise, Rngs, key_for, number
 
 
 class DropConnectLinear(nnx.Linear, Noise):

@@ -10,11 +10,10 @@ from flax import nnx
 from jaxtyping import Array
 
 from .. import noise
-from ._dropout import Rngs
-from ._key import Noise, key_for, number
+from ._key import Rngs, WithRate, key_for, number
 
 
-class StochasticDepth(Noise):
+class StochasticDepth(WithRate):
     """Drop a residual branch, `x + depth(block(x))`: `jreg.noise.stochastic_depth`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
@@ -40,8 +39,7 @@ class StochasticDepth(Noise):
         rescale: Literal["train", "inference"] = "train",
         **options: Any,
     ):
-        super().__init__(**options)
-        self.rate = rate
+        super().__init__(rate, **options)
         self.per: Any = per
         self.rescale: Any = rescale
 
@@ -51,7 +49,7 @@ class StochasticDepth(Noise):
         return noise.stochastic_depth(key, inputs, rate, per=self.per, rescale=self.rescale)
 
 
-class Residual(Noise):
+class Residual(WithRate):
     """`x + block(x)`, with the branch dropped as in `jreg.noise.residual`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. The block draws from
@@ -78,8 +76,7 @@ class Residual(Noise):
         skip: Literal["mask", "subset", "cond"] = "mask",
         **options: Any,
     ):
-        super().__init__(**options)
-        self.rate = rate
+        super().__init__(rate, **options)
         self.block = block
         self.skip: Any = skip
 

@@ -13,10 +13,8 @@ from .. import noise
 from .._core import checks
 from .._core.checks import Checks
 from .._core.layers import distinct_axes
-from ._key import Noise, drawn_key, is_quiet, key_for, number
+from ._key import Rngs, WithRate, drawn_key, is_quiet, key_for, number
 from ._signature import Signed
-
-Rngs = nnx.Rngs | nnx.RngStream | Array | None
 
 
 class Dropout(Signed, nnx.Dropout):
@@ -55,7 +53,7 @@ class Dropout(Signed, nnx.Dropout):
         return noise.dropout(drawn_key(self, rngs), inputs, rate, shared_axes=axes)
 
 
-class SpatialDropout(Noise):
+class SpatialDropout(WithRate):
     """Drop whole feature maps: `jreg.noise.spatial_dropout`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
@@ -73,8 +71,7 @@ class SpatialDropout(Noise):
     """
 
     def __init__(self, rate: Any, *, spatial_axes: int | Sequence[int] | None = None, **options: Any):
-        super().__init__(**options)
-        self.rate = rate
+        super().__init__(rate, **options)
         self.spatial_axes = spatial_axes
 
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
@@ -83,7 +80,7 @@ class SpatialDropout(Noise):
         return noise.spatial_dropout(key, inputs, rate, spatial_axes=self.spatial_axes)
 
 
-class AlphaDropout(Noise):
+class AlphaDropout(WithRate):
     """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
@@ -99,16 +96,12 @@ class AlphaDropout(Noise):
     (2, 3)
     """
 
-    def __init__(self, rate: Any, **options: Any):
-        super().__init__(**options)
-        self.rate = rate
-
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
         rate = number(self.rate)
         return noise.alpha_dropout(key_for(self, rate, deterministic, rngs), inputs, rate)
 
 
-class DropBlock(Noise):
+class DropBlock(WithRate):
     """Drop contiguous blocks of feature maps: `jreg.noise.dropblock`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
@@ -136,8 +129,7 @@ class DropBlock(Noise):
         shared_channels: bool = False,
         **options: Any,
     ):
-        super().__init__(**options)
-        self.rate = rate
+        super().__init__(rate, **options)
         self.block_size = block_size
         self.spatial_axes = spatial_axes
         self.shared_channels = shared_channels

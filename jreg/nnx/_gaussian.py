@@ -7,11 +7,10 @@ from typing import Any
 from jaxtyping import Array
 
 from .. import noise
-from ._dropout import Rngs
-from ._key import Noise, key_for, number
+from ._key import Noise, Rngs, WithRate, key_for, number
 
 
-class GaussianDropout(Noise):
+class GaussianDropout(WithRate):
     """Multiply by Gaussian noise of dropout's variance: `jreg.noise.gaussian_dropout`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
@@ -26,10 +25,6 @@ class GaussianDropout(Noise):
     >>> layer(jnp.ones((2, 3))).shape
     (2, 3)
     """
-
-    def __init__(self, rate: Any, **options: Any):
-        super().__init__(**options)
-        self.rate = rate
 
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
         rate = number(self.rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 from flax import nnx
@@ -11,6 +11,8 @@ from flax.nnx.module import first_from
 from .._core import checks
 from .._core.types import Key
 from ._signature import Signed
+
+Rngs: TypeAlias = nnx.Rngs | nnx.RngStream | jax.Array | None
 
 
 class Noise(Signed, nnx.Module):
@@ -38,6 +40,14 @@ class Noise(Signed, nnx.Module):
         """
         if deterministic is not None:
             self.deterministic = deterministic
+
+
+class WithRate(Noise):
+    """A layer of noise of one rate, which may be an `nnx.Variable`."""
+
+    def __init__(self, rate: Any, **options: Any):
+        super().__init__(**options)
+        self.rate = rate
 
 
 def mode(layer: Any, argument: str, given: bool | None) -> bool:

@@ -20,7 +20,7 @@ def _constructor(cls: type) -> inspect.Signature:
     for own in (vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)):
         parameters = list(inspect.signature(own).parameters.values())[1:]
         named = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
-        found = {parameter.name: parameter for parameter in named} | found
+        found |= {parameter.name: parameter for parameter in named if parameter.name not in found}
         if len(named) == len(parameters):
             break
     return inspect.Signature(sorted(found.values(), key=lambda parameter: parameter.kind))

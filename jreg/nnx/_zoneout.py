@@ -10,11 +10,10 @@ from jaxtyping import Array
 from .. import noise
 from .._core.layers import output_of
 from .._core.types import Tree
-from ._dropout import Rngs
-from ._key import Noise, key_for, number
+from ._key import Rngs, WithRate, key_for, number
 
 
-class Zoneout(Noise, nnx.RNNCellBase):
+class Zoneout(WithRate, nnx.RNNCellBase):
     """A cell with `jreg.noise.zoneout` on its state, to give to `nnx.RNN` in the place of the cell.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. An output that is the same array
@@ -36,9 +35,8 @@ class Zoneout(Noise, nnx.RNNCellBase):
     """
 
     def __init__(self, cell: nnx.RNNCellBase, rate: Any, **options: Any):
-        super().__init__(**options)
+        super().__init__(rate, **options)
         self.cell = cell
-        self.rate = rate
 
     def __call__(
         self, carry: Tree, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None

@@ -114,7 +114,7 @@ def test_constructors_show_their_arguments():
     shown = {name: list(inspect.signature(getattr(nnx, name)).parameters) for name in ("Dropout", "DropBlock")}
     own = ["deterministic", "rng_collection", "rngs"]
     assert shown["Dropout"] == ["rate", "broadcast_dims", *own]
-    assert shown["DropBlock"] == ["rate", *own, "block_size", "spatial_axes", "shared_channels"]
+    assert shown["DropBlock"] == ["rate", "block_size", "spatial_axes", "shared_channels", *own]
     flax_only = list(inspect.signature(flax_nnx.BatchNorm.__init__).parameters)[1:]
     assert set(inspect.signature(nnx.BatchNorm).parameters) == {*flax_only, "ghost_size"}
 
