@@ -208,9 +208,9 @@ def _is_within(value: Any, low: float, high: float, ends: str) -> Any:
 
 
 def _interval(low: float, high: float, ends: str) -> str:
-    if high == inf:
-        finite = "finite and " if ends[1] == ")" else ""
-        return (
-            "a number other than NaN" if low == -inf else f"{finite}{'above' if ends[0] == '(' else 'at least'} {low:g}"
-        )
-    return f"in {ends[0]}{low:g}, {high:g}{ends[1]}"
+    if high < inf:
+        return f"in {ends[0]}{low:g}, {high:g}{ends[1]}"
+    if low == -inf:
+        return "a number other than NaN"
+    finite = "finite and " if ends[1] == ")" else ""
+    return f"{finite}{'above' if ends[0] == '(' else 'at least'} {low:g}"
