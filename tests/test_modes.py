@@ -19,7 +19,7 @@ from tests.calls import CALLS, HOST, Call, is_key, public
 
 SHARDED, WHOLE = PartitionSpec("data"), PartitionSpec()
 HEAVY = ("augment.", "linen.", "nnx.", "train.")
-SHARE = 1 if "FUZZ" in os.environ else 5
+SHARE = 1 if "FUZZ" in os.environ else 10
 """Of their modes each row of a heavy family gets one in so many, and `make fuzz` runs them all."""
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from .._core import checks, leaves, trees
 from .._core.checks import Checks
 from .._core.types import Mask, Strength, Tree
-from ._leafwise import leafwise
+from ._leafwise import leafwise, required
 
 
 def with_decoupled_decay(
@@ -67,7 +67,14 @@ def with_decoupled_decay(
 
     decay = leafwise(check, shrink, mask, _factors(learning_rate, weight_decay=weight_decay))
     _refuse_whole_shares(check, learning_rate, weight_decay)
-    return optax.with_extra_args_support(optax.chain(inner, decay))
+    both = optax.with_extra_args_support(optax.chain(inner, decay))
+
+    def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, Any]:
+        # Gradients of another shape must not reach `inner`, which might broadcast them.
+        trees.same_structure(check, "updates", updates, required(check, params))
+        return both.update(updates, state, params, **extra)
+
+    return optax.GradientTransformationExtraArgs(both.init, update)
 
 
 def decay_towards(

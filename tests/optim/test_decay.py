@@ -162,8 +162,9 @@ def test_the_wrapped_optimizer_gets_its_extra_arguments():
 def test_the_wrapped_state_is_found_inside():
     optimizer = optim.with_decoupled_decay(optax.adam(0.1), 0.1)
     state = optimizer.init(tree())
-    assert jax.tree.structure(state.inner) == jax.tree.structure(optax.adam(0.1).init(tree()))
-    assert int(optax.tree.get(state.inner, "count")) == 0
+    inner, _ = state
+    assert jax.tree.structure(inner) == jax.tree.structure(optax.adam(0.1).init(tree()))
+    assert int(optax.tree.get(inner, "count")) == 0
 
 
 def test_it_nests_and_decays_groups_by_strengths_of_their_own():
