@@ -76,8 +76,9 @@ Each stream is read raw (`-g 200`). *counter*: all 2**32 words of key t, then of
 then of key t + 1. *transposed*: word i of 65536 neighbouring keys, then word i + 1. *children*: 64 words of
 `jax.random.bits` of each child of a split `hash_prng` key. *-mask*: decisions at rate 0.5, 32 packed to a word.
 *control*: `os.urandom`, for what dieharder says of bits that have no flaw. 114 statistics are all of `-a`, which the
-first three run unless `--tests` chooses; fewer are the tests {short}, of single bits and of bits in sequence. Each test
-reads on where the one before it stopped, so no two see the same words. How much each read stands in its output.
+first three run unless `--tests` chooses; fewer are the tests {short},
+of single bits and of bits in sequence. Each test reads on where the one before it stopped, so no two see the same
+words. How much each read stands in its output.
 
 dieharder says WEAK of a p-value outside [0.005, 0.995], by its own account one in a hundred. Some of its statistics
 come from the same words, and so are WEAK together.
