@@ -60,7 +60,7 @@ def dropconnect_dense(
     """
     check = Checks("dropconnect_dense")
     x, kernel, rate = _checked(check, x, kernel, rate)
-    num_masks = _num_masks(per, x.shape[0] if x.ndim > 1 else 1)
+    num_masks = _num_masks(check, per, x.shape[0] if x.ndim > 1 else 1)
     if key is None:
         return x @ kernel
     key = check.key(key)
@@ -172,12 +172,11 @@ def _real(check: Checks, x: Array, kernel: Array) -> tuple[Array, Array]:
     return x, kernel
 
 
-def _num_masks(per: str | int, batch: int) -> int:
-    check = Checks("dropconnect_dense")
+def _num_masks(check: Checks, per: str | int, batch: int) -> int:
     if isinstance(per, str):
         check.choice("per", per, ("example", "batch", "gaussian"))
         return batch if per == "example" else 1
     num_masks = check.integer("per", per)
     if batch % num_masks:
-        raise ValueError(f"dropconnect_dense: per must divide the batch of {batch}; got {per}")
+        raise ValueError(f"{check}: per must divide the batch of {batch}; got {per}")
     return num_masks

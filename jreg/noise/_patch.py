@@ -43,12 +43,12 @@ def patch_dropout(
     Liu et al., PatchDropout: Economizing Vision Transformers Using Patch Dropout, WACV 2023.
     """
     check = Checks("patch_dropout")
-    tokens = _sequences(tokens)
+    tokens = _sequences(check, tokens)
     num_prefix = check.integer("num_prefix", num_prefix, low=0)
     length = tokens.shape[1] - num_prefix
     if length < 0:
         raise ValueError(f"patch_dropout: tokens must be at least num_prefix, {num_prefix}; got shape {tokens.shape}")
-    num_kept = min(length, max(1, round(length * (1.0 - _static_rate(rate)))))
+    num_kept = min(length, max(1, round(length * (1.0 - _static_rate(check, rate)))))
     if key is None:
         return tokens
     key = check.key(key)
@@ -67,15 +67,15 @@ def _kept(words: Array, tokens: Array, *, num_kept: int, num_prefix: int) -> Arr
     return jnp.concatenate([tokens[:, :num_prefix], rest], axis=1)
 
 
-def _static_rate(rate: float) -> float:
+def _static_rate(check: Checks, rate: float) -> float:
     if checks.is_traced(rate):
-        raise TypeError("patch_dropout: rate must be static, since the shape depends on it; got a traced value")
-    Checks("patch_dropout").scalar("rate", rate, 0.0, 1.0)
+        raise TypeError(f"{check}: rate must be static, since the shape depends on it; got a traced value")
+    check.scalar("rate", rate, 0.0, 1.0)
     return float(rate)
 
 
-def _sequences(tokens: Array) -> Array:
-    tokens = Checks("patch_dropout").array("tokens", tokens)
+def _sequences(check: Checks, tokens: Array) -> Array:
+    tokens = check.array("tokens", tokens)
     if len(tokens.shape) < 2:
-        raise ValueError(f"patch_dropout: tokens must be (batch, length, *features); got shape {tokens.shape}")
+        raise ValueError(f"{check}: tokens must be (batch, length, *features); got shape {tokens.shape}")
     return jnp.asarray(tokens)

@@ -104,7 +104,7 @@ def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers | tup
         keys = split(None if key is None else check.key(key), len(rate))
         return _like(previous, map(zoneout, keys, previous, proposed, rate))
     rate = check.rate("rate", rate)
-    jax.tree.map(partial(_check_leaves, rate), previous, proposed)
+    jax.tree.map(partial(_check_leaves, check, rate), previous, proposed)
     if key is None:
         return jax.tree.map(partial(_expect, rate), previous, proposed)
     key = check.key(key)
@@ -117,8 +117,7 @@ def _like(state: tuple, parts: Iterable[Tree]) -> Tree:
     return jax.tree.unflatten(jax.tree.structure(state, is_leaf=lambda node: node is not state), parts)
 
 
-def _check_leaves(rate: Array, previous: Array, proposed: Array) -> None:
-    check = Checks("zoneout")
+def _check_leaves(check: Checks, rate: Array, previous: Array, proposed: Array) -> None:
     previous = check.inexact("previous", previous)
     proposed = check.inexact("proposed", proposed)
     check.broadcastable("rate", rate, previous.shape)

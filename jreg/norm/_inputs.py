@@ -51,6 +51,11 @@ class Batch(NamedTuple):
     def num_axes(self) -> int:
         return len(self.axes)
 
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """The sizes of the axes that the statistics are taken over."""
+        return self.wide.shape[: self.wide.ndim - self.num_axes]
+
     def restored(self, y: Array) -> Array:
         """A result in the shape and the dtype of x."""
         y = y.reshape(self.wide.shape).astype(self.x.dtype)
@@ -102,8 +107,7 @@ def checked_where(check: Checks, where: Any, batch: Batch) -> Mask:
 def checked_least(check: Checks, least: Any, batch: Batch, shards: Shards) -> int:
     """The fewest values per feature that will do, of which the batch must have as many."""
     least = check.integer("min_values", least)
-    counted = batch.wide.shape[: batch.wide.ndim - batch.num_axes]
-    if math.prod(counted) * shards.fewest() < least:
+    if math.prod(batch.counted) * shards.fewest() < least:
         number = {1: "one value", 2: "two values"}.get(least, f"{least} values")
         raise ValueError(f"{check}: x must have {number} or more per feature in training; got shape {batch.x.shape}")
     return least
@@ -117,8 +121,7 @@ def checked_running(check: Checks, decay: Any, ddof: int) -> tuple[Array, int]:
 
 
 def checked_ghosts(check: Checks, ghost_size: Any, batch: Batch) -> int:
-    size, shape = check.integer("ghost_size", ghost_size), batch.x.shape
-    counted = batch.wide.shape[: batch.wide.ndim - batch.num_axes]
+    size, shape, counted = check.integer("ghost_size", ghost_size), batch.x.shape, batch.counted
     if not counted or counted[0] % size:
         raise ValueError(f"{check}: ghost_size must divide the first axis of x, of shape {shape}; got {size}")
     if size * math.prod(counted[1:]) < 2:

@@ -69,13 +69,14 @@ def make_step(
     >>> int(state.step), float(metrics["loss"])
     (1, 1.0)
     """
-    Checks("make_step").called("loss_fn", loss_fn, LOSS_FORM)
+    check = Checks("make_step")
+    check.called("loss_fn", loss_fn, LOSS_FORM)
     if not hasattr(optimizer, "update"):
-        Checks("make_step").called("optimizer", optimizer, "of hyper, or an optax transformation")
+        check.called("optimizer", optimizer, "of hyper, or an optax transformation")
     if wrap_gradient is not None:
-        Checks("make_step").called("wrap_gradient", wrap_gradient, "(grad_fn, hyper) -> grad_fn")
+        check.called("wrap_gradient", wrap_gradient, "(grad_fn, hyper) -> grad_fn")
     gradient = gradient_of(loss_fn, _floating_dtype(compute_dtype), wrap_gradient)
-    if Checks("make_step").integer("accumulate", accumulate) > 1:
+    if check.integer("accumulate", accumulate) > 1:
         gradient = accumulated(gradient, accumulate)
 
     def step(state: TrainState, key: Key, batch: Tree, hyper: Tree) -> tuple[TrainState, Metrics]:
