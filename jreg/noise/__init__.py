@@ -1,4 +1,4 @@
-"""Noise on activations, weights and residual branches: `(key, x, rate) -> x`, and None for no noise."""
+"""Noise on activations, weights and residual branches: `(key, x, rate) -> x`; a key of None means no noise."""
 
 from ._alpha import alpha_dropout
 from ._concrete import concrete_dropout, concrete_regularizer

@@ -23,14 +23,14 @@ def alpha_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -
         y = a * (m * x + (1 - m) * c) + b,   m ~ Bernoulli(1 - rate),   c = -1.7581
         a = ((1 - rate) * (1 + rate * c**2)) ** -0.5,   b = -a * rate * c
 
-    Use it between SELU layers, where dropout would pull mean and variance off their fixed point. For x of mean 0 and
-    variance 1 so is y; for other x it shifts the mean. `alpha_dropout(None, x, rate)` is x. A NaN in a dropped place
-    does not spread.
+    Use it between SELU layers, where dropout would pull mean and variance off their fixed point. If x has mean 0 and
+    variance 1, so does y; for other x the mean shifts. `alpha_dropout(None, x, rate)` is x. A dropped NaN does not
+    spread.
 
     Args:
       key: one key, or None for no noise.
       rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes. The paper uses 0.05 and
-        0.1. At rate 1 the result is 0, the limit of the formula and what torch gives. Its gradient is zero.
+        0.1. Its gradient is zero. At rate 1 the result is 0, which is the limit of the formula and what torch returns.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one gives NaN.
@@ -56,7 +56,8 @@ def alpha_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -
 def _dropped(key: Key, x: Array, rate: Array) -> Array:
     wide = dtypes.widened(x.dtype)
     share = 1.0 - rate
-    # a * c + b is a * c * share. Written as one root it is 0 at rate 1, where a is infinite and nothing is kept.
+    # A dropped element becomes a * c + b = a * c * share. Written as one root, this is 0 at rate 1, where a is
+    # infinite.
     low = SELU_LIMIT * jnp.sqrt(share / (1.0 + rate * SELU_LIMIT**2))
     slope = lax.rsqrt(jnp.where(share == 0.0, 1.0, share) * (1.0 + rate * SELU_LIMIT**2))
     kept = slope.astype(wide) * (x.astype(wide) - (rate * SELU_LIMIT).astype(wide))

@@ -1,4 +1,4 @@
-"""Concrete dropout: a relaxed mask through which the rate can be learned, and the loss term that it is learned with."""
+"""Concrete dropout: a relaxed mask that makes the rate learnable, and the loss term for learning it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TINY = float(jnp.finfo(jnp.float32).tiny)
 def concrete_dropout(
     key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers, *, temperature: Number = 0.1
 ) -> Inexact[Array, "*shape"]:
-    """Scale each element by a relaxed mask, which is almost 0 or almost 1 and has a gradient in `rate`.
+    """Scale each element by a relaxed mask: close to 0 or 1, and differentiable in `rate`.
 
         y = x * m / (1 - rate),   m = sigmoid((l - logit(rate)) / temperature),   l ~ Logistic(0, 1)
 
     Learn the rate as `jax.nn.sigmoid(raw_rate)` and add `concrete_regularizer` to the loss: the likelihood alone drives
-    the rate to 0. As the temperature falls to 0 this becomes `dropout`; above 0 the mean over keys is x only nearly.
+    the rate to 0. As the temperature falls to 0 this becomes `dropout`; above 0 the mean over keys is only close to x.
     `concrete_dropout(None, x, rate)` is x.
 
     Args:
@@ -56,22 +56,24 @@ def concrete_dropout(
 
 
 def concrete_regularizer(weights: Tree, rate: Number, length_scale: Number, *, num_features: int) -> Float[Array, ""]:
-    """The divergence of a layer under dropout from its Gaussian prior: what a learned rate is weighed against.
+    """Compute the divergence of a layer under dropout from its Gaussian prior, as a loss term for a learned rate.
 
         length_scale**2 / 2 * sum(w**2) / (1 - rate) - num_features * H(rate)
         H(rate) = -rate * log(rate) - (1 - rate) * log(1 - rate)
 
     Sum it over the layers, divide by the number of training examples and add it to the mean negative log likelihood.
-    The first term shrinks weights more the higher the rate is; the second draws the rate to 0.5.
+    The first term shrinks the weights, more strongly at a higher rate; the second pulls the rate towards 0.5.
 
     Args:
-      weights: the kernel that reads the dropped features, or a pytree of arrays; all of it is counted.
-      rate: the layer's rate, in [0, 1): at 1 the divergence is infinite. At 0 it is exact, with a finite gradient.
+      weights: the kernel applied to the dropped features, or a pytree of arrays, all of which count.
+      rate: the layer's rate, in [0, 1): at 1 the divergence is infinite. At 0 the value is exact and the gradient
+        finite.
       length_scale: inverse standard deviation of the prior on the weights, at least 0; 0.01 or 0.1 are usual.
-      num_features: how many features are dropped on their own, such as the rows of the kernel.
+      num_features: the number of features that are dropped independently, such as the rows of the kernel.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1) or length scale below 0 (traced ones give NaN), no feature.
+      ValueError: a concrete rate outside [0, 1) or length scale below 0 (traced ones give NaN), or fewer than one
+        feature.
 
     >>> import jax.numpy as jnp
     >>> from jreg import noise
@@ -102,7 +104,7 @@ def _relaxed(key: Key, x: Array, rate: Array, temperature: Array) -> Array:
 
 
 def _entropy(rate: Array) -> Array:
-    """In nats; the slope at 0, which has no bound, is cut off at 87."""
+    """The entropy in nats; its slope, unbounded at 0, is cut off at 87."""
     return -rate * jnp.log(jnp.maximum(rate, _TINY)) - (1.0 - rate) * jnp.log1p(-rate)
 
 

@@ -1,4 +1,4 @@
-"""Stochastic depth: drop whole residual branches, and the schedules of its rate over the layers."""
+"""Stochastic depth, which drops whole residual branches, and schedules of its rate over the layers."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def stochastic_depth(
 ) -> Inexact[Array, "*shape"]:
     """Drop a residual branch with probability `rate`: write `x + stochastic_depth(key, f(x), rate)`.
 
-    With `rescale="train"` what survives is divided by 1 - rate and inference is the identity, as in timm; with
-    `rescale="inference"` training leaves it alone and inference multiplies by 1 - rate, as in the first paper.
+    With `rescale="train"` the branches that are kept are divided by 1 - rate and inference is the identity, as in timm;
+    with `rescale="inference"` training does not rescale and inference multiplies by 1 - rate, as in the original paper.
 
     Args:
       key: one key, or None for inference.
-      branch: the output of the residual function, before it is added; the batch is its first axis.
+      branch: the output of the residual function, before it is added; its first axis is the batch.
       rate: probability of dropping, in [0, 1]. Its gradient is zero. `depth_rates` gives one per layer.
-      per: draw for each "example", or once for the whole "batch", as in the first paper.
-      rescale: where the factor 1 - rate goes.
+      per: draw for each "example", or once for the whole "batch", as in the original paper.
+      rescale: whether training or inference corrects for the share kept.
 
     Raises:
       ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or no batch axis to draw along.
@@ -73,7 +73,7 @@ def _survive(branch: Array, rate: Array) -> Array:
 def depth_rates(
     final_rate: Number, num_layers: int, *, rule: Literal["huang", "timm", "efficientnet"] = "huang"
 ) -> Float[Array, " num_layers"]:
-    """The drop rate of each layer, rising linearly to `final_rate`: three schedules that are all called linear.
+    """Compute the drop rate of each layer, rising linearly to `final_rate` by one of three rules.
 
         huang          final_rate * l / L,             l = 1..L      the first layer drops too
         timm           final_rate * l / (L - 1),       l = 0..L-1    from 0 to final_rate; [0] for one layer
@@ -82,7 +82,7 @@ def depth_rates(
     Args:
       final_rate: the rate of the last layer, in [0, 1].
       num_layers: the number of layers, L.
-      rule: which of the three.
+      rule: which of the three rules.
 
     Raises:
       ValueError: a concrete `final_rate` outside [0, 1] (a traced one gives NaN), or fewer than one layer.

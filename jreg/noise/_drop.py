@@ -1,4 +1,4 @@
-"""The one kernel under every function that drops: mask, rescale, select."""
+"""The kernel that every dropping function shares: mask, rescale, select."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def drop(
 ) -> Inexact[Array, "..."]:
     """Zero what a mask of `mask_shape` drops, and divide the rest by the share kept unless `rescale` is False.
 
-    `rate` must have been through `Checks.rate`: where it is NaN, so is the result. Its gradient is stopped, because the
+    `rate` must have passed `Checks.rate`; where it is NaN, so is the result. Its gradient is stopped, because the
     derivative through the factor alone is biased.
     """
     options = (("mask_shape", mask_shape), ("bits", bits), ("rescale", rescale))
@@ -36,16 +36,16 @@ def _dropped(key: Key, x: Array, rate: Array, *, mask_shape: tuple[int, ...], bi
     kept = masks.above(masks.narrowed(Checks("dropout"), bits(key, mask_shape), mask_shape), rate)
     scaled = widely_scaled(loaded_early(key, x), inverse_share(rate)) if rescale else x
     nothing = (rate * 0.0).astype(scaled.dtype)  # NaN where the rate is
-    # The choice is made before the narrowing: XLA's CPU compiler packs a choice between 16-bit numbers badly.
+    # Select before narrowing: XLA's CPU compiler packs a select between 16-bit numbers badly.
     return masks.where(kept, scaled, nothing).astype(x.dtype)
 
 
 def loaded_early(key: Key, x: Array) -> Array:
-    """x itself, which a CPU reads without waiting for the mask.
+    """Return x itself, in a form that a CPU loads without waiting for the mask.
 
-    Where a loop selects a product or nothing, LLVM loads the factor under the mask, after its words have been hashed. A
-    zero that no compiler knows to be one, taken from x, lets the load go first: an odd square is 1 modulo 8. No value
-    changes: `x - 0.0` is x for -0.0, infinities and NaN too.
+    Where a loop selects a product or zero, LLVM loads the factor under the mask, after the mask's words are hashed.
+    Subtracting a zero that the compiler cannot recognize lets the load go first: the square of an odd number is 1
+    modulo 8, so its bit 2 is 0. No value changes: `x - 0.0` is x for -0.0, infinities and NaN too.
     """
     if jnp.iscomplexobj(x):
         return x

@@ -1,4 +1,4 @@
-"""DropBlock: zero contiguous blocks of a feature map, at exactly the share that is asked for."""
+"""DropBlock: zero contiguous blocks of a feature map, at exactly the requested rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..random import keep_mask
 from ._drop import scale
 from ._redraw import redrawn
 
-# 8 steps reached float32's precision on maps of up to 10**6 places, at rates from 1e-6 to 1 - 2**-24.
+# 8 steps reached float32's precision on maps of up to 10**6 positions, at rates from 1e-6 to 1 - 2**-24.
 _NEWTON_STEPS = 10
 
 
@@ -30,27 +30,30 @@ def dropblock(
     spatial_axes: int | Sequence[int] = (1, 2),
     shared_channels: bool = False,
 ) -> Inexact[Array, "*shape"]:
-    """Zero full blocks of each feature map, so that a share `rate` of it is dropped, and rescale the rest.
+    """Zero whole blocks of each feature map so that a share `rate` of it is dropped, and rescale the rest.
 
         y = m * x * count(m) / sum(m),   mean over positions of P(m = 0) = rate
 
-    Seeds are drawn where a whole block fits, with the probability gamma that solves that equation: blocks overlap, so
-    the paper's estimate of gamma drops too little. The middle of a map is dropped more often than its corners. The
-    factor count(m) / sum(m) is one number for the whole array, 0 where all is dropped; `dropblock(None, x, rate)` is x.
+    Seeds are drawn where a whole block fits, with the probability gamma that solves this equation. Because blocks
+    overlap, the paper's estimate of gamma drops too little. The middle of a map is dropped more often than its corners.
+    The factor count(m) / sum(m) is one number for the whole array, 0 if everything is dropped;
+    `dropblock(None, x, rate)` is x.
 
-    The paper lets the rate rise linearly from 0 during training: `optax.linear_schedule(0.0, 0.1, num_steps)(step)`
-    is a rate, and needs no recompilation.
+    The paper raises the rate linearly from 0 during training: `optax.linear_schedule(0.0, 0.1, num_steps)(step)` can be
+    passed as the rate, without recompilation.
 
     Args:
       key: one key, or None for no noise.
       rate: the share to drop, in [0, 1]. Its gradient is zero.
-      block_size: the side of a block, or one per spatial axis in their order; a side longer than the map is the map's.
-        Side 1 is dropout.
-      spatial_axes: one or more axes that a map spans; name them for unbatched data or for channels first.
-      shared_channels: one mask for all axes but the first and the spatial ones, instead of a mask per channel.
+      block_size: the side of a block, or one per spatial axis in their order; a side longer than the map is cut to the
+        map's. A side of 1 is dropout.
+      spatial_axes: one or more axes that a map spans; pass them for unbatched or channels-first data.
+      shared_channels: share one mask along all axes but the first and the spatial ones, instead of drawing one per
+        channel.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), a side below 1, or not one per spatial axis.
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), a side below 1, or a number of sides that is
+        not that of the spatial axes.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -107,9 +110,9 @@ def _kept(key: Key, seed_rate: Array, mask_shape: tuple[int, ...], blocks: tuple
 
 
 def _grow(mask: Bool[Array, "..."], axis: int, side: int) -> Bool[Array, "..."]:
-    """Spread each True over the `side` places that start at it: shifts that double, log2(side) passes over bools.
+    """Spread each True over the `side` positions that start at it, by doubling shifts: log2(side) passes over bools.
 
-    A max-pool gives the same mask, but reads side**2 places for each.
+    A max-pool gives the same mask, but reads side**2 positions for each one.
     """
     reach = 1
     while reach < side:
@@ -122,7 +125,7 @@ def _grow(mask: Bool[Array, "..."], axis: int, side: int) -> Bool[Array, "..."]:
 
 
 def _normalizer(kept: Bool[Array, "..."]) -> Float[Array, ""]:
-    """count(m) / sum(m) in float32. Whole numbers add up exactly, in any order and over any shards."""
+    """count(m) / sum(m) in float32. Integers add up exactly, in any order and over any shards."""
     dtype = jnp.uint32 if math.prod(kept.shape) < 2**32 else jnp.float32
     num_kept = jnp.sum(jnp.sum(kept, axis=-1, dtype=jnp.uint32), dtype=dtype).astype(jnp.float32)
     return jnp.where(num_kept == 0.0, 0.0, math.prod(kept.shape) / jnp.maximum(num_kept, 1.0))
@@ -132,8 +135,8 @@ def _seed_rate(rate: Float[Array, ""], axes: Sequence[tuple[int, int]]) -> Float
     """The probability gamma of a seed at which the mean share dropped is `rate`.
 
     A position that n blocks can cover is kept with (1 - gamma)**n. In t = -log(1 - gamma) the equation is
-    log mean(exp(-n t)) = log(1 - rate), whose left side is convex and decreasing, so that Newton's steps from t = 0
-    never pass the solution. At rates 0 and 1 gamma is the rate.
+    `log mean(exp(-n t)) = log(1 - rate)`, whose left side is convex and decreasing, so Newton's steps from t = 0 never
+    overshoot the solution. At rates 0 and 1 gamma equals the rate.
     """
     cover, share = _coverage(axes)
     if cover.max() == 1:
@@ -153,7 +156,7 @@ def _seed_rate(rate: Float[Array, ""], axes: Sequence[tuple[int, int]]) -> Float
 
 
 def _coverage(axes: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct numbers of blocks that can cover a position, and the share of the positions that each has."""
+    """The distinct counts of blocks that can cover a position, and the share of positions with each count."""
     cover, count = np.ones(1, np.int64), np.ones(1)
     for size, side in axes:
         place = np.arange(size)

@@ -1,4 +1,4 @@
-"""DropConnect: zero single weights."""
+"""DropConnect: zero individual weights."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def dropconnect(key: Key | None, weights: Tree, rate: Number, *, mask: Mask = le
 
         w' = m * w / (1 - rate),   m ~ Bernoulli(1 - rate)
 
-    One mask serves the whole batch that then uses w', so the products cost what they cost without noise. New weights
-    are returned and the given ones stay as they are; `dropconnect(None, weights, rate)` returns `weights`.
+    The whole batch that uses w' shares one mask, so the products cost the same as without noise. The given weights are
+    not modified; `dropconnect(None, weights, rate)` returns `weights`.
 
     Args:
-      key: one key, or None for no noise. Every leaf draws under its own child.
+      key: one key, or None for no noise. Every leaf draws from its own child key.
       weights: an array or a pytree of arrays.
       rate: probability of dropping, in [0, 1]. Its gradient is zero.
       mask: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
-        kernels, so neither biases nor scales of norms.
+        kernels, not biases or norm scales.
 
     Raises:
       ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or `mask` selects nothing.

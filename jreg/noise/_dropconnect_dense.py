@@ -1,4 +1,4 @@
-"""DropConnect in a dense layer: a mask of the weights for every example, for groups, for the batch, or its Gaussian."""
+"""DropConnect in a dense layer: one weight mask per example, group or batch, or a Gaussian with the same moments."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ def dropconnect_dense(
     *,
     per: Literal["example", "batch", "gaussian"] | int = "example",
 ) -> Inexact[Array, "*batch features_out"]:
-    """Multiply by a kernel whose single weights are zeroed with probability `rate`, anew for every example.
+    """Multiply by a kernel whose individual weights are zeroed with probability `rate`, separately for each example.
 
         y_b = x_b @ (m_b * kernel) / (1 - rate),   m_b = keep_mask(split_array(key, B)[b], kernel.shape, rate)
 
-    An example is an entry of x's first axis: all positions of a sequence see one mask, and an x without a batch is one
-    example. Masks are drawn one at a time and again in the backward pass, so memory holds one masked kernel whatever B
-    is; the draws, B per pass, are what this costs. Cheaper are an int G, for G masks on consecutive groups of B / G
-    examples; "batch", for G = 1 at the cost of the product alone; and "gaussian", normal y with the moments of the
-    per-example masks, independent between outputs, for two products. `dropconnect_dense(None, ...)` is x @ kernel.
+    An example is an entry of x's first axis: all positions of a sequence share one mask, and an x without a batch is
+    one example. Masks are drawn one at a time, and again in the backward pass, so memory holds one masked kernel
+    whatever B is; the cost is B draws per pass. Three other values of `per` are cheaper: an int G draws G masks, one
+    for each group of B / G consecutive examples; "batch" is G = 1, at the cost of the product alone; and "gaussian"
+    draws normal y with the moments that per-example masks give, independent between outputs, at the cost of two
+    products. `dropconnect_dense(None, ...)` is x @ kernel.
 
     Add the bias afterwards. The paper drops biases too: append a 1 to x and a row to the kernel.
 
     Args:
       key: one key, or None for no noise.
-      x: the batch is its first axis.
+      x: its first axis is the batch.
       kernel: the weights, without a bias.
       rate: probability of dropping a weight, in [0, 1]. Its gradient is zero.
-      per: one mask for each "example" or for the "batch", "gaussian", or the number of groups.
+      per: one mask per "example" or "batch"; or "gaussian"; or the number of groups.
 
     Raises:
       ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), shapes that do not multiply, or a number of
@@ -71,7 +72,7 @@ def dropconnect_dense(
 
 
 def _spec(x: Array, kernel: Array) -> PartitionSpec:
-    """How the product lies: in the shards of x's batch, and along the last axis in those of the kernel."""
+    """How the product is sharded: its batch axes like x's, its last axis like the kernel's."""
     rows, columns = placement.spec_like(x, x.shape)[:-1], placement.spec_like(kernel, kernel.shape)[-1]
     return PartitionSpec(*rows, None if columns in rows else columns)
 
@@ -79,7 +80,7 @@ def _spec(x: Array, kernel: Array) -> PartitionSpec:
 def dropconnect_moments(
     x: Float[Array, "*batch features_in"], kernel: Float[Array, "features_in features_out"], rate: Number
 ) -> tuple[Float[Array, "*batch features_out"], Float[Array, "*batch features_out"]]:
-    """The mean and the variance of what `dropconnect_dense` draws.
+    """Compute the mean and the variance of what `dropconnect_dense` draws.
 
         mean = x @ kernel,   variance = rate / (1 - rate) * x**2 @ kernel**2
 
@@ -118,7 +119,7 @@ def _masked_products(key: Key, x: Array, kernel: Array, rate: Array, *, num_mask
     num_rows = math.prod(x.shape[:-1]) // max(num_masks, 1)
     groups = check.reads(x).reshape(num_masks, num_rows, x.shape[-1])
 
-    # A checkpoint of its own for each group: around the loop it would store the masks of all groups on the way back.
+    # Each group has its own checkpoint: one around the loop would store the masks of all groups in the backward pass.
     @partial(jax.checkpoint, prevent_cse=False)
     def product(group_key: Key, group: Array, kernel: Array) -> Array:
         kept = keep_mask(group_key, kernel.shape, rate)
@@ -138,7 +139,7 @@ def _gaussian_product(key: Key, x: Array, kernel: Array, rate: Array) -> Array:
 
     @partial(jax.checkpoint, prevent_cse=False)
     def draw(key: Key, mean: Array, variance: Array) -> Array:
-        # The slope of the root is infinite at 0, where rate 0 and rows of zeros end up.
+        # The root's slope is infinite at 0, which is the variance at rate 0 and for rows of zeros.
         is_zero = variance == 0.0
         deviation = jnp.where(is_zero, 0.0, jnp.sqrt(jnp.where(is_zero, 1.0, variance)))
         noise = deviation * normal(key, mean.shape, 1.0).astype(variance.dtype)
@@ -148,7 +149,7 @@ def _gaussian_product(key: Key, x: Array, kernel: Array, rate: Array) -> Array:
 
 
 def _moments(x: Array, kernel: Array, rate: Array) -> tuple[Array, Array]:
-    """The mean, and the variance in float32 or wider: squares leave float16's range at 256."""
+    """The mean, and the variance in float32 or wider: in float16, squares overflow from 256 on."""
     wide = dtypes.widened(x.dtype)
     spread = jnp.square(x.astype(wide)) @ jnp.square(kernel.astype(wide))
     is_any_kept = jnp.where(jnp.isnan(rate), jnp.nan, jnp.where(rate == 1.0, 0.0, 1.0))

@@ -24,18 +24,18 @@ def dropout(
 
         y = m * x / (1 - rate),   m ~ Bernoulli(1 - rate)
 
-    Along `shared_axes` one draw serves all elements. `dropout(None, x, rate)` is x. A NaN in a dropped place becomes 0.
+    Elements along `shared_axes` share one draw. `dropout(None, x, rate)` is x. A dropped NaN becomes 0.
 
-    The mask depends on key, shape and rate alone, so inside `jax.shard_map` one key gives every shard the same mask.
-    Fold the shard's index into the key once, outermost: `random.fold_in(key, jax.lax.axis_index(name))`.
+    The mask depends only on key, shape and rate, so inside `jax.shard_map` one key gives every shard the same mask. To
+    vary it, fold the shard's index into the key once, outermost: `random.fold_in(key, jax.lax.axis_index(name))`.
 
     Args:
       key: one key, or None for no noise.
       rate: probability of dropping, in [0, 1]; a scalar, or an array with x's number of axes, such as (batch, 1). Its
-        gradient is zero: `concrete_dropout` is the one that learns its rate.
+        gradient is zero: to learn a rate, use `concrete_dropout`.
       shared_axes: axes along which the mask is constant; negative ones count from the end.
-      bits: what draws the uniform uint32 words. `jax.random.bits` draws jax's own, several times slower; in x64 mode
-        fix its dtype, `partial(jax.random.bits, dtype="uint32")`, or the mask depends on the mode.
+      bits: the function that draws the uniform uint32 words. `jax.random.bits` draws JAX's own, several times slower;
+        fix its dtype with `partial(jax.random.bits, dtype="uint32")`, or x64 mode changes the mask.
 
     Raises:
       ValueError: a concrete rate outside [0, 1]. A traced one gives NaN.
@@ -63,15 +63,15 @@ def spatial_dropout(
 ) -> Inexact[Array, "*shape"]:
     """Zero whole feature maps: `dropout` with one draw per example and channel.
 
-    Neighbouring pixels carry the same information, so dropping them one by one removes little; dropping a map removes
-    it.
+    Neighbouring pixels carry the same information, so dropping single pixels removes little of it; dropping a whole map
+    removes it.
 
     Args:
       key: one key, or None for no noise.
       x: by default (batch, *space, channels).
       rate: probability of dropping a map, in [0, 1].
-      spatial_axes: the axes that a map spans; None takes all but the first and the last. Name them for unbatched data
-        or for channels first: nothing is guessed from the rank.
+      spatial_axes: the axes that a map spans; None takes all but the first and the last. Pass them for unbatched or
+        channels-first data: the rank is never used to guess them.
 
     Raises:
       ValueError: `spatial_axes` is None and x has fewer than three axes.
@@ -104,7 +104,7 @@ def drop_slices(
     bits: Bits,
     axes_argument: str = "shared_axes",
 ) -> Array:
-    """Check the arguments of a dropout and draw once per slice along `shared_axes`; `axes_argument` is their name."""
+    """Check a dropout's arguments and draw once per slice along `shared_axes`, which errors call `axes_argument`."""
     x = check.inexact("x", x)
     rate = check.broadcastable("rate", check.rate("rate", rate), x.shape)
     shared = check.axes(axes_argument, shared_axes, x.ndim)

@@ -1,7 +1,7 @@
 """Gaussian noise on activations, multiplied or added.
 
-The normals enter as `x + std * n`, so gradients in rate and standard deviation are those of
-each draw, and unbiased; where such a number is not differentiated, nothing is kept for it.
+The normals enter as `x + std * n`, so the gradients in rate and standard deviation are those of each draw, and
+unbiased. Where such a number is not differentiated, nothing is stored for it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ._redraw import redrawn
 
 
 def gaussian_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers) -> Inexact[Array, "*shape"]:
-    """Multiply by Gaussian noise of the mean and the variance that dropout's mask has.
+    """Multiply by Gaussian noise with the mean and variance of dropout's mask.
 
         y = x * (1 + sqrt(rate / (1 - rate)) * n),   n ~ N(0, 1)
 
-    Nothing is set to zero, and factors below zero occur. `gaussian_dropout(None, x, rate)` is x.
+    No element is set to zero, and factors can be negative. `gaussian_dropout(None, x, rate)` is x.
 
     Args:
       key: one key, or None for no noise.
       rate: the rate of the dropout to imitate, in [0, 1): at 1 the variance is infinite. A scalar, or an array with x's
-        number of axes. It can be learned: its gradient is that of the draw, and 0 at rate 0, where it has no bound.
+        number of axes. It can be learned: its gradient is that of the draw, but 0 at rate 0, where that is unbounded.
 
     Raises:
       ValueError: a concrete rate outside [0, 1). A traced one gives NaN.
@@ -51,12 +51,12 @@ def gaussian_dropout(key: Key | None, x: Inexact[Array, "*shape"], rate: Numbers
 
 
 def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -> Inexact[Array, "*shape"]:
-    """Add Gaussian noise of one standard deviation.
+    """Add Gaussian noise of a given standard deviation.
 
         y = x + std * n,   n ~ N(0, 1)
 
-    For complex x the noise is complex, as in `jax.random.normal`: `std` is that of its modulus, half the variance in
-    each part. `gaussian_noise(None, x, std)` is x.
+    For complex x the noise is complex, as in `jax.random.normal`: each part has half of the variance std**2.
+    `gaussian_noise(None, x, std)` is x.
 
     Args:
       key: one key, or None for no noise.
@@ -81,7 +81,7 @@ def gaussian_noise(key: Key | None, x: Inexact[Array, "*shape"], std: Numbers) -
 
 
 def add_normal(key: Key, x: Inexact[Array, "..."], std: Array, *, check: Checks) -> Inexact[Array, "..."]:
-    """Add normals of standard deviation `std`, which must have been through `Checks.number`."""
+    """Add normals of standard deviation `std`, which must have passed `Checks.number`."""
     return redrawn(key, x, std, check=check, draw=_added)
 
 

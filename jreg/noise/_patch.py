@@ -16,13 +16,13 @@ from ..random import hash_bits
 def patch_dropout(
     key: Key | None, tokens: Shaped[Array, "batch length *features"], rate: float, *, num_prefix: int = 0
 ) -> Shaped[Array, "batch kept *features"]:
-    """Remove tokens at random, a choice for each example: the result is shorter, and so is the work after it.
+    """Remove tokens chosen at random for each example, which shortens the sequence and the work on it.
 
         kept = num_prefix + max(1, round((length - num_prefix) * (1 - rate)))
 
-    What is left stays in order and is not rescaled, so add position embeddings before. Only key, batch, length and rate
-    decide: the same call on positions or padding masks, which may be ints or bools, picks the same tokens.
-    `patch_dropout(None, tokens, rate)` is `tokens`, at full length.
+    The remaining tokens keep their order and are not rescaled; add position embeddings beforehand. The choice depends
+    only on key, batch, length and rate: the same call on positions or padding masks, which may be ints or bools, picks
+    the same tokens. `patch_dropout(None, tokens, rate)` is `tokens`, at full length.
 
     Args:
       key: one key, or None for no removal.
@@ -60,7 +60,7 @@ def patch_dropout(
 
 
 def _kept(words: Array, tokens: Array, *, num_kept: int, num_prefix: int) -> Array:
-    # A stable sort breaks ties alike on every device, which `lax.top_k` does not promise.
+    # A stable sort breaks ties in the same way on every device, which `lax.top_k` does not promise.
     chosen = jnp.sort(jnp.argsort(words, axis=1)[:, :num_kept], axis=1) + num_prefix
     rows = jnp.arange(tokens.shape[0])[:, None]
     rest = tokens.at[rows, chosen].get(mode="promise_in_bounds", indices_are_sorted=True, unique_indices=True)

@@ -1,7 +1,7 @@
 """Noise for recurrent networks, where a new mask at each step would wipe out what the state remembers.
 
-Over the inputs of a sequence, `variational_dropout` shares a mask along the time axis. Inside a scan one key at every
-step gives one mask at every step, because a mask depends on key, shape and rate alone:
+`variational_dropout` shares one mask along the time axis of a sequence of inputs. Inside a scan, the same key at every
+step gives the same mask at every step, because a mask depends only on key, shape and rate:
 
 >>> import jax, jax.numpy as jnp
 >>> from jreg import noise, random
@@ -53,7 +53,7 @@ def variational_dropout(
       time_axis: the axis along which the mask is constant; a negative one counts from the end.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or x has no such axis.
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or an axis that x does not have.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -71,20 +71,21 @@ def zoneout(key: Key | None, previous: Tree, proposed: Tree, rate: Numbers | tup
 
         y = z * previous + (1 - z) * proposed,   z ~ Bernoulli(rate)
 
-    Without a key it is the expectation, rate * previous + (1 - rate) * proposed. The paper takes rate 0.5 for the cell
-    of an LSTM and 0.05 for its output: `zoneout(key, (c, h), (new_c, new_h), (0.5, 0.05))`.
+    Without a key it returns the expectation, rate * previous + (1 - rate) * proposed. The paper uses rate 0.5 for the
+    cell of an LSTM and 0.05 for its output: `zoneout(key, (c, h), (new_c, new_h), (0.5, 0.05))`.
 
     Args:
-      key: one key, or None for the expectation. Every leaf draws under its own child; a bare array, under the key.
+      key: one key, or None for the expectation. Every leaf draws from its own child key, a bare array from the key
+        itself.
       previous: the state before the step, an array or a pytree of arrays.
       proposed: the state that the cell computed, with the structure, shapes and dtypes of `previous`.
-      rate: probability of keeping the previous value, in [0, 1]; a scalar, or an array that has as many axes as every
-        leaf; or a tuple of these, one for each part of a state that is a tuple, which then draws each part under a key
-        of its own. Its gradient is zero with a key.
+      rate: probability of keeping the previous value, in [0, 1]; a scalar, or an array with as many axes as every leaf.
+        If the state is a tuple, it may be a tuple of these, one per part; each part then draws from its own key. With a
+        key, its gradient is zero.
 
     Raises:
-      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or the states differ in structure or shape.
-      TypeError: the states differ in dtype, or hold integers.
+      ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or states that differ in structure or shape.
+      TypeError: states that differ in dtype, or hold integers.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import noise
@@ -136,7 +137,7 @@ def _expect(rate: Array, previous: Array, proposed: Array) -> Array:
 
 @partial(jax.jit, inline=True)
 def _zone(rate: Array, key: Key, previous: Array, proposed: Array) -> Array:
-    """Draw the mask anew in the backward pass, as `_drop.drop` does."""
+    """Draw the mask again in the backward pass, as `_drop.drop` does."""
     check = Checks("zoneout")
     states = check.reads(previous), check.reads(proposed)
     y = jax.checkpoint(_zoned, prevent_cse=False)(key, *states, lax.stop_gradient(rate))

@@ -1,9 +1,9 @@
-"""How noise is applied: drawn in the forward pass, and drawn again, not kept, in the backward pass.
+"""How noise is applied: drawn in the forward pass, and drawn again in the backward pass instead of stored.
 
-The draw happens inside `jax.checkpoint(prevent_cse=False)`, so that what the backward pass keeps is a few scalars made
-of the key and the rate, and not the noise. It happens inside a core that is jitted with `inline=True`, so that an eager
-call costs one dispatch and an outer `jit` sees plain operations. A `custom_vjp` would save as little but would end
-forward-mode and second derivatives.
+The draw runs inside `jax.checkpoint(prevent_cse=False)`, so the backward pass keeps a few scalars made of the key and
+the rate, not the noise. It runs inside a function jitted with `inline=True`, so an eager call costs one dispatch and an
+outer `jit` sees plain operations. A `custom_vjp` would store as little but would rule out forward-mode and second
+derivatives.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def redrawn(
     draw: Callable[..., Any],
     options: tuple[tuple[str, Any], ...] = (),
 ) -> Any:
-    """`draw(key, x, *numbers, **options)` under the marks of `function`.
+    """Call `draw(key, x, *numbers, **options)`, with x and the result under the marks of `check`.
 
-    `draw` is a function of a module, not a closure: each new object would be traced anew.
+    `draw` must be a module-level function, not a closure: each new function object would be traced again.
     """
     apply = jax.checkpoint(partial(draw, **dict(options)), prevent_cse=False, policy=marks.keep_scalars)
     return check.returns(apply(key, check.reads(x), *numbers))

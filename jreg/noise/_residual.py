@@ -1,4 +1,4 @@
-"""Residual blocks that are dropped, and that can skip the work of what they drop."""
+"""Residual branches that are dropped at random, with or without computing the dropped ones."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ def residual(
 
         y = x + m * fn(key, x) / P(m = 1)
 
-    `skip` says what is drawn and what it costs. "mask" draws m for each example and computes every branch. "subset"
-    runs `fn` on n = max(round(B * (1 - rate)), 1) examples of the B, a different n each time: it costs n/B of the block
-    in time and memory, and P(m = 1) is n/B. "cond" draws once for the batch and runs the block or skips it; under
-    `vmap` both happen and one is selected, which is right but saves nothing. With a key of None, y = x + fn(None, x).
+    `skip` sets what is drawn and what it costs. "mask" draws m for each example and computes every branch. "subset"
+    runs `fn` on n = max(round(B * (1 - rate)), 1) of the B examples, chosen anew each time: it takes n/B of the block's
+    time and memory, and P(m = 1) is n/B. "cond" draws once for the batch and runs the block or skips it; under `vmap`
+    both are computed and one is selected, which is correct but saves nothing. With a key of None, y = x + fn(None, x).
 
-    What a "cond" keeps for the backward pass is written by a skipped block too, as zeros: where memory traffic costs
-    more than the products, pass `jax.checkpoint(fn)`.
+    Under "cond" a skipped block also writes what the backward pass keeps, as zeros: where memory traffic costs more
+    than the products, pass `jax.checkpoint(fn)`.
 
     Args:
-      fn: `fn(key, x)` gives the branch in x's shape and dtype; it gets a key of its own. Under "subset" it sees n
-        examples, so batch statistics are those of n.
+      fn: `fn(key, x)` returns the branch in x's shape and dtype; it gets its own key. Under "subset" it sees only the n
+        examples, so batch statistics are over those n.
       key: one key, or None for no noise.
-      x: the batch is its first axis, except for "cond".
-      rate: probability of dropping, in [0, 1]. Its gradient is zero. For "subset" it sets a shape, so it is static.
+      x: its first axis is the batch, except for "cond".
+      rate: probability of dropping, in [0, 1]. Its gradient is zero. For "subset" it must be static, because it sets a
+        shape.
 
     Raises:
       ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), no batch axis, or a branch of another shape.
@@ -55,7 +56,7 @@ def residual(
     >>> sorted(y.ravel().tolist())
     [1.0, 1.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0]
 
-    Huang et al., Deep Networks with Stochastic Depth, ECCV 2016; the subset is that of Oquab et al., DINOv2, TMLR 2024.
+    Huang et al., Deep Networks with Stochastic Depth, ECCV 2016; for "subset" Oquab et al., DINOv2, TMLR 2024.
     """
     check = Checks("residual")
     check.called("fn", fn, "fn(key, x) that returns x's shape and dtype")
@@ -86,7 +87,7 @@ def _subset(fn: Callable, mask_key: Key, fn_key: Key, x: Array, rate: float) -> 
     num_rows = max(round(batch * (1.0 - rate)), 1)
     if num_rows == batch:
         return x + _branch(fn, fn_key, x)
-    # In ascending order the gather reads and the scatter writes forwards, and both can rely on distinct rows.
+    # With the rows in ascending order, the gather reads and the scatter writes forwards; the rows are also distinct.
     rows = jnp.sort(jnp.argsort(hash_bits(mask_key, (batch,)))[:num_rows])
     promises: Any = {"indices_are_sorted": True, "unique_indices": True, "mode": "promise_in_bounds"}
     taken = placement.as_on_auto_axes(

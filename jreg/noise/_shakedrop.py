@@ -20,15 +20,16 @@ def shakedrop(key: Key | None, branch: Inexact[Array, "batch *shape"], rate: Num
         y = (b + alpha - b * alpha) * branch,   dy = (b + beta - b * beta) * dbranch
         b ~ Bernoulli(1 - rate),   alpha ~ U(-1, 1),   beta ~ U(0, 1)
 
-    One b serves the batch, and each example has its alpha and beta, as in the authors' code: with probability 1 - rate
-    nothing happens, otherwise the branch is scaled by alpha and its gradient by beta. The gradient is therefore that of
-    no function. Without a key it is the expectation, (1 - rate) * branch, with the gradient of that.
+    The batch shares one b and each example has its own alpha and beta, as in the authors' code: with probability
+    1 - rate nothing happens; otherwise the branch is scaled by alpha and its gradient by beta. The gradient is
+    therefore not that of any function. Without a key it returns the expectation, (1 - rate) * branch, with its true
+    gradient.
 
     Args:
       key: one key, or None for inference.
-      branch: the output of the residual function, before it is added; the batch is its first axis.
-      rate: probability of shaking, in [0, 1]; the paper's 1 - p. `depth_rates(0.5, num_layers)` gives the paper's rule.
-        Its gradient is zero with a key.
+      branch: the output of the residual function, before it is added; its first axis is the batch.
+      rate: probability of shaking, in [0, 1]; 1 - p in the paper. `depth_rates(0.5, num_layers)` gives the paper's
+        rule. With a key, its gradient is zero.
 
     Raises:
       ValueError: a concrete rate outside [0, 1] (a traced one gives NaN), or no batch axis.
@@ -63,11 +64,11 @@ def _shaken(key: Key, branch: Array, rate: Array) -> Array:
     return _scale_both_ways(branch, forward, backward)
 
 
-# A `custom_jvp`, unlike a `custom_vjp`, leaves forward mode and second derivatives. Unlike adding and taking away a
-# stopped gradient it leaves the forward value exact.
+# A `custom_jvp`, unlike a `custom_vjp`, supports forward mode and second derivatives. Unlike adding and subtracting a
+# stopped gradient, it keeps the forward value exact.
 @jax.custom_jvp
 def _scale_both_ways(x: Array, forward: Array, backward: Array) -> Array:
-    """`x * forward`, whose derivative is `backward`."""
+    """`x * forward`, with the derivative `backward`."""
     return scale(x, forward)
 
 

@@ -12,19 +12,19 @@ from ._gaussian import add_normal
 
 
 def weight_noise(key: Key | None, weights: Tree, std: Number, *, mask: Mask = leaves.kernels) -> Tree:
-    """Add Gaussian noise to each selected weight: train for flat minima.
+    """Add Gaussian noise to each selected weight, to train for flat minima.
 
         w' = w + std * n,   n ~ N(0, 1)
 
-    New weights are returned and the given ones stay as they are: take the gradient through this call and apply it to
-    the clean weights. `weight_noise(None, weights, std)` returns `weights`.
+    The given weights are not modified: take the gradient through this call and apply it to the clean weights.
+    `weight_noise(None, weights, std)` returns `weights`.
 
     Args:
-      key: one key, or None for no noise. Every leaf draws under its own child.
+      key: one key, or None for no noise. Every leaf draws from its own child key.
       weights: an array or a pytree of arrays.
       std: standard deviation in the units of the weights, at least 0.
       mask: which leaves: a function of `weights`, a pytree (or prefix) of bools, or None for all; by default the
-        kernels, so neither biases nor scales of norms.
+        kernels, not biases or norm scales.
 
     Raises:
       ValueError: a concrete `std` below 0 or infinite (a traced one gives NaN), or `mask` selects nothing.
