@@ -1,4 +1,4 @@
-"""Batch norm: one function for training that returns new statistics, another for inference that cannot."""
+"""Batch norm: a function for training that returns new statistics, and one for inference that does not."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from ._shards import checked_shards
 
 
 def init_batch_norm(num_features: int) -> tuple[BatchNormParams, BatchNormStats]:
-    """Parameters and running statistics that make inference the identity: scale 1, offset 0, mean 0, variance 1.
+    """Make params and statistics for which inference is the identity: scale 1, offset 0, mean 0, variance 1.
 
     Args:
-      num_features: the length of each of them.
+      num_features: the length of each array.
 
     >>> from jreg import norm
     >>> params, stats = norm.init_batch_norm(3)
@@ -61,35 +61,37 @@ def batch_norm(
         y = scale * (x - mean) / sqrt(variance + eps) + offset
         running = decay * running + (1 - decay) * batch
 
-    Mean and variance are over all axes but that of the features, in two passes, in float32 or wider; under `jit` over
-    the whole batch, sharded or not. y is normalized with the biased variance (divided by n). To freeze the statistics,
-    as in fine-tuning, call `batch_norm_inference` in training: it has gradients too, and returns no statistics.
+    Mean and variance are taken over all axes but the feature axes, in two passes, in float32 or wider; under `jit` they
+    cover the whole batch, sharded or not. y is normalized with the biased variance (divided by n). To freeze the
+    statistics, as in fine-tuning, call `batch_norm_inference` in training: it is differentiable too, and returns no
+    statistics.
 
     Args:
-      params: what is learned, such as from `init_batch_norm`; a scale or an offset of None is left out.
+      params: the learned parameters, such as those of `init_batch_norm`; a scale or an offset of None is left out.
       stats: the running statistics, float32 or wider.
-      x: at least `min_values` values per feature; y keeps its dtype. One NaN spoils its feature.
-      decay: share of the old statistics that stays, in [0, 1], exactly so at both ends; torch's momentum is 1 - decay.
-      eps: added to the variance; finite and at least 0. At 0 a feature of one value throughout gives NaN.
-      axis: the axis of the features, or several; 1 for channels first. Params and statistics have their shape.
+      x: at least `min_values` values per feature; y keeps its dtype. One NaN makes its whole feature NaN.
+      decay: share of the old statistics that is kept, in [0, 1], exact at both ends; torch's momentum is 1 - decay.
+      eps: added to the variance; finite and at least 0. At 0 a constant feature gives NaN.
+      axis: the feature axis, or several; 1 for channels first. Params and statistics have the shape of these axes.
       axis_name: named axes (of `vmap`, `shard_map`) to take the statistics over: synchronous batch norm.
-      axis_index_groups: groups of indices along `axis_name` that are synchronous among themselves, as in `lax.psum`,
-        of any sizes. JAX sums in groups only in a `shard_map` with `check_vma=False`.
-      ghost_size: examples per ghost batch, which divides the first axis: each run of `ghost_size` consecutive examples
-        is normalized with its own statistics, on each shard for itself. The smaller, the stronger the noise. The
+      axis_index_groups: groups of indices along `axis_name`, as in `lax.psum` and of any sizes; each group has its own
+        statistics. JAX sums in groups only in a `shard_map` with `check_vma=False`.
+      ghost_size: examples per ghost batch; it must divide the first axis. Each run of `ghost_size` consecutive examples
+        is normalized with its own statistics, separately on each shard. Smaller ghost batches give stronger noise. The
         running statistics are those of the whole batch (the paper's average of ghost variances is too small by
         1 / ghost_size).
-      where: which values count in the statistics; it broadcasts against x with as many axes. All are normalized. Where
-        fewer than `min_values` count, the result is NaN; in a ghost batch of fewer than two, the statistics are those
-        of the whole batch.
-      ddof: 0 or 1: the variance that enters the running statistics is divided by n - ddof. 0 as in flax and Keras, 1 as
-        in torch.
-      min_values: fewer values per feature are refused. 1 accepts a single value, whose variance is 0, as flax does.
+      where: which values count in the statistics; it has x's number of axes and broadcasts against x. All values are
+        normalized. If fewer than `min_values` count, the result is NaN; a ghost batch in which fewer than two count
+        uses the statistics of the whole batch.
+      ddof: 0 as in flax and Keras, or 1 as in torch: the variance that enters the running statistics is divided by
+        n - ddof.
+      min_values: the fewest values per feature that are accepted. 1 accepts a single value, whose variance is 0, as
+        flax does.
 
     Raises:
-      ValueError: fewer values per feature than `min_values`, a feature count that is not that of params, a concrete
-        decay outside [0, 1], eps below 0 or not finite (traced ones give NaN), ghost batches of one value or that do
-        not divide the batch, groups that do not hold each index once or that JAX cannot sum in.
+      ValueError: fewer values per feature than `min_values`, a feature count that differs from that of params, a
+        concrete decay outside [0, 1], eps below 0 or not finite (traced ones give NaN), ghost batches that hold one
+        value or do not divide the batch, or groups that do not hold each index once or in which JAX cannot sum.
       TypeError: params or stats of another type, `where` that holds no bools, or x that is complex while the running
         mean is not.
 
@@ -125,7 +127,7 @@ def batch_norm_inference(
     eps: Number = 1e-5,
     axis: int | Sequence[int] = -1,
 ) -> Inexact[Array, "*batch features"]:
-    """Normalize with the running statistics; nothing of the batch enters, so each example stands alone.
+    """Normalize with the running statistics, each example independently of the others.
 
         y = scale * (x - stats.mean) / sqrt(stats.variance + eps) + offset
 
@@ -134,8 +136,8 @@ def batch_norm_inference(
       x: a batch, or a single example; y keeps its dtype.
 
     Raises:
-      ValueError: a feature count that is not that of params, eps below 0 or not finite, or a variance below 0 (traced
-        ones give NaN).
+      ValueError: a feature count that differs from that of params, eps below 0 or not finite, or a variance below 0
+        (traced ones give NaN).
       TypeError: params or stats of another type, or x that is complex while the running mean is not.
 
     >>> import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What batch norm is given, checked: x with its features last, the statistics in the dtypes to compute in."""
+"""The inputs of batch norm, checked: x with its features last, and the statistics in the dtypes to compute in."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BatchNormParams(NamedTuple):
 class BatchNormStats(NamedTuple):
     """Running statistics, a `mean` and a `variance` per feature.
 
-    They move in float32 or wider: what is given narrower comes back in float32.
+    They are updated in float32 or wider: narrower ones come back in float32.
     """
 
     mean: Inexact[Array, " features"]
@@ -38,7 +38,7 @@ class BatchNormStats(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A batch in the dtype to compute in, with its axes of features moved to the end; `x` is as it was given."""
+    """A batch in the dtype to compute in, with its feature axes moved to the end; `x` is the argument as given."""
 
     x: Array
     wide: Array
@@ -105,7 +105,7 @@ def checked_where(check: Checks, where: Any, batch: Batch) -> Mask:
 
 
 def checked_least(check: Checks, least: Any, batch: Batch, shards: Shards) -> int:
-    """The fewest values per feature that will do, of which the batch must have as many."""
+    """Check `min_values`, and that the batch has at least as many values per feature."""
     least = check.integer("min_values", least)
     if math.prod(batch.counted) * shards.fewest() < least:
         number = {1: "one value", 2: "two values"}.get(least, f"{least} values")

@@ -1,6 +1,6 @@
 """Mean and variance of a batch, in two passes: E[x^2] - E[x]^2 cancels for a large mean.
 
-All moments keep the axes that they reduce, with length 1, so that they broadcast against what they were taken of.
+All moments keep the reduced axes, with length 1, so that they broadcast against the values.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Moments(NamedTuple):
 
 
 def centred_moments(x: Array, axes: tuple[int, ...], where: Mask, shards: Shards) -> tuple[Array, Moments]:
-    """x minus its mean, and the moments over `axes` and `shards` where `where` holds; 0 where it holds nowhere.
+    """Return x minus its mean, and the moments over `axes` and `shards` where `where` holds; 0 where it holds nowhere.
 
-    The difference is returned because autodiff is as cheap as the closed form of the gradient if the variance and what
-    is normalized by it share one; each with its own, a third slower.
+    The difference is returned so that the variance and the normalized result can share it: autodiff is then as cheap as
+    the closed form of the gradient. If each computed its own, it would be a third slower.
     """
     real = dtypes.real(x.dtype)
     if where is None:
@@ -44,7 +44,7 @@ def centred_moments(x: Array, axes: tuple[int, ...], where: Mask, shards: Shards
 
 
 def pooled(groups: Moments, shards: Shards) -> Moments:
-    """The moments of all groups along the first axis together, and over `shards`."""
+    """Pool the moments of all groups, along the first axis and over `shards`."""
     count = shards.total(jnp.sum(groups.count, 0, keepdims=True))
     share = groups.count / jnp.maximum(count, 1.0)
     mean = shards.total(jnp.sum(share.astype(groups.mean.dtype) * groups.mean, 0, keepdims=True))

@@ -1,4 +1,4 @@
-"""The arithmetic of batch norm; the features are the last axes of x, as many as the statistics have."""
+"""The arithmetic of batch norm; the features are the last axes of x, as many as the statistics have axes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ._shards import Shards
 
 
 def whole_batch(x: Array, num_axes: int, where: Mask, shards: Shards, least: int) -> tuple[Array, Array, Moments]:
-    """x minus its mean, the variance to normalize it with, and the moments for the running statistics.
+    """Return x minus its mean, the variance to normalize it with, and the moments for the running statistics.
 
-    They are of all axes but the last `num_axes`, and NaN where a mask leaves fewer than `least` values.
+    The moments are over all axes but the last `num_axes`, and NaN where a mask leaves fewer than `least` values.
     """
     centred, batch = centred_moments(x, tuple(range(x.ndim - num_axes)), where, shards)
     batch = _of_enough(batch, where, least)
-    # A mean that became NaN must show in the result too: here by way of the variance.
+    # Where the mean became NaN the result must be NaN too; it is, because the variance is.
     return centred, batch.variance, batch
 
 
 def ghost_batches(
     x: Array, num_axes: int, where: Mask, shards: Shards, least: int, ghost_size: int
 ) -> tuple[Array, Array, Moments]:
-    """As `whole_batch`, with the first axis split in two; the moments of each ghost batch are those of its shard."""
+    """Like `whole_batch`, with the first axis split into ghost batches, each with moments from its own shard."""
     shape = (-1, ghost_size, *x.shape[1:])
     kept = None if where is None else where.reshape(shape)
     centred, groups = centred_moments(x.reshape(shape), tuple(range(1, x.ndim + 1 - num_axes)), kept, Shards())
@@ -47,7 +47,7 @@ def scaled(params: Any, centred: Array, variance: Array, eps: Array) -> Array:
 
 
 def moved(stats: Any, batch: Moments, decay: Array, ddof: int) -> Any:
-    """The running statistics after a batch; exactly the old ones at decay 1 and the batch's at 0, NaN or not."""
+    """Update the running statistics: exactly the old ones at decay 1 and the batch's at 0, NaN in the others or not."""
     unbiased = batch.variance * (batch.count / (batch.count - ddof))
 
     def move(old: Array, new: Array) -> Array:
@@ -64,7 +64,7 @@ def row(features: Array, ndim: int) -> Array:
 
 
 def _of_enough(batch: Moments, where: Mask, least: int) -> Moments:
-    """NaN where a mask leaves fewer values than `least`; without a mask the shape has told."""
+    """Set moments to NaN where a mask leaves fewer than `least` values; without a mask, the shape has been checked."""
     if where is None:
         return batch
     is_enough = batch.count >= least

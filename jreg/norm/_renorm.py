@@ -1,4 +1,4 @@
-"""Batch renormalization: batch norm whose training output is, within bounds, that of inference."""
+"""Batch renormalization: batch norm whose training output equals that of inference, within bounds."""
 
 from __future__ import annotations
 
@@ -28,24 +28,25 @@ def batch_renorm(
     where: Bool[Array, "..."] | None = None,
     ddof: int = 0,
 ) -> tuple[Float[Array, "*batch features"], BatchNormStats]:
-    """Normalize with the statistics of the batch, and correct the result towards that of the running statistics.
+    """Normalize with the statistics of the batch, corrected towards the result of the running statistics.
 
         y = scale * ((x - mean) / std * r + d) + offset
         r = clip(std / running_std, 1 / r_max, r_max),   d = clip((mean - running_mean) / running_std, -d_max, d_max)
 
-    For small batches, whose own statistics are far from those of inference. std is sqrt(variance + eps); r and d are
-    constants to the gradient. Within the bounds y is what `batch_norm_inference` returns; r_max 1 and d_max 0 give
-    `batch_norm`. The paper starts there and lets both rise, to 3 and 5: `optax.linear_schedule` gives traced numbers.
+    Use it for small batches, whose own statistics are far from those of inference. std is sqrt(variance + eps); the
+    gradient treats r and d as constants. Within the bounds y is what `batch_norm_inference` returns; r_max 1 and d_max
+    0 give `batch_norm`. The paper starts there and raises them to 3 and 5: use `optax.linear_schedule`, as traced
+    numbers are accepted.
 
     Args:
       params, stats: as in `batch_norm`.
       x: at least two values per feature; y keeps its dtype.
-      r_max: at least 1.
-      d_max: at least 0.
+      r_max: bound on r, at least 1.
+      d_max: bound on d, at least 0.
       decay, eps, axis_name, where, ddof: as in `batch_norm`.
 
     Raises:
-      ValueError: what `batch_norm` raises on, r_max below 1 or d_max below 0 (traced ones give NaN).
+      ValueError: whatever `batch_norm` refuses, r_max below 1, or d_max below 0 (traced ones give NaN).
 
     >>> import jax.numpy as jnp
     >>> from jreg import norm

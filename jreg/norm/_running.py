@@ -1,4 +1,4 @@
-"""Running statistics without the bias of their start, and recomputed for weights that no batch has seen."""
+"""Running statistics without bias from their initial values, or recomputed for weights they were not trained with."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from .._core.types import Number, Tree
 
 
 def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
-    """The decay at a step that keeps what the running statistics started from out of them.
+    """Compute the decay at a step that keeps the initial values out of the running statistics.
 
         decay * (1 - decay**step) / (1 - decay**(step + 1)),   step = 0, 1, ...
 
-    With it the running statistics are the average of the batches so far with weights that fall by `decay` per step, as
-    Adam debiases its moments: the first batch counts whole, where a constant 0.99 would hold on to mean 0 and variance
-    1 for hundreds of steps. Give it as the `decay` of `batch_norm`, and keep the step beside the statistics. It is a
-    float32, in x64 mode a float64, whatever its arguments are, and `batch_norm` takes either with any statistics.
+    With it the running statistics are the average of the batches so far, with weights that fall by `decay` per step, as
+    in Adam's debiased moments. The first batch replaces the initial values, whereas a constant 0.99 would retain mean 0
+    and variance 1 for hundreds of steps. Pass it as the `decay` of `batch_norm`, and keep the step beside the
+    statistics. It is float32, or float64 in x64 mode, whatever its arguments are; `batch_norm` takes either with any
+    statistics.
 
     Args:
       decay: in [0, 1]; at 1 the running statistics are the plain average of all batches.
@@ -41,7 +42,7 @@ def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
     check = Checks("debiased_decay")
     decay = check.scalar("decay", decay, 0.0, 1.0)
     step = check.scalar("step", step, 0.0)
-    # Near 1 both powers round to 1: the difference is taken in the exponent, which has no place for 0 and 1 themselves.
+    # Near 1 both powers round to 1, so the differences are computed by expm1. Decays of 0 and 1 are handled separately.
     is_zero, is_one = decay == 0.0, decay == 1.0
     log = jnp.log(jnp.where(is_zero | is_one, 0.5, decay))
     share = decay * jnp.expm1(step * log) / jnp.expm1((step + 1.0) * log)
@@ -49,13 +50,13 @@ def debiased_decay(decay: Number, step: Number) -> Float[Array, ""]:
 
 
 def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) -> Tree:
-    """The statistics of batch norm as the plain average over data, for weights that were not trained with them.
+    """Recompute the statistics of batch norm as a plain average over data, for weights that were not trained with them.
 
         stats = fn(stats, batches[i], i / (i + 1)),   i = 0, 1, ...
 
-    Averaged, pruned or quantized weights change every activation, so the running statistics of training are not theirs.
-    Nothing of the old statistics stays, NaN included. Use batches of the size that training used: the average of their
-    variances leaves out how their means differ.
+    Averaging, pruning or quantizing the weights changes every activation, so the running statistics of training no
+    longer fit. None of the old statistics remain, not even a NaN. Use the batch size of training: an average of the
+    batches' variances leaves out how their means differ.
 
     Args:
       fn: `fn(stats, batch, decay)` runs the model in training mode, passes `decay` to every `batch_norm`, and returns

@@ -28,14 +28,14 @@ class Shards(NamedTuple):
             return lax.psum(x, self.axis_name)
         try:
             return lax.psum(x, self.axis_name, axis_index_groups=self.axis_index_groups)
-        except RuntimeError as error:  # What is not implemented is one of these, and JAX's has no words.
+        except RuntimeError as error:  # What JAX does not implement raises one, without a message.
             raise ValueError(
                 f"{self.function}: axis_index_groups must be None under vmap, and in shard_map unless it has "
                 f"check_vma=False, since JAX has no sums in groups there; got {self.axis_index_groups!r}"
             ) from error
 
     def number(self) -> int | Array:
-        """How many shards a sum runs over; where the groups differ, for each shard those of its own group."""
+        """The number of shards that a sum runs over; if the groups differ in size, each shard gets that of its own."""
         sizes = {shard: len(group) for group in self._groups() for shard in group}
         if len(set(sizes.values())) == 1:
             return sizes[0]
@@ -64,7 +64,7 @@ def _size_of(check: Checks, axis_name: Any) -> int:
 
 
 def checked_shards(check: Checks, axis_name: AxisName, axis_index_groups: Any = None) -> Shards:
-    """The shards of a sum, once its axes are known to be there and its groups to hold each index once."""
+    """Return the shards of a sum, after checking that its axes exist and that its groups hold each index once."""
     size = None if axis_name is None else _size_of(check, axis_name)
     if axis_index_groups is None:
         return Shards(axis_name)

@@ -1,8 +1,8 @@
 """Kernels with their scale taken out: spectral and weight normalization, and weight standardization.
 
-Each returns new values for the forward pass and leaves the caller's alone: what the optimizer holds is the kernel, and
-what the layer uses is a function of it. Kernels have the shape (..., features), as in flax and haiku; for a framework
-that puts the features first, move that axis.
+Each function returns new weights for the forward pass: the optimizer holds the kernel, and the layer uses a function of
+it. Kernels have the shape (..., features), as in flax and haiku; for a framework that puts the features first, move
+that axis.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..random import normal
 
 
 def init_spectral_vector(key: Key, num_features: int) -> Float[Array, " features"]:
-    """A random unit vector for `spectral_normalize` to start from.
+    """Draw a random unit vector for `spectral_normalize` to start from.
 
     Args:
       key: one key.
@@ -47,15 +47,16 @@ def spectral_normalize(
 
         u <- W^T v / |W^T v|   with v = W u / |W u|, num_steps times,   then   y = W / |W u|
 
-    W is the kernel as a matrix (fan_in, features) and u the vector. |W u| with the new u is half a step further than
-    the paper's v^T W u = |W^T v|, whose v is of the old u, at the same cost. Each half step brings the estimate closer
-    to the largest singular value, from below: y is too large until it has converged, and then the layer is a map whose
-    Lipschitz constant is 1. The gradient passes through both W of y = W / (v^T W u), where v = W u / |W u| is that of
-    the new u, and not through u and v. Carry the vector as state; for evaluation take `num_steps=0` and drop it.
+    W is the kernel as a matrix (fan_in, features) and u is the vector. |W u| with the new u is half a step ahead of the
+    paper's v^T W u = |W^T v|, whose v comes from the old u, at the same cost. Each half step brings the estimate closer
+    to the largest singular value, from below: y is too large until the estimate has converged, and then the layer's
+    Lipschitz constant is 1. The gradient passes through both W in y = W / (v^T W u), where v = W u / |W u| comes from
+    the new u, but not through u and v. Carry the vector as state; for evaluation pass `num_steps=0` and discard the new
+    vector.
 
     Args:
       kernel: y keeps its dtype.
-      vector: from `init_spectral_vector` or the last call.
+      vector: the vector from `init_spectral_vector` or from the last call.
       num_steps: power iterations, at least 0.
       eps: added to the norms; finite and at least 0. At 0 a kernel of zeros gives NaN.
 
@@ -82,13 +83,13 @@ def spectral_normalize(
     for _ in range(num_steps):
         right = _unit(fixed.T @ _unit(fixed @ right, eps), eps)
     norm = _unit(fixed @ right, eps) @ (matrix @ right)
-    # A kernel of zeros has no direction, and stays.
+    # A kernel of zeros has no direction and stays zero.
     y = wide / jnp.where(norm == 0.0, 1.0, norm)
     return check.returns(y.astype(kernel.dtype)), placed_like(right, vector).astype(vector.dtype)
 
 
 def init_weight_norm(kernel: Float[Array, "*fan_in features"]) -> Float[Array, " features"]:
-    """The scale with which `weight_normalize` returns the kernel itself: the norm of each feature's weights.
+    """Compute the scale with which `weight_normalize` returns the kernel itself: the norm of each feature's weights.
 
     >>> import jax.numpy as jnp
     >>> from jreg import norm
@@ -110,7 +111,7 @@ def weight_normalize(
 
     Args:
       kernel: w keeps its dtype. A feature whose weights are all zero stays zero, with a finite gradient.
-      scale: one number per feature, from `init_weight_norm` to start with.
+      scale: one number per feature; start from `init_weight_norm`.
 
     Raises:
       ValueError: a scale whose shape is not the kernel's last axis.
@@ -138,8 +139,8 @@ def standardize_weights(
 
         w = (kernel - mean) / sqrt(variance + eps),   the biased variance
 
-    For convolutions before group norm, whose batches may then be small. A network without norm also needs
-    w / sqrt(fan_in) and a learned gain (scaled weight standardization): both are products that the caller writes.
+    Use it for convolutions before group norm, with which batches may be small. A network without norm also needs
+    w / sqrt(fan_in) and a learned gain (scaled weight standardization); the caller multiplies by both.
 
     Args:
       kernel: w keeps its dtype. Weights that are all equal give 0.
