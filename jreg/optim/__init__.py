@@ -1,7 +1,8 @@
 """Regularizers of the weights as optax transformations: they compose with any optax chain.
 
 Where each belongs: `add_*` before the optimizer (they change the gradient); `with_*` around it; after it, in this
-order, `decay_towards`, `prox_*`, `constrain_*` and `average_params` (they act on the weights that it would reach).
+order, `decay_towards`, `prox_*`, `constrain_*` and `average_params` (they act on the weights that the step would
+reach).
 """
 
 from .._core.leaves import kernels, matching

@@ -1,7 +1,7 @@
-"""Averages of the weights along the run: exponential (EMA, Polyak) and equal (SWA) by one recurrence.
+"""Averages of the weights over a run: exponential (EMA, Polyak) and uniform (SWA) by one recurrence.
 
-With n <- decay * n + 1 and average <- average + (w - average) / n the average is the weighted mean of the weights seen,
-with weights decay^age: it has no bias at the start, and a decay of 1 makes it the plain mean.
+With n <- decay * n + 1 and average <- average + (w - average) / n, each w so far counts with decay^age: the average has
+no bias at the start, and a decay of 1 makes it the plain mean.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ._precision import widened_copy
 
 
 class AverageState(NamedTuple):
-    """The number of updates made, the sum of the weights' weights, and their mean, in float32 or wider."""
+    """The number of updates made, the sum n of what each w counts, and the average, in float32 or wider."""
 
     count: Int[Array, ""]
     total: Float[Array, ""]
@@ -34,12 +34,12 @@ def average_params(decay: Number | optax.Schedule) -> optax.GradientTransformati
         n <- decay * n + 1,    average <- average + (w - average) / n
 
     Put it last in the chain: it averages the weights that the step reaches, and changes no update. Validate and ship
-    the average; batch norm statistics are then those of other weights and must be measured again.
+    the average; the running statistics of batch norm belong to other weights and must be measured again.
 
     Args:
-      decay: share that the past keeps, in [0, 1]; a number, traced or not, or a schedule of the step count. 0.999 is an
-        exponential average of about the last thousand steps, 1 the mean of all; 0 restarts the average at this step, so
-        that `lambda step: step > start` times 1.0 averages what comes from `start` on (SWA).
+      decay: share of the past that is kept, in [0, 1]; a number, traced or not, or a schedule of the step count. 0.999
+        gives an exponential average of about the last thousand steps, 1 the mean of all steps. 0 restarts the average
+        at this step, so `lambda step: 1.0 * (step > start)` averages from `start` on (SWA).
 
     Raises:
       ValueError: a concrete decay outside [0, 1] (a traced one gives NaN), updates that do not have the structure and
@@ -79,7 +79,7 @@ def average_params(decay: Number | optax.Schedule) -> optax.GradientTransformati
 
 
 def averaged_params(opt_state: Any) -> Tree:
-    """The mean that `average_params` keeps, found anywhere in a chained, wrapped or masked state.
+    """Return the mean that `average_params` keeps, wherever it is in a chained, wrapped or masked state.
 
     Before the first update it is the initial weights. It is float32 or wider: cast 16-bit models back with
     `optax.tree.cast_like`.

@@ -1,7 +1,7 @@
-"""Constraints on the weights: the weights that the step would reach are replaced by the nearest ones allowed.
+"""Constraints on the weights: they replace the weights that the step would reach by the nearest allowed ones.
 
-Updates of 16-bit weights come out in float32: a step in 16 bits may be too coarse to reach what is allowed, so
-`optax.apply_updates` rounds only the new weights.
+Updates of 16-bit weights come out in float32: a step in 16 bits may be too coarse to reach the allowed weights.
+`optax.apply_updates` then rounds only the new weights.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def constrain(projection: Callable[[Tree], Tree], *, mask: Mask = leaves.kernels
       projection: a function of the selected weights as one tree (the other leaves are None), such as those of
         `optax.projections`. One that takes a single array is mapped over the tree:
         `lambda tree: jax.tree.map(optax.projections.projection_simplex, tree)`.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all. A
-        leaf of which only elements are taken, or whose bool is traced, goes whole into `projection`.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all. A leaf goes
+        into `projection` as a whole even if only some elements are selected or its bool is traced.
 
     Raises:
       ValueError: a mask that selects nothing, a projection that changes the tree or a shape, updates that do not have
@@ -70,16 +70,16 @@ def constrain(projection: Callable[[Tree], Tree], *, mask: Mask = leaves.kernels
 def constrain_max_norm(
     limit: Strength, *, axis: int | tuple[int, ...] = 0, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
-    """Scale down what has a norm above the limit, unit by unit: w * min(1, limit / |w|_2).
+    """Scale down each unit whose weights have a norm above the limit: w * min(1, limit / |w|_2).
 
-    Put it last in the chain. Beside dropout, 3 to 4 is usual.
+    Put it last in the chain. With dropout, a limit of 3 to 4 is usual.
 
     Args:
       limit: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one per
         leaf.
       axis: the axes of one unit's weights: 0 for an (in, out) kernel, (0, 1, 2) for a convolution's
         (height, width, in, out).
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete limit below 0 (a traced one gives NaN), a mask that selects nothing, an axis that a
@@ -117,7 +117,7 @@ def constrain_unit_norm(
     Args:
       axis: the axes of one unit's weights: 0 for an (in, out) kernel, (0, 1, 2) for a convolution's
         (height, width, in, out).
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a mask that selects nothing, an axis that a selected leaf does not have, updates that do not have the
@@ -149,7 +149,7 @@ def _towards(update: Array, w: Array, target: Array) -> Array:
 
 
 def _stepped(is_taken: Any, update: Any, param: Any) -> Array | None:
-    """The weights that the step would reach, in float32 or wider; None where they are left alone."""
+    """The weights that the step would reach, in float32 or wider; None for a leaf that is not selected."""
     if is_taken is False:
         return None
     update, param = jnp.asarray(update), jnp.asarray(param)

@@ -1,4 +1,4 @@
-"""Decoupled weight decay, as a wrapper: it cannot be put in the wrong place of a chain."""
+"""Decoupled weight decay, as a wrapper: it cannot be put in the wrong place in a chain."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def with_decoupled_decay(
     mask: Mask = leaves.kernels,
     cautious: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
-    """Shrink the weights beside the step of `inner`, untouched by its preconditioner.
+    """Shrink the weights in addition to the step of `inner`, without its preconditioner.
 
         w <- w + inner's step - learning_rate * weight_decay * w      with a learning rate, as in torch and optax
         w <- w + inner's step - weight_decay * w                      without, as in the paper
 
-    `inner` is a whole optimizer, its learning rate included. The two conventions differ by that factor: 0.01 in torch's
-    AdamW at learning rate 1e-3 is 1e-5 in the paper's form, which does not change when the learning rate is tuned. A
-    schedule of the learning rate goes to both, `inner` and here. A share of 1 or more, which would turn the weights
-    round or let them grow, is refused in either form.
+    `inner` is a whole optimizer, including its learning rate. The two forms differ by that factor: 0.01 in torch's
+    AdamW at learning rate 1e-3 is 1e-5 in the paper's form, which does not change when the learning rate is tuned. Pass
+    a schedule of the learning rate both to `inner` and here. Both forms refuse a share of 1 or more, which would flip
+    the sign of the weights or let them grow.
 
     Args:
       weight_decay: at least 0, and below 1 in the paper's form; a number, traced or not, a schedule of the step count,
         or a tree (or prefix) of these, one per leaf.
-      learning_rate: None for the paper's form; else what `inner` was given, a number or a schedule.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
-      cautious: decay only where the step already moves the weight towards zero, or leaves it.
+      learning_rate: None for the paper's form; otherwise what `inner` was given, a number or a schedule.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
+      cautious: decay a weight only where the step moves it towards zero or not at all.
 
     Raises:
       ValueError: a concrete strength below 0 or share of 1 or more (traced ones give NaN), a mask that selects nothing,
@@ -90,9 +90,9 @@ def decay_towards(
       reference: a tree with the structure and shapes of params.
       strength: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
         per leaf.
-      learning_rate: None if the strength is the whole share; else what the optimizer was given, and the share is their
-        product.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      learning_rate: None if the strength is the whole share; otherwise what the optimizer was given, and the share is
+        the product of both.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, a reference or
@@ -123,7 +123,7 @@ def decay_towards(
 
 
 def _visible(reference: Tree, params: Tree) -> Tree:
-    """The reference without what `optax.masked` and `optax.partition` hide of the params."""
+    """The reference without the leaves that `optax.masked` and `optax.partition` hide in the params."""
     if not any(map(_is_hidden, jax.tree.leaves(params, is_leaf=_is_hidden))):
         return reference
     return jax.tree.map(
@@ -136,12 +136,12 @@ def _is_hidden(node: Any) -> bool:
 
 
 def _refuse_whole_shares(check: Checks, learning_rate: Any, weight_decay: Strength) -> None:
-    """Raise where a step is known to take away all of a weight, or more: torch's number in the paper's form does."""
+    """Raise if a step is known to remove a whole weight or more, as torch's number does in the paper's form."""
     rate = 1.0 if learning_rate is None else learning_rate
     for decay in jax.tree.leaves(weight_decay):
         if not (_is_known(rate) and _is_known(decay)) or float(rate) * float(decay) < 1.0:
             continue
-        share = "what a step takes away of each weight"
+        share = "it is the share of each weight that a step removes"
         if learning_rate is not None:
             raise ValueError(
                 f"{check}: learning_rate * weight_decay must be below 1, as {share}; got {rate!r} * {decay!r}"
@@ -158,5 +158,5 @@ def _is_known(strength: Any) -> bool:
 
 
 def _factors(learning_rate: Strength | None, **strengths: Strength) -> dict[str, Strength]:
-    """What a step's share is the product of."""
+    """The factors whose product is the share of a step."""
     return strengths if learning_rate is None else strengths | {"learning_rate": learning_rate}

@@ -1,4 +1,4 @@
-"""What every transformation here shares: a step count, strengths that may be schedules, and updates leaf by leaf."""
+"""What all transformations here share: a step count, strengths that may be schedules, and updates leaf by leaf."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._core.types import Mask, Strength, Tree
 
 
 class CountState(NamedTuple):
-    """The number of updates made. The same for a number and for a schedule, so that one can become the other."""
+    """The number of updates made. It is the same for a number and a schedule, so that one can replace the other."""
 
     count: Int[Array, ""]
 
@@ -36,11 +36,11 @@ def leafwise(
     beside: Callable[[Tree], Tree] | None = None,
     replaces: bool = False,
 ) -> optax.GradientTransformation:
-    """Make a transformation of `change(update, param, *strengths) -> update`, computed in float32 or wider.
+    """Make a transformation from `change(update, param, *strengths) -> update`, computed in float32 or wider.
 
     The strengths, each under its name, are numbers, schedules or trees of these. Leaves outside `mask`, and leaves that
     are None, stay as they are. The others must have `axis`, if it is given. `beside(params)` gives one more tree, which
-    `change` reads before the strengths. For `replaces` see `change_taken`.
+    `change` takes before the strengths. For `replaces` see `change_taken`.
     """
     _check_strengths(check, strengths)
 
@@ -76,8 +76,8 @@ def change_taken(
 ) -> Tree:
     """Apply `change(update, param, *others)` to the leaves and elements that are `taken`, leaf by leaf.
 
-    What `replaces` a weight aims at a value, and a step in 16 bits may miss it by all it is: in bfloat16 300 - 299.5 is
-    0. Such updates stay float32 or wider, so that only the new weight is rounded.
+    With `replaces`, the update aims at a value for the weight, and in 16 bits it may miss it entirely: in bfloat16
+    300 - 299.5 is 0. Such updates stay float32 or wider, so that only the new weight is rounded.
     """
 
     def change_leaf(update: Any, param: Any, is_taken: Any, *others: Any) -> Any:

@@ -1,7 +1,7 @@
 """Updates too small for 16 bits: 1 - 1e-5 is 1 in bfloat16, so a weak decay or a low learning rate vanishes silently.
 
-Both wrappers run the whole inner optimizer in float32 and differ in where the lost digits go: into a copy of the
-weights, or into the odds of a rounding.
+Both wrappers run the whole inner optimizer in float32 and differ in where they keep the digits that 16 bits lose: in a
+copy of the weights, or in the odds of rounding up.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class StochasticRoundingState(NamedTuple):
 
 
 def with_float32_copy(inner: optax.GradientTransformation) -> optax.GradientTransformationExtraArgs:
-    """Train 16-bit weights through a float32 copy, of which they are the rounding.
+    """Train a float32 copy of 16-bit weights, and set the weights to the rounded copy.
 
-    Put it around the whole chain. It costs four bytes per weight; the state of `inner` is float32 as well. The copy is
-    what is trained: weights changed from outside return to it with the next update. Updates of 16-bit weights come out
-    in float32, and `optax.apply_updates` rounds only the new weights; `optax.apply_if_finite`, which would have them
-    keep their dtype, belongs inside.
+    Put it around the whole chain. It costs four bytes per weight; the state of `inner` is float32 as well. Only the
+    copy is trained: the next update overwrites weights that were changed from outside. Updates of 16-bit weights come
+    out in float32, and `optax.apply_updates` rounds only the new weights; `optax.apply_if_finite`, which requires that
+    they keep their dtype, belongs inside.
 
     Raises:
       ValueError: updates that do not have the structure and shapes of params, or no params.
@@ -79,13 +79,14 @@ def with_stochastic_rounding(
 ) -> optax.GradientTransformationExtraArgs:
     """Round 16-bit weights up or down at random after each step, so that on average no update is lost.
 
-    Put it around the whole chain. A weight between two 16-bit numbers becomes the upper one with the probability of its
-    distance from the lower one. It costs no memory, where `with_float32_copy` costs four bytes per weight. Updates come
-    out in float32, as there. The derivative of a rounding is taken to be 1, as it is on average.
+    Put it around the whole chain. A weight between two 16-bit numbers becomes the upper one with a probability
+    proportional to its distance from the lower one. It costs no memory, whereas `with_float32_copy` costs four bytes
+    per weight. Updates come out in float32, as they do there. The derivative of the rounding is taken to be 1, its
+    average.
 
     Args:
       inner: the whole optimizer.
-      key: one key, for this alone: update i draws from `fold_in(key, i)`. None rounds to the nearest.
+      key: one key, used only here: update i draws from `fold_in(key, i)`. None rounds to the nearest.
 
     Raises:
       ValueError: updates that do not have the structure and shapes of params, or no params.
@@ -124,7 +125,7 @@ def with_stochastic_rounding(
 
 
 def widened_copy(tree: Tree) -> Tree:
-    """Floats in float32 or wider, in buffers of their own: an alias of the params could not be donated beside them."""
+    """Copy floats to float32 or wider, in new buffers: an alias of the params could not be donated with them."""
 
     def widen(leaf: Any) -> Array:
         leaf = jnp.asarray(leaf)
@@ -137,7 +138,7 @@ def widened_copy(tree: Tree) -> Tree:
 def _steps_between(params: Tree, targets: Tree) -> Tree:
     """The updates that lead from each weight to the target rounded to its dtype, in the wide dtype of the target.
 
-    In 16 bits a long step would itself be rounded, and miss.
+    In 16 bits a long step would itself be rounded, and miss the target.
     """
 
     def step(param: Any, target: Array) -> Array:
@@ -159,12 +160,12 @@ def _straight_through_jvp(primals: tuple[Array, Array], tangents: tuple[Array, A
 
 
 def _rounded(key: Key | None, wide: Inexact[Array, "..."], param: Any) -> Array:
-    """The nearest number of the narrow dtype, or the one on the other side, at the odds of the distances to both."""
+    """Round to the nearest number of the narrow dtype or the next on the other side, with odds by the distances."""
     dtype = jnp.asarray(param).dtype
     if key is None or dtype == wide.dtype:
         return wide
     given, wide = wide, lax.stop_gradient(wide)
-    # A compiler may take a conversion there and back for none; the barrier keeps the rounding.
+    # A compiler may remove a conversion there and back; the barrier keeps the rounding.
     nearest = lax.optimization_barrier(wide.astype(dtype))
     rest = wide - nearest.astype(wide.dtype)
     other = jnp.nextafter(nearest, jnp.where(rest > 0, jnp.inf, -jnp.inf).astype(dtype))

@@ -1,6 +1,6 @@
-"""Proximal steps: after the optimizer's step, the exact minimizer of the penalty plus the distance moved.
+"""Proximal steps: after the optimizer's step, the exact minimizer of the penalty plus half the squared distance moved.
 
-A proximal step gives exact zeros with any optimizer, where the gradient of |w| only ever steps over zero. Updates of
+A proximal step gives exact zeros with any optimizer, whereas the gradient of |w| only steps past zero. Updates of
 16-bit weights come out in float32, so that `optax.apply_updates` rounds only what the step reaches.
 """
 
@@ -36,8 +36,8 @@ def proximal(
       operator: a proximal operator of (array, threshold), such as `soft_threshold`.
       strength: of the penalty, at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix)
         of these, one per leaf.
-      learning_rate: what the optimizer was given, a number or a schedule.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      learning_rate: the one that the optimizer was given, a number or a schedule.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -61,17 +61,17 @@ def proximal(
 def prox_l1(
     strength: Strength, learning_rate: Strength, *, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
-    """The proximal step of `strength * penalty.l1(params)`: exact zeros, with SGD, momentum, Adam and any other.
+    """Take the proximal step of `strength * penalty.l1(params)`, which gives exact zeros with any optimizer.
 
-    Put it last in the chain, after the learning rate; every step moves each weight by learning_rate * strength towards
-    zero and stops there. With plain SGD it is ISTA and converges to the Lasso; with momentum m, whose steps are
-    1 / (1 - m) times as long, to the Lasso of (1 - m) * strength.
+    Put it last in the chain, after the learning rate. Every step moves each weight towards zero by
+    learning_rate * strength, but not past it. With plain SGD it is ISTA and converges to the Lasso; with momentum m,
+    whose steps are 1 / (1 - m) times as long, to the Lasso of (1 - m) * strength.
 
     Args:
       strength: of the penalty, at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix)
         of these, one per leaf.
-      learning_rate: what the optimizer was given, a number or a schedule.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      learning_rate: the one that the optimizer was given, a number or a schedule.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -93,7 +93,7 @@ def prox_l1(
 def prox_elastic_net(
     l1: Strength, l2: Strength, learning_rate: Strength, *, mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
-    """The proximal step of l1 * |w| + l2 / 2 * w^2: a soft threshold, then a division by 1 + learning_rate * l2.
+    """Take the proximal step of l1 * |w| + l2 / 2 * w^2: soft-threshold, then divide by 1 + learning_rate * l2.
 
     Put it last in the chain, after the learning rate. With plain SGD it converges to the elastic net; scikit-learn's
     (alpha, l1_ratio) is l1 = alpha * l1_ratio and l2 = alpha * (1 - l1_ratio).
@@ -101,8 +101,8 @@ def prox_elastic_net(
     Args:
       l1, l2: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
         per leaf.
-      learning_rate: what the optimizer was given, a number or a schedule.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      learning_rate: the one that the optimizer was given, a number or a schedule.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -124,7 +124,7 @@ def prox_elastic_net(
 def prox_group_lasso(
     strength: Strength, learning_rate: Strength, *, axis: int | tuple[int, ...], mask: Mask = leaves.kernels
 ) -> optax.GradientTransformation:
-    """The proximal step of `strength * penalty.group_lasso(params, axis=axis)`: whole groups become exactly zero.
+    """Take the proximal step of `strength * penalty.group_lasso(params, axis=axis)`: whole groups become exactly zero.
 
     Put it last in the chain, after the learning rate. As in the penalty, a group of n weights is charged sqrt(n) times
     its norm.
@@ -132,10 +132,10 @@ def prox_group_lasso(
     Args:
       strength: of the penalty, at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix)
         of these, one per leaf.
-      learning_rate: what the optimizer was given, a number or a schedule.
+      learning_rate: the one that the optimizer was given, a number or a schedule.
       axis: the axes inside one group: 0 removes whole units of an (in, out) kernel, 1 whole inputs, and (0, 1, 2) whole
         channels of a convolution.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, an axis that a

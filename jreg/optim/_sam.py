@@ -1,4 +1,4 @@
-"""Sharpness-aware minimization: the gradient is taken where the loss is worst nearby."""
+"""Sharpness-aware minimization: the gradient is taken where the loss nearby is highest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .._core.checks import Checks
 from .._core.types import Number, Tree
 
 ADAPTIVE_FLOOR = 0.01
-"""Added to |w| in the adaptive form, as in the paper's code: a weight of zero may still move."""
+"""Added to |w| in the adaptive form, as in the paper's code, so that a weight of zero can still move."""
 
 
 def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = False) -> Callable[..., Any]:
@@ -24,13 +24,13 @@ def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = F
         e = rho * g / |g|_2                        plain: a ball in the weights
         e = rho * t^2 g / |t g|_2, t = |w| + 0.01  adaptive: a ball relative to the weights' sizes
 
-    It calls `grad_fn` twice with the same arguments, so both passes see the same key and the same masks. A gradient of
-    zero moves nothing. The value and whatever else `grad_fn` returns come from the first pass, at w: batch norm
-    statistics are not those of the perturbed weights.
+    It calls `grad_fn` twice with the same further arguments, so both passes see the same key and the same masks. If the
+    gradient is zero, so is e. The value and anything else that `grad_fn` returns come from the first pass, at w: batch
+    norm statistics are not those of the perturbed weights.
 
     Args:
-      grad_fn: what `jax.grad(loss)` or `jax.value_and_grad(loss, has_aux=...)` gives: a function of (params, ...) that
-        returns the gradients, or a pair with the gradients second.
+      grad_fn: what `jax.grad(loss)` or `jax.value_and_grad(loss, has_aux=...)` returns: a function of (params, ...)
+        that returns the gradients, or a pair with the gradients second.
       rho: radius, at least 0; 0.05 is usual, and 0.5 to 2 for the adaptive form. At 0 the result is that of `grad_fn`.
 
     Raises:
@@ -62,7 +62,7 @@ def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = F
 
 
 def _gradients(result: Any, params: Tree) -> Tree:
-    """What `jax.grad` returns bare and `jax.value_and_grad` returns second; no finite tree can be both."""
+    """The gradients, which `jax.grad` returns alone and `jax.value_and_grad` second; no finite tree fits both."""
     structure = jax.tree.structure(params)
     if jax.tree.structure(result) == structure:
         return result

@@ -1,4 +1,4 @@
-"""Coupled penalties: their gradients, added to the gradients before the optimizer sees them."""
+"""Coupled penalties: their gradients are added to those of the loss before the optimizer sees them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_l1(strength: Strength, *, mask: Mask = leaves.kernels) -> optax.Gradient
     Args:
       strength: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
         per leaf.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -44,12 +44,12 @@ def add_l2(strength: Strength, *, mask: Mask = leaves.kernels) -> optax.Gradient
 
     Put it before the optimizer. With plain SGD that is weight decay. With Adam it is not: the penalty's gradient is
     divided by the same running root mean square as the loss's, so weights with large gradients are hardly decayed, and
-    where the loss's gradient is zero the strength cancels. Use `with_decoupled_decay` there.
+    where the loss's gradient is zero the strength cancels. With Adam use `with_decoupled_decay`.
 
     Args:
       strength: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
         per leaf. As with torch's `weight_decay`, the penalty is strength / 2 * |w|^2.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
@@ -77,7 +77,7 @@ def add_elastic_net(l1: Strength, l2: Strength, *, mask: Mask = leaves.kernels) 
     Args:
       l1, l2: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one
         per leaf.
-      mask: which leaves or elements; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       ValueError: a concrete strength below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not

@@ -12,7 +12,7 @@ from .._core.types import Numbers
 
 
 def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[Array, "*shape"]:
-    """The proximal operator of threshold * |x|: sign(x) * max(|x| - threshold, 0), by the modulus where complex.
+    """Apply the proximal operator of threshold * |x|: sign(x) * max(|x| - threshold, 0), on the modulus of complex x.
 
     Args:
       threshold: at least 0; a scalar, or an array that broadcasts against x.
@@ -33,17 +33,17 @@ def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[A
 def block_soft_threshold(
     x: Inexact[Array, "*shape"], threshold: Numbers, *, axis: int | tuple[int, ...]
 ) -> Inexact[Array, "*shape"]:
-    """The proximal operator of threshold * |x|_2 for each group: x * max(1 - threshold / |x|_2, 0).
+    """Apply the proximal operator of threshold * |x|_2 to each group: x * max(1 - threshold / |x|_2, 0).
 
-    A group is zeroed whole or kept whole. Its gradient is 0 in a group of zeros.
+    A group is zeroed as a whole or not at all. Its gradient is 0 in a group of zeros.
 
     Args:
       threshold: at least 0; a scalar, or an array that broadcasts against x with length 1 along `axis`.
-      axis: the axes inside one group: 0 takes what enters each unit of an (in, out) kernel as a group.
+      axis: the axes inside one group: 0 groups the weights that enter each unit of an (in, out) kernel.
 
     Raises:
-      ValueError: a concrete threshold below 0 (a traced one gives NaN), one that varies within a group, an axis that x
-        does not have.
+      ValueError: a concrete threshold below 0 (a traced one gives NaN), one that varies within a group, or an axis that
+        x does not have.
 
     >>> import jax.numpy as jnp
     >>> from jreg import optim
@@ -65,7 +65,9 @@ def block_soft_threshold(
 def elastic_net_threshold(
     x: Inexact[Array, "*shape"], l1_threshold: Numbers, l2_threshold: Numbers
 ) -> Inexact[Array, "*shape"]:
-    """The proximal operator of l1_threshold * |x| + l2_threshold / 2 * x^2: soft_threshold(x) / (1 + l2_threshold).
+    """Apply the proximal operator of l1_threshold * |x| + l2_threshold / 2 * x^2.
+
+    The result is soft_threshold(x, l1_threshold) / (1 + l2_threshold).
 
     Args:
       l1_threshold, l2_threshold: at least 0; scalars, or arrays that broadcast against x.

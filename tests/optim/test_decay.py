@@ -287,8 +287,9 @@ def test_a_share_of_one_reaches_the_reference_in_16_bits(dtype, scale):
 @pytest.mark.parametrize("decay", [1, 1.0, 100, np.float32(1.5), jnp.float32(2.0), {"kernel": 0.1, "bias": 1.0}])
 def test_a_whole_share_is_refused_and_both_forms_are_shown(decay):
     message = (
-        r"^with_decoupled_decay: weight_decay must be below 1 without a learning_rate, as what a step takes away of "
-        r"each weight; got .*\. Write with_decoupled_decay\(inner, .*, learning_rate=rate\) for torch's form, .*"
+        r"^with_decoupled_decay: weight_decay must be below 1 without a learning_rate, as it is the share of "
+        r"each weight that a step removes; got .*\. "
+        r"Write with_decoupled_decay\(inner, .*, learning_rate=rate\) for torch's form, .*"
         r"or with_decoupled_decay\(inner, share\) for the paper's$"
     )
     with pytest.raises(ValueError, match=message):
