@@ -1,4 +1,4 @@
-"""Penalties on what a layer puts out."""
+"""Penalties on the outputs of a layer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ._sums import absolute, half_square, wide
 
 
 def activity_l1(x: Inexact[Array, "batch ..."]) -> Float[Array, ""]:
-    """Sum of the absolute values of an example's activations, averaged over the batch: 1/B sum_b sum_i |x_bi|.
+    """Average the sum of absolute activations of an example over the batch: 1/B sum_b sum_i |x_bi|.
 
     It makes activations sparse. The strength means the same for every batch size, as in Keras; the gradient at zero is
     zero.
 
     Args:
-      x: activations, the batch first; add an axis to those of a single example.
+      x: activations, with the batch on the first axis; add that axis to a single example.
 
     Raises:
-      TypeError: x is no array of floats.
+      TypeError: x is not an array of floats.
       ValueError: x has no axis.
 
     >>> import jax.numpy as jnp
@@ -34,15 +34,15 @@ def activity_l1(x: Inexact[Array, "batch ..."]) -> Float[Array, ""]:
 
 
 def activity_l2(x: Inexact[Array, "batch ..."]) -> Float[Array, ""]:
-    """Half the sum of squares of an example's activations, averaged over the batch: 1/(2B) sum_b sum_i |x_bi|^2.
+    """Average half the sum of squared activations of an example over the batch: 1/(2B) sum_b sum_i |x_bi|^2.
 
     The strength means the same for every batch size. Keras's L2 has no 1/2 and is twice this.
 
     Args:
-      x: activations, the batch first; add an axis to those of a single example.
+      x: activations, with the batch on the first axis; add that axis to a single example.
 
     Raises:
-      TypeError: x is no array of floats.
+      TypeError: x is not an array of floats.
       ValueError: x has no axis.
 
     >>> import jax.numpy as jnp

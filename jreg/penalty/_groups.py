@@ -1,4 +1,4 @@
-"""The lasso over groups of weights, which empties whole groups at once."""
+"""The lasso over groups of weights, which removes whole groups at once."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from ._sums import total
 
 
 def group_lasso(tree: Tree, *, axis: int | Sequence[int], mask: Mask = leaves.kernels) -> Float[Array, ""]:
-    """Sum of the 2-norms of groups, each times the root of its size: sum_g sqrt(n_g) ||w_g||_2.
+    """Sum the 2-norms of groups, each times the square root of its size: sum_g sqrt(n_g) ||w_g||_2.
 
-    The root makes groups of different sizes equally costly. Its gradient at a group of zeros is zero, so such a group
+    The root makes groups of different sizes equally costly. The gradient at a group of zeros is zero, so such a group
     stays zero. The gradient alone only shrinks groups: exact zeros come from the proximal step of
     strength * group_lasso, the block soft threshold at learning_rate * strength * sqrt(n_g).
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
-      axis: the axes inside a group, in every selected leaf; the others tell the groups apart. In a kernel (in, out), 0
-        groups what enters a unit and 1 what leaves an input; in a kernel (height, width, in, out), (0, 1, 2) groups a
-        filter. Add one call per rank, each with its `mask`.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      axis: the axes inside a group, in every selected leaf; the other axes index the groups. In an (in, out) kernel, 0
+        groups the weights into a unit and 1 those from an input; in a (height, width, in, out) kernel, (0, 1, 2) groups
+        a filter. For several ranks add one call each, with its own `mask`.
+      mask: which leaves; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       TypeError: a leaf that is not an array, named by its path.
-      ValueError: `mask` selects nothing, or a leaf has no such axis, named by its path.
+      ValueError: `mask` selects nothing, or a leaf, named by its path, does not have the axis.
 
     >>> import jax.numpy as jnp
     >>> from jreg import penalty

@@ -1,8 +1,8 @@
 """L1, L2 and their blend, summed over the leaves of a pytree.
 
-None of them takes a strength: `loss + strength * penalty.l2(params)` says what it does and traces the strength for
-free. `optim.add_l1(strength)` and `optim.add_l2(strength)` add exactly the gradients of these. Sums run in float32 or
-wider.
+None of them takes a strength: `loss + strength * penalty.l2(params)` shows it in the loss, where it may be traced.
+`optim.add_l1(strength)` and `optim.add_l2(strength)` add exactly the gradients of these penalties. Sums run in float32
+or wider.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from ._sums import absolute, half_square, total
 
 
 def l1(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
-    """Sum of the absolute values (moduli, where complex): sum_i |w_i|.
+    """Sum the absolute values (moduli if complex): sum_i |w_i|.
 
     The gradient at zero is zero, not the 1 of `jax.grad(jnp.abs)`, so zeros stay zeros.
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       TypeError: a leaf that is not an array, named by its path.
@@ -39,14 +39,14 @@ def l1(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
 
 
 def l2(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
-    """Half the sum of squares: 1/2 sum_i |w_i|^2, whose gradient is w.
+    """Compute half the sum of squares: 1/2 sum_i |w_i|^2, whose gradient is w.
 
     With plain SGD, `strength * l2` is weight decay of the same strength. Keras's L2 and the convention without 1/2 are
-    twice this: halve the strength when you come from there.
+    twice this: double a strength that comes from there.
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       TypeError: a leaf that is not an array, named by its path.
@@ -63,12 +63,12 @@ def l2(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
 
 
 def elastic_net(tree: Tree, l1_ratio: Number, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
-    """The blend l1_ratio * l1 + (1 - l1_ratio) * l2, with scikit-learn's meaning of `l1_ratio`.
+    """Blend both: l1_ratio * l1 + (1 - l1_ratio) * l2, with scikit-learn's meaning of `l1_ratio`.
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
       l1_ratio: in [0, 1]; 1 is `l1`, 0 is `l2`.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       TypeError: a leaf that is not an array, named by its path.

@@ -1,6 +1,6 @@
-"""Penalties on how fast a function changes with its input, or an image with its place.
+"""Penalties on how fast a function changes with its input, or an image with position.
 
-Those of a function differentiate it, and are differentiated again in training: its operations need second derivatives.
+Penalties on a function differentiate it, and training does so again: its operations need second derivatives.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from ._sums import absolute, add, half_square, wide
 def input_gradient(
     fn: Callable[[Any], Float[Array, "batch"]], x: PyTree[Inexact[Array, "batch ..."]]
 ) -> Float[Array, ""]:
-    """Half the squared norm of an example's gradient, averaged over the batch: 1/(2B) sum_b ||d fn(x)_b / d x_b||^2.
+    """Average half the squared norm of an example's gradient over the batch: 1/(2B) sum_b ||d fn(x)_b / d x_b||^2.
 
-    Double backpropagation, where `fn` gives the losses of the examples. One backward pass serves the batch, so examples
-    must not mix: use batch norm with stored statistics.
+    If `fn` returns the losses of the examples, this is double backpropagation. One backward pass serves the whole
+    batch, so `fn` must not mix examples: use batch norm with stored statistics.
 
     Args:
-      fn: from a batch to one number per example. A mean over the batch is refused: its gradient shrinks with the batch.
+      fn: maps a batch to one number per example. A mean over the batch is refused: its gradient shrinks with the batch.
       x: the batch, an array or a pytree of arrays of floats, each with the batch first.
 
     Raises:
-      TypeError: x holds other than floats.
+      TypeError: x holds anything but floats.
       ValueError: `fn` does not return one number per example.
 
     >>> import jax.numpy as jnp
@@ -57,21 +57,21 @@ def jacobian(
     *,
     num_probes: int = 1,
 ) -> Float[Array, ""]:
-    """Half the squared norm of an example's Jacobian, averaged over the batch: 1/(2B) sum_b ||d fn(x)_b / d x_b||_F^2.
+    """Average half the squared norm of an example's Jacobian over the batch: 1/(2B) sum_b ||d fn(x)_b / d x_b||_F^2.
 
         C / (2 B n) sum_b sum_p ||v_bp^T d fn(x)_b / d x_b||^2,   v uniform on the unit sphere in C dimensions
 
-    That estimate is unbiased, and each of its n probes costs a backward pass; C is the number of outputs. The key None
-    gives the exact value, which costs C passes. Examples must not mix, as in `input_gradient`.
+    This estimate is unbiased, and each of its n probes costs a backward pass; C is the number of outputs. A key of None
+    gives the exact value, which costs C passes. As in `input_gradient`, `fn` must not mix examples.
 
     Args:
-      fn: from a batch to the outputs of each example, such as logits.
+      fn: maps a batch to the outputs of each example, such as logits.
       key: one key, or None for the exact value.
       x: the batch, an array or a pytree of arrays of floats, each with the batch first.
       num_probes: n, at least 1. All passes run at once: memory grows with their number.
 
     Raises:
-      TypeError: x holds other than floats, or `key` is not a key.
+      TypeError: x holds anything but floats, or `key` is not a key.
       ValueError: `num_probes` is below 1, or `fn` does not return a batch of outputs.
 
     >>> import jax.numpy as jnp
@@ -100,20 +100,20 @@ def jacobian(
 def total_variation(
     x: Inexact[Array, "*shape"], *, spatial_axes: int | Sequence[int] | None = None
 ) -> Float[Array, ""]:
-    """Sum of the absolute differences of neighbours in an image, averaged over the batch.
+    """Sum the absolute differences of neighbours in an image, and average over the batch.
 
         1/B sum_b sum_axes sum_i |x_(i + 1) - x_i|
 
-    The anisotropic form, which `tf.image.total_variation` gives for each image. The gradient at equal neighbours is
-    zero.
+    This is the anisotropic form, which `tf.image.total_variation` gives for each image. The gradient at equal
+    neighbours is zero.
 
     Args:
       x: by default (batch, *space, channels).
-      spatial_axes: the axes of space; None takes all but the first and the last. Name them for unbatched data or for
-        channels first. Where the first axis is one of them, x is a single image.
+      spatial_axes: the spatial axes; None takes all but the first and the last. Pass them for unbatched or
+        channels-first data. If the first axis is one of them, x is a single image.
 
     Raises:
-      TypeError: x is no array of floats.
+      TypeError: x is not an array of floats.
       ValueError: `spatial_axes` is None and x has fewer than three axes.
 
     >>> import jax.numpy as jnp
@@ -138,7 +138,7 @@ def total_variation(
 
 
 def _vjp(check: Checks, fn: Callable[[Any], Any], x: Any) -> tuple[Array, Callable[[Array], Any]]:
-    """What `fn` returns for a batch, and its pullback, after checking both ends."""
+    """Return what `fn` gives for a batch, and its pullback, after checking inputs and outputs."""
     check.called("fn", fn, "fn(x)")
     leaves = [check.inexact("x", leaf) for leaf in jax.tree.leaves(x)]
     outputs, pullback = jax.vjp(fn, x)

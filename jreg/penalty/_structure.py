@@ -1,9 +1,9 @@
-"""Penalties on what a kernel is as a whole: a linear map, or what training started from.
+"""Penalties on a kernel as a whole: as a linear map, or by its distance from where training started.
 
-A kernel of more than two axes is taken as the matrix (all but the last axis, last axis), as flax lays out a
+A kernel with more than two axes is reshaped to the matrix (all but the last axis, last axis), as flax lays out a
 convolution: (*window, in, out) becomes (window * in, out). Kernels stacked along a leading axis, as under a scan over
-layers, are not told apart from those: map over them with `jax.vmap`. Matrix products run in full float32 also where
-the device would multiply in fewer bits.
+layers, look the same: map over them with `jax.vmap`. Matrix products run in full float32 even where the device would
+multiply in fewer bits.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _multiply = partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def orthogonality(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
-    """Squared distance of the Gram matrix from the identity: ||W^H W - I||_F^2, for wide kernels ||W W^H - I||_F^2.
+    """Penalize the distance of the Gram matrix from the identity: ||W^H W - I||_F^2, or ||W W^H - I||_F^2 if W is wide.
 
-    Of the two Gram matrices it takes the smaller, the one that can be the identity. There is no factor 1/2, as in the
-    soft orthogonality of the paper. All zeros are a stationary point, with as many units of penalty as the shorter side
-    is long.
+    It takes the smaller of the two Gram matrices, the one that can be the identity. There is no factor 1/2, as in the
+    soft orthogonality of the paper. A kernel of zeros is a stationary point, where the penalty is the length of the
+    shorter side.
 
     Args:
       tree: a kernel or a pytree of them, each of two axes or more; an empty one gives 0.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       TypeError: a leaf that is not an array, named by its path.
@@ -57,17 +57,17 @@ def orthogonality(tree: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""
 
 
 def spectral(tree: Tree, *, num_steps: int = 300, mask: Mask = leaves.kernels) -> Float[Array, ""]:
-    """Half the sum of squared spectral norms: 1/2 sum_k sigma(W_k)^2, sigma the largest singular value.
+    """Compute half the sum of squared spectral norms (largest singular values): 1/2 sum_k sigma(W_k)^2.
 
     The singular vector v comes from a power iteration that is not differentiated: with v held constant the gradient of
-    1/2 ||W v||^2 is sigma u v^H, and second derivatives leave out how v turns. The start is fixed, so the value is a
-    function of the weights alone; stopped early, it is below the true one.
+    1/2 ||W v||^2 is sigma u v^H, and second derivatives leave out how v changes. The iteration starts from a fixed
+    vector, so the value depends only on the weights; if it stops early, the value is below the true one.
 
     Args:
       tree: a kernel or a pytree of them, each of two axes or more; an empty one gives 0.
       num_steps: steps of the power iteration, at least 1. Random matrices of side 2048 and less need 300 for a
         sigma within 1e-3; kernels whose largest singular value stands out need tens.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      mask: which leaves; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       TypeError: a leaf that is not an array, named by its path.
@@ -91,14 +91,15 @@ def spectral(tree: Tree, *, num_steps: int = 300, mask: Mask = leaves.kernels) -
 
 
 def l2_sp(tree: Tree, reference: Tree, *, mask: Mask = leaves.kernels) -> Float[Array, ""]:
-    """Half the squared distance to a reference, such as the pretrained weights: 1/2 sum_i |w_i - r_i|^2.
+    """Compute half the squared distance to a reference, such as the pretrained weights: 1/2 sum_i |w_i - r_i|^2.
 
-    The gradient is w - r. New layers, which have no reference, are left to `l2` with a `mask` of their own.
+    The gradient is w - r. For new layers, which have no reference, use `l2` with its own `mask`.
 
     Args:
       tree: an array or a pytree of arrays; an empty one gives 0.
-      reference: the same structure and shapes. It has a gradient too: hold it constant or outside of what is trained.
-      mask: which leaves; by default the kernels, so neither biases nor scales of norms. None takes all.
+      reference: a tree of the same structure and shapes. It gets a gradient too: hold it constant or keep it out of
+        what is trained.
+      mask: which leaves; by default the kernels, not biases or norm scales. None takes all.
 
     Raises:
       TypeError: a leaf that is not an array, named by its path.
@@ -125,7 +126,7 @@ def _difference(leaf: Array, other: Array) -> Array:
 
 
 def _tall(w: Inexact[Array, "..."]) -> Inexact[Array, "long short"]:
-    """The kernel as a matrix, or its transpose where that has the longer columns."""
+    """The kernel as a matrix, transposed if it is wide."""
     w = gathered(w)
     matrix = w.reshape(prod(w.shape[:-1]), w.shape[-1])
     return matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
@@ -137,11 +138,11 @@ def _gram(w: Inexact[Array, "..."]) -> Inexact[Array, "short short"]:
 
 
 def _top_vector(w: Inexact[Array, "long short"], num_steps: int) -> Inexact[Array, "short"]:
-    """The right singular vector of the largest singular value, zero where w is."""
+    """The right singular vector of the largest singular value, or zero if w is zero."""
     gram = _gram(w)
     gram = _divide(gram, jnp.max(jnp.abs(gram), initial=0.0))
-    # A chirp: flat in frequency and irrational, so that it is orthogonal to no vector with a structure, as a constant
-    # start is to every kernel with centred columns.
+    # A chirp: flat in frequency and irrational, so that it is not orthogonal to any structured vector. A constant start
+    # would be orthogonal to every kernel with centred columns.
     start = jnp.asarray(np.cos(np.arange(len(gram)) ** 2.0), dtype=w.dtype)
     start = varying_like(start, gram)
     return lax.fori_loop(0, num_steps, lambda _, v: _unit(_multiply(gram, v)), start)
@@ -152,5 +153,5 @@ def _unit(v: Inexact[Array, "short"]) -> Inexact[Array, "short"]:
 
 
 def _divide(x: Inexact[Array, "..."], size: Float[Array, ""]) -> Inexact[Array, "..."]:
-    """Bring to size 1; what has none stays zero."""
+    """Scale x to size 1; x stays zero if its size is zero."""
     return x / jnp.where(size == 0.0, 1.0, size).astype(x.dtype)

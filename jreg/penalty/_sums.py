@@ -1,4 +1,4 @@
-"""What the penalties share: the sum over the selected leaves, in float32 or wider, and what is summed."""
+"""What the penalties share: the sum over the selected leaves, in float32 or wider, and its terms."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def total(
 
 
 def add(parts: Sequence[Float[Array, ""]]) -> Float[Array, ""]:
-    """The sum of scalars in the widest of their dtypes, 0 for none."""
+    """The sum of scalars in the widest of their dtypes; 0 if there are none."""
     dtype = jnp.result_type(float) if any(part.dtype == jnp.float64 for part in parts) else jnp.float32
     return sum((part.astype(dtype) for part in parts), start=jnp.zeros((), dtype))
 
@@ -46,7 +46,7 @@ def absolute(w: Inexact[Array, "..."]) -> Float[Array, ""]:
 
 @jax.custom_jvp
 def _magnitude(w: Array) -> Array:
-    """|w|, whose derivative is the sign and 0 at 0; that of `jnp.abs` is 1 there."""
+    """|w|, whose derivative is the sign, and 0 at 0; the derivative of `jnp.abs` is 1 there."""
     return jnp.abs(w)
 
 
