@@ -1,4 +1,4 @@
-"""Softer targets, and losses that do not store them. Losses of the focal kind are in optax."""
+"""Softer targets, and losses that do not store them. Focal losses are in optax."""
 
 from ._confidence import confidence_penalty
 from ._consistency import consistency

@@ -1,4 +1,4 @@
-"""The penalty on confident outputs."""
+"""A penalty on confident outputs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ._rows import counted, log_probabilities, logit_rows, mean, shielded
 def confidence_penalty(
     logits: Float[Array, "..."], *, where: Bool[Array, "..."] | None = None, axis: int = -1
 ) -> Float[Array, ""]:
-    """The mean negative entropy of the outputs, in nats.
+    """Compute the mean negative entropy of the outputs, in nats.
 
         penalty = mean_i sum_k p_ik log p_ik,   p = softmax(logits)
 
-    Write `loss + beta * penalty`; beta 0.1 is usual. It lies in [-log K, 0] and is KL(p || uniform) - log K;
-    label smoothing is the divergence the other way round, KL(uniform || p).
+    Write `loss + beta * penalty`; beta 0.1 is usual. The penalty is KL(p || uniform) - log K, in [-log K, 0]; label
+    smoothing is the reverse divergence, KL(uniform || p).
 
     Args:
-      logits: one row per example. 16-bit logits are reduced in float32; a class of -inf counts 0.
-      where: which rows count; the others change neither value nor gradient. No row gives 0.
+      logits: one row per example. 16-bit logits are reduced in float32; a class with logit -inf counts 0.
+      where: which rows count; the others change neither value nor gradient. If none counts, the result is 0.
       axis: the class axis of logits.
 
     Raises:

@@ -15,12 +15,12 @@ def consistency(
     where: Bool[Array, "..."] | None = None,
     axis: int = -1,
 ) -> Float[Array, ""]:
-    """Mean symmetric divergence between two outputs for the same examples, as in R-Drop.
+    """Average the symmetric divergence between two outputs for the same examples, as in R-Drop.
 
         penalty = mean_i (KL(p_i || q_i) + KL(q_i || p_i)) / 2,   p, q = softmax(logits), softmax(other_logits)
 
-    Run the model twice, under two keys of dropout. Two conventions are in use; alpha of the second means twice that of
-    the first, relative to the cross-entropy:
+    Run the model twice, with two dropout keys. Two conventions are in use; relative to the cross-entropy, the same
+    alpha weighs twice as much in the second:
 
         paper:      cross_entropy + other_cross_entropy + alpha * penalty
         its README: (cross_entropy + other_cross_entropy) / 2 + alpha * penalty
@@ -29,9 +29,9 @@ def consistency(
     `distillation` at temperature 1.
 
     Args:
-      logits, other_logits: of one shape. 16-bit logits are reduced in float32. A class that is impossible (-inf) in
-        both counts 0.
-      where: which rows count; the others change neither value nor gradient. No row gives 0.
+      logits, other_logits: of the same shape. 16-bit logits are reduced in float32. A class that is impossible (-inf)
+        in both counts 0.
+      where: which rows count; the others change neither value nor gradient. If none counts, the result is 0.
       axis: the class axis of logits.
 
     Raises:

@@ -23,7 +23,7 @@ def smoothed_cross_entropy(
     class_weights: Float[Array, " classes"] | None = None,
     axis: int = -1,
 ) -> Float[Array, ""]:
-    """Mean cross-entropy against smoothed labels, in closed form: no (batch, classes) array of targets is made.
+    """Average the cross-entropy against smoothed labels, without making a (batch, classes) array of targets.
 
         loss = log sum_k exp z_k - (1 - smoothing) sum_k p_k z_k - smoothing / K sum_k z_k
 
@@ -33,21 +33,23 @@ def smoothed_cross_entropy(
         loss_i = sum_k w_k ((1 - smoothing) p_ik + smoothing / K) (-log softmax(z_i)_k)
         loss   = sum_i loss_i / sum_i sum_k w_k p_ik
 
-    which is torch's rule for class ids, here for distributions too: a row counts as its unsmoothed label weighs, and
-    the weights also reshape the share that is smoothed.
+    This is torch's rule for class ids, and applies to distributions too: each row counts with the weight of its
+    unsmoothed label, and the weights also enter the smoothed share.
 
     Args:
-      logits: z, one row per example. 16-bit logits are reduced in float32. A logit of -inf is an impossible class; it
-        counts nothing where its target is zero, and makes the loss infinite elsewhere.
-      labels: class ids (*batch), or distributions p of logits' shape, taken as they are.
+      logits: z, one row per example. 16-bit logits are reduced in float32. A logit of -inf marks an impossible class;
+        it counts 0 where its target is zero, and makes the loss infinite elsewhere.
+      labels: class ids (*batch), or distributions p of logits' shape, used as given.
       smoothing: in [0, 1].
-      where: which rows count; the mean runs over them. The others change neither value nor gradient. No row gives 0.
-      class_weights: w, one per class and at least 0; None weighs all alike. Labels that all weigh 0 give 0.
+      where: which rows count; the mean is over these. The others change neither value nor gradient. If none counts, the
+        result is 0.
+      class_weights: w, one per class and at least 0; None weighs all classes alike. If all labels weigh 0, the result
+        is 0.
       axis: the class axis of logits, and of labels that are distributions.
 
     Raises:
-      ValueError: a concrete smoothing outside [0, 1], class id outside [0, K) in a row that counts, or weight below 0;
-        a traced one gives NaN. Shapes that do not fit: nothing is broadcast.
+      ValueError: a concrete smoothing outside [0, 1], class id outside [0, K) in a row that counts, or weight below 0
+        (traced ones give NaN), or shapes that do not fit: nothing is broadcast.
 
     >>> import jax.numpy as jnp
     >>> from jreg import targets

@@ -18,19 +18,19 @@ def distillation(
     where: Bool[Array, "..."] | None = None,
     axis: int = -1,
 ) -> Float[Array, ""]:
-    """Mean divergence of the student from the teacher, both softened, times the temperature squared.
+    """Average the divergence of the student from the teacher, both softened, times the temperature squared.
 
         loss = T**2 mean_i KL(softmax(teacher_i / T) || softmax(student_i / T))
 
-    The gradient of the divergence falls as 1 / T**2; the factor keeps its size, so that the usual blend
-    `(1 - a) * cross_entropy + a * loss` needs no new `a` for a new T. No gradient reaches the teacher. With the other
-    of two views in its place, at temperature 1, this is the one-sided consistency of VAT and UDA.
+    The gradient of the divergence falls as 1 / T**2; the factor T**2 cancels that, so the usual blend
+    `(1 - a) * cross_entropy + a * loss` can keep its `a` when T changes. No gradient reaches the teacher. With a second
+    view of the examples as the teacher, at temperature 1, this is the one-sided consistency of VAT and UDA.
 
     Args:
-      student_logits, teacher_logits: of one shape. 16-bit logits are reduced in float32. A class that the teacher holds
-        impossible (-inf) counts 0.
+      student_logits, teacher_logits: of the same shape. 16-bit logits are reduced in float32. A class that is
+        impossible (-inf) for the teacher counts 0.
       temperature: T, above 0 and finite; 2 to 5 are usual.
-      where: which rows count; the others change neither value nor gradient. No row gives 0.
+      where: which rows count; the others change neither value nor gradient. If none counts, the result is 0.
       axis: the class axis of logits.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checked class ids, of which -1 is none: compared and never scattered."""
+"""Checked class ids, where -1 means no class: compared and never scattered."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ def one_hot(ids: Array, num_classes: int) -> Float[Array, "*batch classes"]:
 
 @jax.custom_jvp
 def pick(z: Float[Array, "*batch classes"], ids: Array) -> Float[Array, "*batch"]:
-    """z at the class of each row; whatever is in range where the id is -1.
+    """Return z at the class of each row; where the id is -1, at any class.
 
-    The value is a gather. Its gradient would be a scatter into zeros; by comparison it fuses with the rest.
+    The value is a gather, whose gradient would be a scatter into zeros; as a comparison, the gradient fuses with the
+    rest.
     """
     return jnp.take_along_axis(z, jnp.maximum(ids, 0)[..., None], axis=-1, mode="promise_in_bounds")[..., 0]
 

@@ -48,9 +48,9 @@ def counted(check: Checks, where: Array | None, shape: tuple[int, ...]) -> Bool[
 
 @jax.custom_jvp
 def shielded(z: Float[Array, "*batch classes"], rows: Bool[Array, "*batch"]) -> Float[Array, "*batch classes"]:
-    """The logits, whose rows that do not count have a gradient of zero, whatever NaN or infinity is in them.
+    """Return the logits, with a gradient of zero in rows that do not count, whatever NaN or infinity these hold.
 
-    Zeros in the place of those rows would do too, but a reduction of changed logits may store them.
+    Replacing those rows by zeros would work too, but a reduction of changed logits may store them.
     """
     return z
 
@@ -62,14 +62,14 @@ def _shielded_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -
 
 
 def mean(losses: Float[Array, "*batch"], rows: Bool[Array, "*batch"]) -> Float[Array, ""]:
-    """The mean over the rows that count; 0 when there is none."""
+    """The mean over the rows that count; 0 if there are none."""
     return weighted_mean(losses, jnp.ones_like(losses), rows)
 
 
 def weighted_mean(
     losses: Float[Array, "*batch"], weights: Float[Array, "*batch"], rows: Bool[Array, "*batch"]
 ) -> Float[Array, ""]:
-    """The sum over the rows that count by the sum of their weights; 0 when that is 0."""
+    """The sum over the rows that count, divided by the sum of their weights; 0 if that is 0."""
     total = jnp.sum(jnp.where(rows, weights, 0.0))
     mean = jnp.sum(jnp.where(rows, losses, 0.0)) / jnp.where(total == 0.0, 1.0, total)
     return jnp.where(total == 0.0, 0.0, mean)
@@ -87,9 +87,9 @@ def log_probabilities(z: Float[Array, "*batch classes"]) -> Float[Array, "*batch
 
 
 def divergence(log_p: Float[Array, "*batch classes"], log_q: Float[Array, "*batch classes"]) -> Float[Array, "*batch"]:
-    """KL(p || q), row by row. A class that is impossible in p counts 0, whatever q says of it."""
+    """KL(p || q), row by row. A class that is impossible in p counts 0, whatever q is."""
     is_impossible = log_p == -jnp.inf
-    # Both are replaced before they are subtracted: a branch that is not taken has a gradient too, and it would be NaN.
+    # Both are replaced before the subtraction: the branch not taken has a gradient too, which would be NaN.
     p, q = jnp.where(is_impossible, 0.0, log_p), jnp.where(is_impossible, 0.0, log_q)
     return jnp.sum(jnp.where(is_impossible, 0.0, jnp.exp(p) * (p - q)), axis=-1)
 

@@ -1,4 +1,4 @@
-"""Label smoothing, as targets: of several classes, and of labels that are each true or false."""
+"""Label smoothing that returns targets, for class labels and for binary labels."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ def smooth_labels(
 
         q = (1 - smoothing) * p + smoothing / K
 
-    The smoothing is spread over all K classes, the true one included, as in the paper, torch, optax and Keras. Smooth
-    in one place: the labels here, or the loss by `smoothed_cross_entropy`. Before or after `augment.mixup` is the same.
+    The smoothing is spread over all K classes, including the true one, as in the paper, torch, optax and Keras. Smooth
+    in one place: the labels here, or the loss by `smoothed_cross_entropy`. Smoothing before or after `augment.mixup`
+    gives the same result.
 
     Args:
       labels: class ids (*batch) with `num_classes`, or distributions (*batch, K) of floats without it. Distributions
-        are taken as they are: rows that do not sum to one stay so.
+        are used as given, even where rows do not sum to one.
       smoothing: the share of the uniform distribution, in [0, 1]. The true class keeps 1 - smoothing + smoothing / K.
       num_classes: K, at least 2; required for class ids.
-      axis: where the classes are in the result.
+      axis: the class axis of the result.
 
     Raises:
       ValueError: a concrete smoothing outside [0, 1] or class id outside [0, K). A traced one gives NaN.
@@ -61,15 +62,15 @@ def smooth_labels(
 def smooth_binary_labels(
     labels: Num[Array, "*shape"] | Bool[Array, "*shape"], smoothing: Number
 ) -> Float[Array, "*shape"]:
-    """Pull labels that are each true or false towards 1/2, for binary and multi-label problems.
+    """Pull true-or-false labels towards 1/2, for binary and multi-label problems.
 
         q = (1 - smoothing) * p + smoothing / 2
 
-    Every label is a distribution over two outcomes, so 1/2 is its uniform share, however many labels there are; 1/K
-    would push all of them to false. The loss that takes them is `optax.sigmoid_binary_cross_entropy(logits, q)`.
+    Every label is a distribution over two outcomes, so its uniform share is 1/2, however many labels there are; 1/K
+    would push all of them towards false. Pass them to `optax.sigmoid_binary_cross_entropy(logits, q)`.
 
     Args:
-      labels: bools, 0 and 1 of any dtype, or probabilities of floats. Integers and bools give float32.
+      labels: bools, 0 and 1 of any dtype, or probabilities as floats. Integers and bools give float32.
       smoothing: in [0, 1]; at 0.1 a true label becomes 0.95 and a false one 0.05.
 
     Raises:
