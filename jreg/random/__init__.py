@@ -1,4 +1,4 @@
-"""Keys that may be None, a counter hash that fuses into its consumer, and the masks made of it."""
+"""Keys that may be None, a counter hash that fuses into its consumer, and the masks made from it."""
 
 from ._hash import hash_bits
 from ._keys import fold_in, split, split_array, split_like

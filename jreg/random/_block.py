@@ -1,7 +1,7 @@
-"""Where an element stands: its row-major position in an array, or in the larger one that a block is cut from.
+"""The row-major position of an element in an array, or in the larger array that a block is cut from.
 
-A position is a word of 32 bits. An array of more than 2**32 elements has several: its axes are taken in groups of no
-more than 2**32 positions each, from the last axis on, and an element has one position in each group.
+A position is a 32-bit word. In an array of more than 2**32 elements, an element has several: the axes are split into
+groups of at most 2**32 positions each, starting at the last axis, and the element has one position in each group.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def block_of(check: Checks, shape: tuple[int, ...], offset: Offset, whole: Whole
 
 
 def groups_of_axes(check: Checks, shape: tuple[int, ...]) -> list[range]:
-    """Cut the axes into groups of no more than 2**32 positions each, as few as go from the last axis on."""
+    """Split the axes into as few groups of at most 2**32 positions each as possible, starting at the last axis."""
     for axis, size in enumerate(shape):
         if size >= _NUM_WORDS:
             raise ValueError(f"{check}: axis {axis} must be shorter than 2**32; got shape {shape}. Reshape it")
@@ -83,7 +83,7 @@ def _fits(place: Any, size: int, length: int) -> bool:
 
 
 def _check_spans(check: Checks, shape: tuple[int, ...], start: tuple[Any, ...]) -> None:
-    """Without the shape of the whole, the strides are known where the block spans every axis but the first."""
+    """Raise unless the block spans every axis but the first: only then are the strides known without `whole`."""
     if any(checks.is_traced(place) or place for place in start[1:]):
         raise ValueError(f"{check}: whole must be given with an offset along any axis but the first; got {start}")
     if shape and not _fits(start[0], shape[0], _NUM_WORDS // max(math.prod(shape[1:]), 1)):

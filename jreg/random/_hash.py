@@ -1,29 +1,29 @@
 """A keyed counter hash: the random bits of every mask in jreg.
 
 The word of element i is h(i), where i is the element's row-major position and h is a 32-bit mixer that a key enters at
-three depths. It has no state, no loop and no carry: u32 multiply, xor, shift and add alone, so XLA fuses it into
-whatever reads the bits, on CPU, GPU and TPU, and computes it anew in the backward pass instead of storing it. The
-counter is a sum of `iota * stride` and an offset, so a sharded array needs no communication, its words do not depend on
-the mesh, and any block of it can be drawn alone.
+three depths. It has no state, no loop and no carry, only u32 multiplications, xors, shifts and additions, so XLA fuses
+it into whatever reads the bits, on CPU, GPU and TPU, and computes it again in the backward pass instead of storing it.
+The counter is a sum of `iota * stride` and an offset, so a sharded array needs no communication, its words do not
+depend on the mesh, and any block of it can be drawn on its own.
 
 *Key preparation.* Every word of the key's data is absorbed into three scalar words by the `lowbias32` mixer (Wellons,
-hash-prospector), which is one-to-one. Raw key words would not do: `mix(i ^ key)` gives neighbouring keys permutations
-of one mask.
+hash-prospector), which is one-to-one. Raw key words would not work: under `mix(i ^ key)`, neighbouring keys have masks
+that are permutations of each other.
 
-*Mixing.* The counter first walks in a stride of its key's own: multiplied by the first word, made odd, and moved by the
-second. No difference of two positions is therefore special to all keys, as it would be if a constant came first. The
-second multiplication is of two words that both depend on the position, which makes h a function that repeats a word as
-random words do, where multiplications by constants would make a permutation of the counter, which never repeats. The
-third word enters there. Two keys with one equal word have independent masks. If the first and the third are equal, as
-for one pair of keys in 2**62, one mask is the other one moved.
+*Mixing.* The counter is first multiplied by the key's first word, made odd, and the second word is added, so each key
+has its own stride. No difference of two positions is therefore special for all keys, as it would be if a constant came
+first. The second multiplication is between two words that both depend on the position; the third word enters there. It
+makes h repeat words as often as random words repeat, whereas multiplications by constants would permute the counter and
+never repeat one. Two keys with one equal word have independent masks. If the first and the third words are equal, as in
+one pair of keys in 2**62, one mask is the other at shifted positions.
 
-*What was found.* `benchmarks/results/generator.md` looks at every difference of two positions, by xor and by
-subtraction, in masks of up to 2**26 elements, at every window of 16 bits in up to 2**30 words of a key, and at related
-keys.
+*What was tested.* `benchmarks/results/generator.md` covers every difference of two positions, by xor and by
+subtraction, in masks of up to 2**26 elements, every window of 16 bits in up to 2**30 words of a key, and related keys.
 
-*What it is not.* It is not cryptographic: words reveal the key to anyone who looks for it. A key has 2**32 words by the
-low counter, so a larger array uses several sets of key words: the axes are taken in groups of up to 2**32 positions
-from the last one, and the positions in the leading groups are absorbed into the key, so that no slice repeats another.
+*What it is not.* It is not cryptographic: the words reveal the key to anyone who looks for it. The 32-bit counter gives
+a key only 2**32 words, so a larger array uses several sets of key words: the axes are split into groups of up to 2**32
+positions, starting at the last axis, and the positions in the leading groups are absorbed into the key, so that no
+slice repeats another.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ _ODD = np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
 def hash_bits(
     key: Key, shape: tuple[int, ...], *, offset: Offset = None, whole: Whole = None
 ) -> UInt32[Array, "*shape"]:
-    """Draw uniform 32-bit words, a function of key and position alone.
+    """Draw uniform 32-bit words that depend only on key and position.
 
-    With an `offset` they are those of a block of a larger array, the same as if the whole had been drawn:
+    With an `offset` they are the words of a block of a larger array, the same as if the whole array had been drawn:
     `hash_bits(key, (2, 3), offset=(4, 6), whole=(8, 9))` is `hash_bits(key, (8, 9))[4:6, 6:9]`.
 
     Args:
-      key: any PRNG key, of any implementation; it is consumed, so use it for nothing else.
-      shape: each axis shorter than 2**32; the size may exceed it.
+      key: one PRNG key, of any implementation; it is consumed, so use it for nothing else.
+      shape: the shape to draw; each axis must be shorter than 2**32, but the number of elements may exceed that.
       offset: where the block starts, a whole number for each axis. It may be traced, such as a multiple of
-        `lax.axis_index`; then it is not checked, and beyond the whole the words are those of other places.
+        `lax.axis_index`; then it is not checked, and beyond the whole the words are those of other positions.
       whole: the shape of the whole. Leave it out if the block spans every axis but the first, and the whole has no more
         than 2**32 elements.
 
@@ -89,7 +89,7 @@ def _key_words(key: Key | UInt32[Array, " words"]) -> Words:
 
 @jax.jit
 def _prepared(key: Key) -> Words:
-    """Jitted, so that many sites trace it once."""
+    """Jitted, so that many call sites trace it only once."""
     words = (jnp.uint32(0x9E3779B9), jnp.uint32(0xBB67AE85), jnp.uint32(0x3C6EF372))
     for word in _data(key).ravel():
         words = _absorb(words, word)
@@ -97,11 +97,12 @@ def _prepared(key: Key) -> Words:
 
 
 def _data(key: Key) -> UInt32[Array, "..."]:
-    """The words of a key, which counts as its use where JAX looks for keys used twice."""
+    """The words of a key; JAX's check for reused keys counts reading them as a use."""
     data, config = keys.data_of(key), cast(Any, jax.config)
     if not (config.jax_debug_key_reuse and keys.is_typed(key)):
         return data
-    # JAX's checker overlooks `key_data`. It sees this draw of nothing, which is added so that no pass removes it.
+    # JAX's checker overlooks `key_data`. It sees this empty draw, which is added to the data so that no pass removes
+    # it.
     return data + jnp.sum(jax.random.bits(key, (0,), "uint32"), dtype="uint32")
 
 

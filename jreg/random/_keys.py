@@ -1,8 +1,8 @@
-"""Splitting of keys that may be None: a key means noise, None means the deterministic member, all the way down.
+"""Splitting keys that may be None: a key means noise, and None the deterministic result, at every level.
 
-One key is split, folded or consumed, once. `jax.random.fold_in(key, i)` equals `jax.random.split(key, n)[i]` for the
-default implementation, so splitting and folding the same key hands out the same children twice. The functions of jreg
-only split what they are given; the outermost loop alone folds its step into the root key.
+Each key is either split, folded or consumed, and only once. `jax.random.fold_in(key, i)` equals
+`jax.random.split(key, n)[i]` for the default implementation, so splitting and folding the same key gives the same
+children twice. The functions of jreg only split their keys; only the outermost loop folds its step into the root key.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def split(key: K, num: int = 2) -> tuple[K, ...]:
 def split_array(key: K, num: int) -> K:
     """Split a key into one array of `num` keys, for `lax.scan` and `vmap`; None stays None.
 
-    None is an empty pytree, so `vmap` and `scan` take it in the place of an array of keys.
+    None is an empty pytree, so `vmap` and `scan` accept it in place of an array of keys.
 
     >>> import jax
     >>> from jreg import random
@@ -65,11 +65,12 @@ def split_like(key: K, tree: PyTree) -> PyTree[K]:
 def fold_in(key: K, data: Integer[ArrayLike, ""]) -> K:
     """Fold a step or an index into a key; None stays None.
 
-    `data` is a word: a traced number counts modulo 2**32, so that a traced -1 is 2**32 - 1, as in `jax.random.fold_in`.
+    `data` is a 32-bit word: a traced number is taken modulo 2**32, so a traced -1 is 2**32 - 1, as in
+    `jax.random.fold_in`.
 
     Raises:
       ValueError: a concrete `data` outside [0, 2**32).
-      TypeError: `data` is not a whole number (`jax.random.fold_in` takes 1.5 for 1).
+      TypeError: `data` is not a whole number (`jax.random.fold_in` treats 1.5 as 1).
 
     >>> import jax
     >>> from jreg import random

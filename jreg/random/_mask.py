@@ -22,15 +22,15 @@ def keep_mask(
 ) -> Bool[Array, "*shape"]:
     """Draw a mask that is True where an element is kept: P(kept) = 1 - rate.
 
-    The mask depends on key, shape and rate alone: not on jit, sharding or device, nor, under `hash_bits`, on x64
-    mode. At rate 0 all are kept and at rate 1 none are, exactly; between them the rate is rounded to float32 and
-    then down to a multiple of 2**-31. With an `offset` it is a block of a larger mask, as `hash_bits` draws one.
+    The mask depends only on key, shape and rate: not on jit, sharding or device, nor, under `hash_bits`, on x64 mode.
+    At rate 0 exactly all elements are kept and at rate 1 none; in between, the rate is rounded to float32 and then down
+    to a multiple of 2**-31. With an `offset` the mask is a block of a larger one, as in `hash_bits`.
 
     Args:
       key: one key. None is refused: a mask is the noise itself.
       rate: probability of dropping, in [0, 1]; a scalar or an array that broadcasts against `shape`.
-      bits: what draws the uniform uint32 words, such as `hash_bits` or `jax.random.bits`. It is given `offset` and
-        `whole` if they are.
+      bits: the function that draws the uniform uint32 words, such as `hash_bits` or `jax.random.bits`. It gets `offset`
+        and `whole` only if an `offset` is given.
       offset: where the block starts, a whole number for each axis.
       whole: the shape of the whole mask that the block belongs to.
 

@@ -1,8 +1,8 @@
-"""Continuous draws that fuse like the masks: one hash word for each number, through an inverse distribution function.
+"""Continuous draws that fuse like the masks: one hash word per number, mapped by an inverse distribution function.
 
-The word gives a point of the grid of 2**24 odd multiples of 2**-24 in (-1, 1). Every point is exact in float32, the
-grid is its own mirror image, so each distribution made of it is exactly symmetric, and neither end is on it, so no draw
-is infinite. The numbers are float32 in x64 mode too: they depend on key and shape alone.
+The word selects one of the 2**24 odd multiples of 2**-24 in (-1, 1). Every point of this grid is exact in float32. The
+grid is its own mirror image, so each distribution made from it is exactly symmetric. It contains neither end, so no
+draw is infinite. The numbers are float32 even in x64 mode: they depend only on key and shape.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def signed_uniform(key: Key, shape: tuple[int, ...]) -> Float32[Array, "*shape"]
 
     Args:
       key: one key. None is refused: the draws are the noise itself.
-      shape: of what is drawn.
+      shape: the shape to draw.
 
     >>> import jax
     >>> from jreg import random
@@ -63,6 +63,6 @@ def normal(key: Key, shape: tuple[int, ...], std: Numbers) -> Float32[Array, "*s
     key, shape = check.key(key), check.shape("shape", shape)
     std = check.broadcastable("std", check.number("std", std, 0.0, ends="[)"), shape)
     draws = (std.astype(jnp.float32) * np.float32(2.0**0.5)) * lax.erf_inv(signed_uniform(key, shape))
-    # The clamp changes no value. Without it a compiler may fuse the product with a sum that reads it, or may not, and
-    # eager and jitted calls differ in the last bit.
+    # The clamp changes no value. Without it a compiler may or may not fuse the product with a sum that reads it, and
+    # eager and jitted calls may differ in the last bit.
     return lax.clamp(-_LARGEST, draws, _LARGEST)

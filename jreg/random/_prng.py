@@ -1,4 +1,4 @@
-"""The counter hash as a PRNG implementation: jax's own samplers, and flax's dropout, at the speed of jreg's masks.
+"""The counter hash as a PRNG implementation: JAX's own samplers and flax's dropout at the speed of jreg's masks.
 
 >>> import jax
 >>> from jreg import random
@@ -6,25 +6,25 @@
 >>> jax.random.normal(key, (2, 3)).shape
 (2, 3)
 
-Such a key serves `jax.random` and every library that takes a key, and `split`, `fold_in` and `vmap` as usual. The one
-exception is `jax.random.poisson`, and what calls it: jax implements it for threefry keys alone. It is not for
-cryptography. Checkpoints and `jax.export` know jax's own implementations alone by name: store
+Such a key works with `jax.random`, with every library that takes a key, and with `split`, `fold_in` and `vmap` as
+usual. The one exception is `jax.random.poisson` and its callers: JAX implements it for threefry keys only. The key is
+not for cryptography. Checkpoints and `jax.export` know only JAX's own implementations by name: store
 `jax.random.key_data(key)`, and restore it with `jax.random.wrap_key_data(data, impl=hash_prng)`.
 
-A key's data are three words, the state of the absorber of `hash_bits`, and every operation absorbs more words into it:
-first a tag, the operation's own, and then the operation's argument.
+A key's data are three words, the state of the absorber of `hash_bits`. Every operation absorbs more words into it:
+first the operation's own tag, and then its argument.
 
     seed(n)       = absorb(0, SEED, high word of n, low word of n)
     split(k)[i]   = absorb(k, SPLIT, i)
     fold_in(k, d) = absorb(k, FOLD_IN, d)
     bits(k)       = hash_bits(absorb(k, BITS))
 
-So a key is what the words on the path to it hash to, and different paths are different words: the children of `split`,
-the children of `fold_in`, the bits of a key and the `hash_bits` of that same key have nothing in common, where for
-jax's default `fold_in(key, i)` is `split(key, n)[i]`. For one key and one tag the absorber is one-to-one, so no two
-children of a `split` are equal. Distinct paths meet by chance alone, with probability 2**-96 per pair.
+So a key is the hash of the words on the path to it, and different paths have different words: the children of `split`,
+the children of `fold_in`, the bits of a key and the `hash_bits` of that same key have nothing in common, whereas for
+JAX's default `fold_in(key, i)` is `split(key, n)[i]`. For one key and one tag the absorber is one-to-one, so no two
+children of a `split` are equal. Distinct paths collide only by chance, with probability 2**-96 per pair.
 
-Words of 8 and 16 bits are the high bits of those of 32, and words of 64 bits have those of 32 for their high half: a
+Words of 8 and 16 bits are the high bits of the 32-bit words, which are in turn the high half of the 64-bit words: a
 uniform number in bfloat16 or float64 is the float32 one with fewer or more digits.
 """
 
@@ -84,7 +84,7 @@ def _words(data: Data, tag: int, shape: tuple[int, ...]) -> UInt32[Array, "*shap
     return _words_at(block_of(Checks("bits"), shape, None, None), _key_words(_absorbed(data, tag)))
 
 
-# jax calls these four, and pickles a key by their names, which is why the jitted functions are not among them.
+# JAX calls these four functions and pickles a key by their names, so none of them is jitted.
 hash_prng = jax_random.define_prng_impl(
     key_shape=(3,),
     seed=_seed,
