@@ -1,1 +1,1 @@
-"""What every family shares: argument checks, pytree selections, marks in the jaxpr. Imports nothing of jreg."""
+"""What all families share: argument checks, pytree selections, marks in the jaxpr. Imports nothing else from jreg."""

@@ -1,7 +1,7 @@
-"""Checks of arguments: concrete bad values raise and name themselves, traced bad numbers become NaN.
+"""Checks of arguments: concrete bad values raise an error that shows them, and traced bad numbers become NaN.
 
-Every message reads `function: argument must ...; got value`. A traced number cannot be looked at, so an invalid one
-turns into NaN here and its NaN reaches the result: never a plausible value.
+Every message reads `function: argument must ...; got value`. The value of a traced number is unknown, so an invalid one
+becomes NaN here, and so does the result, which is then never a plausible value.
 """
 
 from math import inf
@@ -24,15 +24,15 @@ T = TypeVar("T")
 
 
 class Checks(StaticChecks):
-    """The checks of the arguments of one function, whose name each message starts with."""
+    """The checks of one function's arguments; every message starts with the function's name."""
 
     def valid_number(
         self, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
     ) -> None:
         """Raise unless `value` is a real number, or an array of them, between `low` and `high`.
 
-        A traced value is not looked at. `ends` are the brackets of the interval: "[)" leaves out `high`. Nothing here
-        touches a device, so that factories may check what they are given before any device is chosen.
+        Of a traced value only the dtype is checked. `ends` are the brackets of the interval: "[)" leaves out `high`.
+        Nothing here touches a device, so factories can check their arguments before any device is chosen.
         """
         if is_traced(value):
             if not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
@@ -56,7 +56,7 @@ class Checks(StaticChecks):
     def number(
         self, argument: str, value: Any, low: float = -inf, high: float = inf, *, ends: str = "[]"
     ) -> Float[Array, "..."]:
-        """Return `value` as a strongly typed float array; where a traced one is not valid, as NaN."""
+        """Return `value` as a strongly typed float array, with NaN where a traced one is not valid."""
         self.valid_number(argument, value, low, high, ends=ends)
         return _as_array(value, low, high, ends)
 
@@ -90,7 +90,7 @@ class Checks(StaticChecks):
         return int(value)
 
     def array(self, argument: str, value: Any) -> Any:
-        """Return an array that JAX can compute with, of numpy or of JAX, as it is."""
+        """Return an array of numpy or JAX unchanged, if JAX can compute with it."""
         if not isinstance(value, jax.Array | np.ndarray | np.generic):
             raise TypeError(f"{self}: {argument} must be an array; got {type(value).__name__}")
         is_key = jnp.issubdtype(value.dtype, jax.dtypes.extended)
@@ -112,7 +112,7 @@ class Checks(StaticChecks):
         return value
 
     def promotable(self, argument: str, value: Any, other: Any) -> None:
-        """Raise where JAX has no dtype for an operation on both arrays, as under strict promotion."""
+        """Raise if JAX has no dtype for an operation on both arrays, as under strict promotion."""
         try:
             jnp.result_type(value, other)
         except (TypeError, ValueError) as error:
@@ -129,7 +129,7 @@ class Checks(StaticChecks):
         return jnp.asarray(value)
 
     def key(self, value: Any) -> Key:
-        """Return `value` if it is one PRNG key, typed or of as many words as the default implementation has."""
+        """Return `value` if it is one PRNG key, either typed or the raw words of the default implementation."""
         if value is None:
             raise TypeError(f"{self}: key must be a PRNG key, since the result is the noise itself; got None")
         dtype = getattr(value, "dtype", None)
@@ -159,16 +159,16 @@ class Checks(StaticChecks):
         return value
 
     def reads(self, x: T) -> T:
-        """Tag what the function reads, see `marks`."""
+        """Tag what the function reads; see `marks`."""
         return marks.reads(self.name, x)
 
     def returns(self, x: T) -> T:
-        """Tag what the function returns, see `marks`."""
+        """Tag what the function returns; see `marks`."""
         return marks.returns(self.name, x)
 
 
 def is_traced(value: Any) -> bool:
-    """Whether a value cannot be looked at."""
+    """Whether a value is traced, so that its numbers are unknown."""
     return isinstance(value, Tracer)
 
 
@@ -183,13 +183,13 @@ def is_real(value: Any) -> bool:
         return not isinstance(value, bool)
     if isinstance(value, np.ma.MaskedArray) or not isinstance(value, jax.Array | np.ndarray | np.generic):
         return False
-    # To numpy a time is an integer.
+    # numpy treats a time as an integer.
     is_integer = jnp.issubdtype(value.dtype, jnp.integer) and value.dtype.kind != "m"
     return is_integer or jnp.issubdtype(value.dtype, jnp.floating)
 
 
 def is_known(rate: Any, value: float) -> bool:
-    """Whether a rate is one number, known now, of one value."""
+    """Whether a rate is one concrete number that equals `value`."""
     is_number = isinstance(rate, Real) or (isinstance(rate, jax.Array | np.ndarray) and rate.ndim == 0)
     return is_number and not is_traced(rate) and float(rate) == value
 

@@ -1,4 +1,4 @@
-"""Which dtype to compute in, and which ones nothing can be computed in."""
+"""Which dtype to compute in, and which dtypes cannot be computed in."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ WITHOUT_NAN = frozenset({"float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn"})
 
 
 def obstacle(array: Any) -> str | None:
-    """What keeps JAX from computing with an array, in words that follow "got"; None if nothing does.
+    """What prevents JAX from computing with an array, in words that follow "got"; None if nothing does.
 
-    What is dropped must become zero, and what is not valid NaN: a dtype needs both.
+    Dropped elements become zero and invalid ones NaN, so a dtype needs both.
     """
     name = str(array.dtype)
     if isinstance(array, np.ma.MaskedArray):
@@ -26,7 +26,7 @@ def obstacle(array: Any) -> str | None:
 
 
 def _is_known(dtype: np.dtype) -> bool:
-    """Whether JAX has arrays of a dtype of numpy: not of the other byte order, of 80 bits, of times or of objects."""
+    """Whether JAX has arrays of a numpy dtype: not with foreign byte order, 80-bit floats, times or objects."""
     is_number = dtype.kind == "b" or (jnp.issubdtype(dtype, jnp.number) and dtype.kind != "m")
     widest = 16 if dtype.kind == "c" else 8
     return is_number and dtype.isnative and dtype.itemsize <= widest
@@ -43,5 +43,5 @@ def real(dtype: np.dtype) -> np.dtype:
 
 
 def finer(first: np.dtype, second: np.dtype) -> np.dtype:
-    """The one of two dtypes with more digits, and the first if they have as many."""
+    """The dtype with more digits, or the first if both have equally many."""
     return second if jnp.finfo(second).bits > jnp.finfo(first).bits else first

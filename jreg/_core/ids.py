@@ -1,4 +1,4 @@
-"""Class ids and other whole numbers: looked at before a cast could wrap them."""
+"""Class ids and other whole numbers, checked before a cast could wrap them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .checks import Checks
 def class_ids(
     check: Checks, argument: str, ids: Any, num_classes: int, rows: Bool[Array, "*batch"] | None = None
 ) -> Int[Array, "*batch"]:
-    """Return ids as int32. A concrete one outside [0, num_classes) raises where rows count; a traced one becomes -1."""
+    """Return ids as int32. A concrete one outside [0, num_classes) raises if its row counts; a traced one is -1."""
     if checks.is_traced(ids) and ids.dtype.itemsize < 4:
         ids = ids.astype(jnp.int32)
     given = ids if checks.is_traced(ids) else np.asarray(ids)
@@ -28,7 +28,7 @@ def class_ids(
 
 
 def whole(check: Checks, argument: str, values: Any) -> Array:
-    """Return an array, of whole numbers or not; concrete numbers that its dtype in jax cannot hold raise."""
+    """Return `values` as a JAX array; raise if they are concrete whole numbers that their dtype in JAX cannot hold."""
     narrow = jax.dtypes.canonicalize_dtype(values.dtype)
     if isinstance(values, np.ndarray) and jnp.issubdtype(values.dtype, jnp.integer) and narrow != values.dtype:
         info = jnp.iinfo(narrow)

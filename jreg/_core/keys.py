@@ -13,7 +13,7 @@ from .types import Key
 
 
 def data_of(key: Key) -> UInt32[Array, "..."]:
-    """The data of a typed key; a legacy key is its own."""
+    """The data of a typed key; a legacy key is its own data."""
     return jax.random.key_data(key) if is_typed(key) else key
 
 
@@ -22,10 +22,10 @@ def is_typed(key: Key) -> bool:
 
 
 def as_words(keys: Key | None) -> tuple[Any, Callable[[Any], Any]]:
-    """The words of typed keys, and what makes keys of words again; other keys stay as they are.
+    """The words of typed keys, and a function that turns words back into keys; other keys stay as they are.
 
-    For loops and branches: `vmap` transposes what a scan slices and selects what a branch reads, and JAX's checker of
-    keys takes a transposed or selected key for a used one.
+    Loops and branches need this: `vmap` transposes what a scan slices and selects what a branch reads, and JAX's key
+    checker treats a transposed or selected key as used.
     """
     if keys is None or not is_typed(keys):
         return keys, lambda words: words
@@ -33,6 +33,6 @@ def as_words(keys: Key | None) -> tuple[Any, Callable[[Any], Any]]:
 
 
 def scan(body: Callable[[Any, tuple[Key, Any]], tuple[Any, Any]], carry: Any, keys: Key, xs: Any) -> tuple[Any, Any]:
-    """`lax.scan(body, carry, (keys, xs))`, which slices the words of the keys."""
+    """Run `lax.scan(body, carry, (keys, xs))`, slicing the words of the keys."""
     words, to_key = as_words(keys)
     return lax.scan(lambda carry, sliced: body(carry, (to_key(sliced[0]), sliced[1])), carry, (words, xs))

@@ -1,4 +1,4 @@
-"""Which leaves of a pytree a regularizer touches: `kernels` and `matching`, and what `&`, `|` and `~` make of them."""
+"""Which leaves of a pytree a regularizer applies to: `kernels`, `matching`, and combinations by `&`, `|` and `~`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ POSITIONS = re.compile(r"(^|_)pos(ition(al)?)?(_?(emb|enc|table)|$)|^wpe$")
 class LeafMask:
     """A function of a tree that gives a bool for each leaf; masks compose with `&`, `|` and `~`.
 
-    The other side of `&` and `|` may be any mask: a function, a tree (or prefix) of bools, or None for all.
+    The other operand of `&` and `|` may be any mask: a function, a tree (or prefix) of bools, or None for all.
 
     >>> import jax.numpy as jnp
     >>> from jreg import optim
@@ -64,7 +64,7 @@ class LeafMask:
 
 
 def _made(name: str, combine: Callable[..., Any], *masks: Mask) -> LeafMask:
-    """The mask that combines what others say of each leaf."""
+    """The mask that combines the choices of other masks for each leaf."""
 
     def choose(params: Tree) -> Tree:
         return jax.tree.map(combine, *(trees.resolved(Checks(name), mask, params, elementwise=True) for mask in masks))
@@ -82,14 +82,14 @@ def _negated(choice: Any) -> Any:
 
 @LeafMask
 def kernels(params: Tree) -> Tree:
-    """Select the weights that a penalty is meant for: no bias, no scale of a norm, no position embedding.
+    """Select the weights that a penalty is meant for: not biases, norm scales or position embeddings.
 
-    It takes arrays of floats with two or more axes longer than one, and those of two axes that are called `kernel`,
-    `weight` or `w`, such as the kernel of a single output. It leaves out what its name, or the name of the module that
-    holds it, tells to be a bias, part of a norm or an embedding of positions (`pos_embed`, `position_embeddings`,
-    `wpe`): pulling positions to zero makes them alike. It takes token embeddings; leave them out with
-    `kernels & ~matching("embed")`. It always takes a bare array. It works on dicts and on the trees of flax, equinox
-    and haiku.
+    It selects arrays of floats with two or more axes longer than one, and those with two or more axes that are named
+    `kernel`, `weight` or `w`, such as the kernel of a single output. It leaves out arrays whose name, or the name of
+    the module that holds them, marks them as a bias, part of a norm or a position embedding (`pos_embed`,
+    `position_embeddings`, `wpe`): pulling positions to zero makes them alike. It selects token embeddings; leave them
+    out with `kernels & ~matching("embed")`. It always selects a bare array. It works on dicts and on the trees of flax,
+    equinox and haiku.
 
     Args:
       params: a pytree of arrays.
@@ -111,7 +111,7 @@ def kernels(params: Tree) -> Tree:
 
 
 def matching(pattern: str) -> LeafMask:
-    """Select the leaves whose path, joined by slashes, holds a match of a regular expression.
+    """Select the leaves whose path, joined by slashes, contains a match of a regular expression.
 
     Args:
       pattern: the expression, searched in paths such as `head/kernel`.

@@ -1,4 +1,4 @@
-"""Names left in the jaxpr on what a regularizer reads, on what it returns, and on the numbers that it keeps.
+"""Names in the jaxpr for what a regularizer reads, what it returns, and the numbers that it keeps.
 
 They are `jax.ad_checkpoint.checkpoint_name` tags: free at run time, visible to rematerialization policies
 (`jax.checkpoint_policies.save_only_these_names("jreg.dropout")`) and to tools that follow the data through a program.

@@ -1,4 +1,4 @@
-"""The 2-norm with a gradient everywhere."""
+"""The 2-norm with a finite gradient everywhere."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact
@@ -7,9 +7,9 @@ from jaxtyping import Array, Float, Inexact
 def safe_norm(
     x: Inexact[Array, "..."], axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False
 ) -> Float[Array, "..."]:
-    """The 2-norm along `axis`, by the modulus where complex, whose derivatives at zero are 0 instead of NaN.
+    """The 2-norm along `axis`, of the moduli if x is complex, with derivatives of 0 instead of NaN at zero.
 
-    Squares are neither scaled nor widened: give it float32 or wider. There a norm below 1e-19 counts as zero.
+    Squares are neither scaled nor widened, so pass float32 or wider. In float32 a norm below 1e-19 counts as zero.
     """
     squares = jnp.sum(jnp.real(x * jnp.conj(x)), axis=axis, keepdims=keepdims)
     is_zero = squares == 0.0

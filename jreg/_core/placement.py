@@ -1,10 +1,10 @@
-"""How values lie on a mesh: over which axes of a `shard_map` one varies, and in which shards an array lies.
+"""How values are placed on a mesh: which axes of a `shard_map` they vary over, and how arrays are sharded.
 
-Both are part of an array's type where a mesh has manual or explicit axes. `check_vma` has every loop carry, and every
-cotangent, keep the axes that it varies over; what is made inside, such as zeros to add to, varies over none until it is
-said to. On explicit axes JAX refuses an operation until someone says how its result lies: a gather along a sharded
-axis, a loop over one, a choice between arrays that lie differently. What it is part of says so, and XLA finds the way
-there, as it does on other meshes.
+Both are part of an array's type if a mesh has manual or explicit axes. Under `check_vma` every loop carry and every
+cotangent must keep the axes that it varies over; an array made inside, such as zeros to add to, varies over none until
+it is cast. On explicit axes JAX refuses some operations unless the sharding of their result is given: a gather along a
+sharded axis, a loop over one, a select between arrays with different shardings. The functions here take it from a
+neighbouring array, and XLA finds the way there, as it does on other meshes.
 """
 
 from collections.abc import Callable
@@ -24,33 +24,33 @@ T = TypeVar("T")
 
 
 def placed_like(x: Any, reference: Any) -> Any:
-    """`x`, typed to vary and to lie on a mesh as `reference` does, an array of as many axes or the shape of one."""
+    """`x`, typed to vary and be sharded like `reference`, which is an array with as many axes or the shape of one."""
     return _in_shards(varying_like(x, reference), _spec(reference), _mesh(reference, x))
 
 
 def placed_along(x: Array, reference: Array, num_axes: int = 1) -> Array:
-    """`x`, whose first axes are those of `reference`, in the same shards along them."""
+    """`x`, sharded like `reference` along the first axes, which both share."""
     return _in_shards(x, _stripped(_spec(reference)[:num_axes]), _mesh(reference, x))
 
 
 def gathered(x: Array) -> Array:
-    """`x` whole on every device of an explicit mesh, for algebra that no layout of its axes would survive."""
+    """`x` in full on every device of an explicit mesh, for algebra that cannot run on shards."""
     return _in_shards(x, (), _mesh(x))
 
 
 def rows_of(x: Array, rows: Array) -> Array:
-    """Some rows of an array, which lie on an explicit mesh as all of them do, or whole where they do not fit."""
+    """Some rows of an array, sharded on an explicit mesh like the array, or unsharded if they do not divide evenly."""
     spec = spec_like(x, (rows.size, *x.shape[1:]))
     return as_on_auto_axes(partial(jnp.take, axis=0), spec, x, rows)
 
 
 def looked_up(table: Array, ids: Array) -> Array:
-    """The rows of a table at ids of any shape, which lie on an explicit mesh as the ids do."""
+    """The rows of a table at ids of any shape, sharded on an explicit mesh like the ids."""
     return as_on_auto_axes(lambda table, ids: table[ids], spec_like(ids, ids.shape), table, ids)
 
 
 def as_on_auto_axes(fn: Callable[..., T], specs: Tree, *args: Tree) -> T:
-    """`fn(*args)`, whose results lie as a prefix of them, `specs`, says; without explicit axes, as XLA likes."""
+    """`fn(*args)`, with results sharded by `specs`, a prefix of them; without explicit axes, as XLA chooses."""
     mesh = _mesh(*jax.tree.leaves(args))
     if mesh is None:
         return fn(*args)
@@ -60,7 +60,7 @@ def as_on_auto_axes(fn: Callable[..., T], specs: Tree, *args: Tree) -> T:
 
 
 def spec_like(model: Array, shape: tuple[int, ...]) -> PartitionSpec:
-    """How an array of `shape` lies beside `model`: in as many shards along each axis, or whole if they do not fit."""
+    """The sharding of `model` for an array of `shape`, without the axes that its shards do not divide evenly."""
     sharding = jax.typeof(model).sharding
     sizes = dict(zip(sharding.mesh.axis_names, sharding.mesh.axis_sizes, strict=True))
 
@@ -78,7 +78,7 @@ def varying_like(x: Any, reference: Any) -> Any:
 
 
 def settled(body: Callable[[T], T], carry: T, *read: Tree) -> T:
-    """The start of a loop's carry, typed to vary as what `body` makes of it, which `read` decides too."""
+    """The start of a loop's carry, typed like what `body` returns for it; `body` also reads the arrays in `read`."""
     if not any(over(leaf) or any(_spec(leaf)) for leaf in jax.tree.leaves((carry, read))):
         return carry
     while True:
@@ -96,7 +96,7 @@ def over(x: Any) -> frozenset[str]:
 
 
 def _in_shards(x: Any, spec: tuple, mesh: Any) -> Any:
-    """`x`, lying as `spec` says on a mesh of explicit axes; as it is where there is none."""
+    """`x`, sharded by `spec` on a mesh of explicit axes; unchanged if there is none."""
     if mesh is None or _spec(x) == spec:
         return x
     return jax.sharding.reshard(x, NamedSharding(mesh, PartitionSpec(*spec)))
@@ -109,7 +109,7 @@ def _mesh(*arrays: Any) -> Any:
 
 
 def _spec(x: Any) -> tuple:
-    """How an array lies on a mesh of explicit axes, up to the last of its axes that lies in shards."""
+    """The sharding of an array on a mesh of explicit axes, up to its last sharded axis."""
     return _stripped(tuple(getattr(getattr(_aval(x), "sharding", None), "spec", ())))
 
 

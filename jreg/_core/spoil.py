@@ -1,13 +1,13 @@
-"""The one rule for a bad number that is traced, so that nothing can be raised: it spoils the result.
+"""The one rule for a bad traced number, for which no error can be raised: it spoils the result.
 
-The checks turn such a number into NaN. What was computed with it then becomes, everywhere,
+The checks turn such a number into NaN. Everything computed with it then becomes
 
     floats      NaN
-    integers    the largest of their dtype: white as a byte of an image; as an id, `jnp.take` embeds it as NaN
+    integers    the largest of their dtype: white in an image of bytes; as an id, `jnp.take` embeds it as NaN
     bools       True
 
-No integer is a NaN, so in no dtype is a mark quite safe from being taken for data: the largest value is the one that
-they reach least, with and without a sign.
+Integers have no NaN, so any mark may be mistaken for data; the largest value is the one that data reach least often,
+signed or not.
 """
 
 from functools import partial
@@ -20,9 +20,9 @@ from jaxtyping import Array, Float, Shaped
 
 @partial(jax.jit, inline=True)
 def spoiled(y: Shaped[Array, "*shape"], *numbers: Float[Array, "..."]) -> Shaped[Array, "*shape"]:
-    """Mark what was computed with numbers that are NaN; they have the leading axes of y, or none.
+    """Mark what was computed with numbers that are NaN; the numbers have the leading axes of y, or none.
 
-    PRNG keys stay: nothing is computed with a number in them.
+    PRNG keys stay as they are: no number enters them.
     """
     if jnp.issubdtype(y.dtype, jax.dtypes.extended):
         return y

@@ -1,4 +1,4 @@
-"""Checks of what is known before any array is: sizes, axes, names of modes, states and functions."""
+"""Checks of static arguments: sizes, axes, names of modes, states and functions."""
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,14 +11,14 @@ import numpy as np
 T = TypeVar("T")
 
 MOST = sys.maxsize
-"""What a count, a size or the number of an array's elements may be."""
+"""The largest count, size or number of elements of an array."""
 FARTHEST = int(sys.float_info.max)
 """The largest whole number that a float holds."""
 
 
 @dataclass(frozen=True)
 class StaticChecks:
-    """The checks that need no array, of the arguments of one function."""
+    """The checks of one function's arguments that need no array."""
 
     name: str
 
@@ -26,7 +26,7 @@ class StaticChecks:
         return self.name
 
     def integer(self, argument: str, value: Any, low: int = 1, *, bits: int = 63) -> int:
-        """Return a static whole number of at least `low`; it counts things, so it fits into 63 bits, or into 31."""
+        """Return a static whole number of at least `low` that fits into `bits` bits, as a count must."""
         if not _is_integer(value):
             raise TypeError(f"{self}: {argument} must be a Python int; got {shown(value)}")
         if value < low:
@@ -49,7 +49,7 @@ class StaticChecks:
         return tuple(map(int, given))
 
     def shape(self, argument: str, value: Any) -> tuple[int, ...]:
-        """Return the shape of an array to be made: static sizes, none negative, of fewer than 2**63 elements."""
+        """Return the shape of a new array: static sizes, none negative, with fewer than 2**63 elements in all."""
         sizes = self.integers(argument, value)
         if any(size < 0 for size in sizes):
             raise ValueError(f"{self}: {argument} must hold sizes of at least 0; got {shown(value)}")
@@ -64,7 +64,7 @@ class StaticChecks:
         return self.axes(argument, value, ndim)[0]
 
     def axes(self, argument: str, value: int | Sequence[int], ndim: int, place: str = "") -> tuple[int, ...]:
-        """Return axes as sorted non-negative numbers, each given once; `place` tells whose they are: " at head"."""
+        """Return axes, each given once, as sorted non-negative numbers; `place` says whose they are, as " at head"."""
         given = self.integers(argument, value)
         if not all(-ndim <= axis < ndim for axis in given):
             raise ValueError(
@@ -76,7 +76,7 @@ class StaticChecks:
         return normal
 
     def flag(self, argument: str, value: Any) -> bool:
-        """Return what must be True or False, known now."""
+        """Return `value` if it is True or False and not traced."""
         if not isinstance(value, bool | np.bool_):
             raise TypeError(f"{self}: {argument} must be a bool; got {shown(value)}")
         return bool(value)
@@ -89,25 +89,25 @@ class StaticChecks:
         return value
 
     def instance(self, argument: str, value: Any, kind: type[T], source: str) -> T:
-        """Return a state if it is one of its kind; `source` names what makes one."""
+        """Return a state if it is of the given kind; `source` names the function that makes one."""
         if not isinstance(value, kind):
             raise TypeError(f"{self}: {argument} must be a {kind.__name__}, from {source}; got {shown(value)}")
         return value
 
     def called(self, argument: str, value: Any, form: str) -> Callable[..., Any]:
-        """Return what must be a function; `form` shows how it is called and what it returns."""
+        """Return `value` if it is a function; `form` shows how it is called and what it returns."""
         if not callable(value):
             raise TypeError(f"{self}: {argument} must be a function {form}; got {shown(value)}")
         return value
 
     def mapping(self, argument: str, value: Any, content: str) -> Mapping[str, Any]:
-        """Return a dict, or what acts as one; `content` tells what it must hold."""
+        """Return `value` if it is a dict or another mapping; `content` says what it must hold."""
         if not isinstance(value, Mapping):
             raise TypeError(f"{self}: {argument} must be a dict of {content}; got {shown(value)}")
         return value
 
     def transformation(self, argument: str, value: T) -> T:
-        """Return an optimizer of optax, or whatever has its two methods."""
+        """Return `value` if it is an optax optimizer, or anything with its two methods."""
         if not all(callable(getattr(value, method, None)) for method in ("init", "update")):
             hint = ". Call it first, as in optax.adam(1e-3)" if callable(value) else ""
             raise TypeError(f"{self}: {argument} must be an optax transformation; got {shown(value)}{hint}")
@@ -115,7 +115,7 @@ class StaticChecks:
 
 
 def shown(value: Any) -> str:
-    """A bad value as a message shows it: whole, unless it is an int of more digits than anyone would read."""
+    """A bad value as a message shows it: in full, unless it is an int with more digits than anyone would read."""
     if isinstance(value, int) and abs(value) > FARTHEST:
         return f"an int of {value.bit_length()} bits"
     try:

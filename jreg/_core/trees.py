@@ -1,6 +1,6 @@
-"""Pytrees: the leaves that a mask takes, and checks of structure, shapes and leaves.
+"""Pytrees: the leaves that a mask selects, and checks of structure, shapes and leaves.
 
-A mask is a function of the tree, a pytree (or prefix) of bools, or None for all. A mask that takes nothing raises: a
+A mask is a function of the tree, a pytree (or prefix) of bools, or None for all. A mask that selects nothing raises: a
 regularizer that silently does nothing is the worst bug of all.
 """
 
@@ -24,7 +24,7 @@ def path_name(path: Any) -> str:
 def selection(check: Checks, mask: Mask, tree: Tree, *, elementwise: bool = False) -> Tree:
     """Resolve `mask` to a pytree of Python bools in the structure of `tree`, after checking every leaf of `tree`.
 
-    Leaves of integers and bools are never taken. If `elementwise`, the mask may also hold traced bools and arrays of
+    Leaves of integers and bools are never selected. If `elementwise`, the mask may also hold traced bools and arrays of
     bools, one for each element of a leaf.
     """
     checked = jax.tree_util.tree_map_with_path(lambda path, leaf: _is_regularizable(check, path, leaf), tree)
@@ -35,13 +35,13 @@ def selection(check: Checks, mask: Mask, tree: Tree, *, elementwise: bool = Fals
 
 
 def selected(check: Checks, mask: Mask, tree: Tree) -> list[Any]:
-    """The leaves of `tree` that `mask` takes."""
+    """The leaves of `tree` that `mask` selects."""
     taken = jax.tree.leaves(selection(check, mask, tree))
     return [leaf for leaf, is_taken in zip(jax.tree.leaves(tree), taken, strict=True) if is_taken]
 
 
 def resolved(check: Checks, mask: Mask, tree: Tree, *, elementwise: bool = False) -> Tree:
-    """What a mask says of each leaf of a tree: a Python bool or, if `elementwise`, an array of bools."""
+    """The choice of a mask for each leaf of a tree: a Python bool or, if `elementwise`, an array of bools."""
     if mask is None:
         return jax.tree.map(lambda _: True, tree)
     chosen = jax.tree_util.tree_map_with_path(
@@ -51,7 +51,7 @@ def resolved(check: Checks, mask: Mask, tree: Tree, *, elementwise: bool = False
 
 
 def same_structure(check: Checks, argument: str, tree: Tree, reference: Tree, model: str = "params") -> None:
-    """Raise unless a tree has the structure of `model` and the shape of each of its leaves, instead of broadcasting."""
+    """Raise unless a tree has the structure and exactly the shapes of `reference`, which errors call `model`."""
     if jax.tree.structure(tree) != jax.tree.structure(reference):
         differing = jax.tree_util.tree_leaves_with_path(tree), jax.tree_util.tree_leaves_with_path(reference)
         paths = [{path_name(path) for path, _ in leaves} for leaves in differing]
@@ -72,7 +72,7 @@ def same_structure(check: Checks, argument: str, tree: Tree, reference: Tree, mo
 
 
 def check_axes(check: Checks, axis: Any, taken: Tree, tree: Tree) -> None:
-    """Raise unless every leaf of `tree` that is taken has the axes, with its path."""
+    """Raise an error with the leaf's path unless every selected leaf of `tree` has the axes."""
 
     def check_one(path: Any, is_taken: Any, leaf: Any) -> None:
         if is_taken is not False:
@@ -90,7 +90,7 @@ def prefixed(check: Checks, argument: str, prefix: Tree, tree: Tree) -> Tree:
 
 
 def is_function(value: Any) -> bool:
-    """Tell a function from a callable pytree, such as an equinox module: only the function is a leaf of itself."""
+    """Tell a function from a callable pytree, such as an equinox module: only a function is itself a leaf."""
     return callable(value) and jax.tree.structure(value) == jax.tree.structure(0)
 
 
@@ -129,7 +129,7 @@ def _is_regularizable(check: Checks, path: Any, leaf: Any) -> bool:
 
 
 def check_leaves(check: Checks, argument: str, tree: Tree) -> None:
-    """Raise for a tree that holds other than numbers and arrays that JAX can compute with."""
+    """Raise if a tree holds anything but numbers and arrays that JAX can compute with."""
     jax.tree_util.tree_map_with_path(partial(check_leaf, check, argument), tree)
 
 
@@ -147,7 +147,7 @@ def check_leaf(check: Checks, argument: str, path: Any, leaf: Any) -> None:
 
 
 def refuse_foreign(check: Checks, argument: str, path: Any, leaf: Any) -> None:
-    """Raise for an array of numpy that JAX would refuse without telling where it is."""
+    """Raise for a numpy array that JAX would refuse without saying where it is."""
     if hasattr(leaf, "dtype") and (obstacle := dtypes.obstacle(leaf)):
         place = path_name(path) or "its root"
         raise TypeError(f"{check}: {argument} must hold arrays that JAX can compute with; at {place} it has {obstacle}")

@@ -1,4 +1,4 @@
-"""The words that jreg's signatures are written in."""
+"""The types that jreg's signatures use."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -8,24 +8,24 @@ import optax
 from jaxtyping import Array, ArrayLike, PyTree, Real, UInt32
 
 Key: TypeAlias = jax.Array
-"""A typed key (`jax.random.key`), scalar; or a legacy one, the words that `jax.random.PRNGKey` gives."""
+"""A scalar typed key (`jax.random.key`), or a legacy one, the words that `jax.random.PRNGKey` returns."""
 
 Number: TypeAlias = Real[ArrayLike, ""]
-"""A Python number or a traced scalar: schedule it, `vmap` over it, no recompilation."""
+"""A Python number or a traced scalar: it can be scheduled or mapped over without recompilation."""
 
 Numbers: TypeAlias = Real[ArrayLike, "..."]
-"""A `Number`, or an array of them that has as many axes as the data and broadcasts against it."""
+"""A `Number`, or an array of them, with as many axes as the data, that broadcasts against the data."""
 
 Strength: TypeAlias = Number | optax.Schedule | PyTree[Any]
 """A number, traced or not, an optax schedule of the step count, or a tree (or prefix) of these, one per leaf."""
 
 Bits: TypeAlias = Callable[..., UInt32[Array, "..."]]
-"""`bits(key, shape)` gives uniform uint32 words, as `hash_bits` and `jax.random.bits` do."""
+"""`bits(key, shape)` returns uniform uint32 words, as `hash_bits` and `jax.random.bits` do."""
 
 Mask: TypeAlias = Callable[[PyTree], PyTree[bool]] | PyTree[bool] | None
 """Which leaves: a function of the tree, a tree (or prefix) of bools, or None for all.
 
-Those of `optim` may also hold traced bools, and arrays of bools that choose among a leaf's elements.
+Masks in `optim` may also hold traced bools, and arrays of bools that choose among a leaf's elements.
 """
 
 Device: TypeAlias = Any
