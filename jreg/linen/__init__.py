@@ -1,4 +1,4 @@
-"""Layers for flax linen over `jreg.noise` and `jreg.norm`: flax's constructors, so that only the import changes."""
+"""Flax linen layers built on `jreg.noise` and `jreg.norm`, with flax's constructors: only the import changes."""
 
 from ._batch_norm import BatchNorm
 from ._dense import DropConnectDense

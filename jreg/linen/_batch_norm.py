@@ -1,4 +1,4 @@
-"""flax's batch norm, over the functions of `jreg.norm`."""
+"""flax's batch norm, built on the functions of `jreg.norm`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class BatchNorm(nn.BatchNorm):
       - `momentum` may be traced; one outside [0, 1] raises, or gives NaN if traced.
       - `epsilon` below 0 raises, or gives NaN if traced.
       - An axis that is out of range raises.
-      - An empty batch raises in training, where flax's statistics become NaN.
+      - An empty batch raises in training; flax's statistics become NaN.
 
-    One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
-    running variance falls. `jreg.norm.batch_norm` refuses this.
+    A single value per feature, or a single one that a mask leaves, has variance 0 as in flax: the layer returns its
+    bias and the running variance falls. By default `jreg.norm.batch_norm` refuses this.
 
     Args:
       ghost_size: examples per ghost batch, as in `jreg.norm.batch_norm`.
@@ -91,6 +91,6 @@ class BatchNorm(nn.BatchNorm):
 
 
 def _reduction_dtype(dtype: Any, is_wide: bool) -> np.dtype:
-    """The dtype that flax takes statistics in, to which it promotes those that it stores."""
+    """The dtype in which flax takes statistics, and to which it promotes the stored ones."""
     given = jnp.dtype(dtype) if jnp.issubdtype(dtype, jnp.inexact) else jnp.dtype(jnp.float32)
     return dtypes.widened(given) if is_wide else given

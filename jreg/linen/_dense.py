@@ -23,7 +23,7 @@ class DropConnectDense(nn.Module):
 
     Args:
       rate: probability of dropping a weight, in [0, 1].
-      per: one mask for each "example" or for the "batch", "gaussian", or the number of groups.
+      per: one mask per "example" or "batch"; or "gaussian"; or the number of groups.
       features, use_bias, dtype, param_dtype, kernel_init, bias_init: as in flax's `Dense`.
 
     >>> import jax, jax.numpy as jnp

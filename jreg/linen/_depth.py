@@ -1,4 +1,4 @@
-"""Residual branches that are dropped, and a wrapper that skips what it drops."""
+"""Residual branches that are dropped at random, and a wrapper that can skip the dropped ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StochasticDepth(Noise, kw_only=True):
     Args:
       rate: probability of dropping, in [0, 1].
       per: draw for each "example", or once for the whole "batch".
-      rescale: where the factor 1 - rate goes, "train" or "inference".
+      rescale: whether "train" or "inference" corrects for the share kept.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen
@@ -42,12 +42,11 @@ class StochasticDepth(Noise, kw_only=True):
 class Residual(nn.Module):
     """`x + block(x)`, with the branch dropped as in `jreg.noise.residual`.
 
-    `deterministic` and `rng_collection` are as in flax's `Dropout`. The block draws from
-    its own collections. What it stores, such as the statistics of batch norm, stays as it was where "cond"
-    skips it.
+    `deterministic` and `rng_collection` are as in flax's `Dropout`. The block draws from its own collections. What it
+    stores, such as the statistics of batch norm, stays the same when "cond" skips the block.
 
     Args:
-      block: a module from x to the branch, in x's shape and dtype.
+      block: a module that maps x to the branch, in x's shape and dtype.
       rate: probability of dropping, in [0, 1].
       skip: what is drawn and what it costs: "mask", "subset" or "cond".
 
@@ -72,7 +71,7 @@ class Residual(nn.Module):
         key = key_for(self, self.rate, deterministic, rng)
         if self.skip != "cond" or key is None:
             return noise.residual(lambda _, x: block(x), key, inputs, self.rate, skip=self.skip)
-        # 0, or 1 / (1 - rate). nn.cond carries what the block stores, which a plain lax.cond may not change.
+        # The factor is 0 or 1 / (1 - rate). nn.cond carries what the block stores; a plain lax.cond cannot change it.
         factor = noise.stochastic_depth(key, jnp.ones((), inputs.dtype), self.rate, per="batch")
         return inputs + nn.cond(
             factor != 0.0, lambda layer, x: factor * layer.block(x), lambda layer, x: jnp.zeros_like(x), self, inputs

@@ -1,4 +1,4 @@
-"""Layers that drop."""
+"""Dropout layers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class Dropout(nn.Dropout):
     """flax's `Dropout` with `jreg.noise.dropout` inside: same constructor, same collections.
 
     Differences from flax:
-      - The masks are others, and they cost no memory.
-      - The rate may be traced. A traced one asks for a key at any rate, and one outside [0, 1] gives NaN.
-      - In training a rate outside [0, 1] raises. When deterministic it is neither used nor checked.
-      - In training the input must be an array of floats; flax fails on others too, with the messages of its operations.
+      - The masks differ, and they cost no memory.
+      - The rate may be traced. A traced rate always needs a key, and gives NaN outside [0, 1].
+      - In training a rate outside [0, 1] raises. When deterministic, the rate is neither used nor checked.
+      - In training the input must be an array of floats; flax fails on others too, but inside its operations.
 
     Args:
       rate: probability of dropping, in [0, 1].
       broadcast_dims: axes along which the mask is constant.
-      deterministic: if True, there is no noise; given here or at the call.
-      rng_collection: the collection that gives the key.
+      deterministic: if True, there is no noise; set it here or in the call.
+      rng_collection: the collection that the key comes from.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen
@@ -43,7 +43,7 @@ class Dropout(nn.Dropout):
     def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
         if is_quiet(self, self.rate, deterministic):
             return inputs
-        # At rate 1 there is nothing to draw, and flax asks for no key.
+        # At rate 1 there is nothing to draw, and flax needs no key.
         if checks.is_known(self.rate, 1.0):
             return jnp.zeros_like(inputs)
         axes = distinct_axes(Checks("Dropout"), "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
@@ -75,12 +75,12 @@ class SpatialDropout(Noise, kw_only=True):
 
 
 class AlphaDropout(Noise):
-    """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`.
+    """Dropout for SELU networks: `jreg.noise.alpha_dropout`.
 
     `deterministic` and `rng_collection` are as in flax's `Dropout`.
 
     Args:
-      rate: probability of dropping, in [0, 1).
+      rate: probability of dropping, in [0, 1].
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen
@@ -100,8 +100,8 @@ class DropBlock(Noise, kw_only=True):
     `deterministic` and `rng_collection` are as in flax's `Dropout`.
 
     Args:
-      rate: share of the map that is dropped, in [0, 1].
-      block_size: side of a block, or one number for each spatial axis.
+      rate: share of each map to drop, in [0, 1].
+      block_size: side of a block, or one side per spatial axis.
       spatial_axes: the axes of a feature map.
       shared_channels: whether all channels lose the same blocks.
 

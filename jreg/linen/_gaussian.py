@@ -1,4 +1,4 @@
-"""Layers of Gaussian noise."""
+"""Gaussian noise layers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ._key import Noise, key_for
 
 
 class GaussianDropout(Noise):
-    """Multiply by Gaussian noise of dropout's variance: `jreg.noise.gaussian_dropout`.
+    """Multiply by Gaussian noise with dropout's variance: `jreg.noise.gaussian_dropout`.
 
     `deterministic` and `rng_collection` are as in flax's `Dropout`.
 
     Args:
-      rate: of the dropout with this variance, in [0, 1).
+      rate: the rate of the dropout with this variance, in [0, 1).
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen

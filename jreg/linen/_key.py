@@ -1,4 +1,4 @@
-"""From flax's `deterministic` and `rng` to a key, or None for no noise."""
+"""Turn flax's `deterministic` and `rng` into a key, or None for no noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._core.types import Key
 
 
 class Noise(nn.Module):
-    """What every layer of noise takes, with the names and defaults of flax's `Dropout`."""
+    """What every noise layer takes, with the names and defaults of flax's `Dropout`."""
 
     rate: Any
     deterministic: bool | None = None
@@ -24,10 +24,10 @@ def is_quiet(module: Any, rate: Any, deterministic: bool | None) -> bool:
 
 
 def drawn_key(module: Any, rng: Key | None) -> Key:
-    """`rng`, or a key of the module's collection."""
+    """`rng`, or a key from the module's collection."""
     return module.make_rng(module.rng_collection) if rng is None else rng
 
 
 def key_for(module: Any, rate: Any, deterministic: bool | None, rng: Key | None = None) -> Key | None:
-    """A key, or None where there is to be no noise."""
+    """A key, or None for no noise."""
     return None if is_quiet(module, rate, deterministic) else drawn_key(module, rng)

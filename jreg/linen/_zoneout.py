@@ -1,4 +1,4 @@
-"""A recurrent cell whose state is kept, here and there, at its previous value."""
+"""A recurrent cell that keeps random elements of its state at their previous values."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ._key import key_for
 
 
 class Zoneout(nn.RNNCellBase):
-    """A cell with `jreg.noise.zoneout` on its state, to give to `nn.RNN` in the place of the cell.
+    """A cell with `jreg.noise.zoneout` on its state; pass it to `nn.RNN` in place of the cell.
 
-    `deterministic` and `rng_collection` are as in flax's `Dropout`. An output that is the same array as part of the
-    new state is given as it is after zoneout. `nn.remat` or `nn.jit` around the cell alone makes it another array,
-    which stays as it is: put them around this layer.
+    `deterministic` and `rng_collection` are as in flax's `Dropout`. An output that is the same array as part of the new
+    state is returned as it is after zoneout. `nn.remat` or `nn.jit` around the cell alone makes it a different array,
+    which zoneout does not reach: put them around this layer.
 
-    Let `nn.RNN` split the collection, `split_rngs={"params": False, "dropout": True}`, for a draw per step.
+    For one draw per step, let `nn.RNN` split the collection: `split_rngs={"params": False, "dropout": True}`.
 
     Args:
       cell: the recurrent cell.
       rate: probability of keeping the previous value, in [0, 1]; for a state that is a tuple, a tuple of these: the
-        paper takes (0.5, 0.05) for an LSTM.
+        paper uses (0.5, 0.05) for an LSTM.
 
     >>> import jax, jax.numpy as jnp, flax.linen as nn
     >>> from jreg import linen
@@ -52,7 +52,7 @@ class Zoneout(nn.RNNCellBase):
 
     @nn.nowrap
     def initialize_carry(self, rng: Key, input_shape: tuple[int, ...]) -> Tree:
-        """The cell's own."""
+        """Return the cell's own initial carry."""
         return self.cell.initialize_carry(rng, input_shape)
 
     @property

@@ -1,4 +1,4 @@
-"""flax's batch norm, over the functions of `jreg.norm`."""
+"""flax's batch norm, built on the functions of `jreg.norm`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ class BatchNorm(Signed, nnx.BatchNorm):
     Differences from flax:
       - The variance is always taken in two passes: `use_fast_variance` has no effect.
       - Shards with different numbers of unmasked values are weighted by them.
-      - The statistics carry no gradient. They move in float32 or wider; cast to fewer bits, they become float32 again.
+      - The statistics carry no gradient. They are updated in float32 or wider: if cast to fewer bits, they become
+        float32 again.
       - `momentum` may be an array or an `nnx.Variable`; one outside [0, 1] raises, or gives NaN if traced.
       - `epsilon` below 0 raises, or gives NaN if traced.
       - An axis that is out of range raises.
-      - An empty batch raises in training, where flax's statistics become NaN.
+      - An empty batch raises in training; flax's statistics become NaN.
 
-    One value per feature, or one that a mask leaves, has variance 0 as in flax: the layer returns its bias and the
-    running variance falls. `jreg.norm.batch_norm` refuses this.
+    A single value per feature, or a single one that a mask leaves, has variance 0 as in flax: the layer returns its
+    bias and the running variance falls. By default `jreg.norm.batch_norm` refuses this.
 
     Args:
       ghost_size: examples per ghost batch, as in `jreg.norm.batch_norm`.
@@ -83,7 +84,7 @@ class BatchNorm(Signed, nnx.BatchNorm):
 
 
 def _store(variable: Any, value: Array) -> None:
-    """Change a variable in place, or give it another value where the dtype is another."""
+    """Change a variable in place, or replace its value if the dtype differs."""
     if variable[...].dtype == value.dtype:
         variable[...] = value
     else:

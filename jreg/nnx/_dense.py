@@ -17,11 +17,11 @@ from ._key import Noise, Rngs, key_for, number
 class DropConnectLinear(nnx.Linear, Noise):
     """flax's `Linear` with DropConnect on its kernel: `jreg.noise.dropconnect_dense`.
 
-    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. `rngs` gives the initial weights too.
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. `rngs` also draws the initial weights.
 
     Args:
       rate: probability of dropping a weight, in [0, 1].
-      per: one mask for each "example" or for the "batch", "gaussian", or the number of groups.
+      per: one mask per "example" or "batch"; or "gaussian"; or the number of groups.
       in_features, out_features, use_bias, dtype, param_dtype, kernel_init, bias_init: as in flax's `Linear`.
 
     >>> import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Residual branches that are dropped, and a wrapper that skips what it drops."""
+"""Residual branches that are dropped at random, and a wrapper that can skip the dropped ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StochasticDepth(WithRate):
     Args:
       rate: probability of dropping, in [0, 1].
       per: draw for each "example", or once for the whole "batch".
-      rescale: where the factor 1 - rate goes, "train" or "inference".
+      rescale: whether "train" or "inference" corrects for the share kept.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -52,11 +52,11 @@ class StochasticDepth(WithRate):
 class Residual(WithRate):
     """`x + block(x)`, with the branch dropped as in `jreg.noise.residual`.
 
-    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. The block draws from
-    its own streams. What it stores, such as the statistics of batch norm, stays as it was where "cond" skips it.
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. The block draws from its own streams. What
+    it stores, such as the statistics of batch norm, stays the same when "cond" skips the block.
 
     Args:
-      block: a module from x to the branch, in x's shape and dtype.
+      block: a module that maps x to the branch, in x's shape and dtype.
       rate: probability of dropping, in [0, 1].
       skip: what is drawn and what it costs: "mask", "subset" or "cond".
 
@@ -85,7 +85,7 @@ class Residual(WithRate):
         key = key_for(self, rate, deterministic, rngs)
         if self.skip != "cond" or key is None:
             return noise.residual(lambda _, x: self.block(x), key, inputs, rate, skip=self.skip)
-        # 0, or 1 / (1 - rate). nnx.cond carries what the block stores, which a plain lax.cond may not change.
+        # The factor is 0 or 1 / (1 - rate). nnx.cond carries what the block stores; a plain lax.cond cannot change it.
         factor = noise.stochastic_depth(key, jnp.ones((), inputs.dtype), rate, per="batch")
         return inputs + nnx.cond(
             factor != 0.0,

@@ -1,4 +1,4 @@
-"""Layers that drop."""
+"""Dropout layers."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Dropout(Signed, nnx.Dropout):
     """flax's `Dropout` with `jreg.noise.dropout` inside: same constructor, same streams.
 
     Differences from flax:
-      - The masks are others, and they cost no memory.
-      - The rate may be an array or an `nnx.Variable` when the layer is made, and is then data: change it without
-        recompilation. A traced one asks for a key at any rate, and one outside [0, 1] gives NaN.
-      - In training a rate outside [0, 1] raises. When deterministic it is neither used nor checked.
-      - In training the input must be an array of floats; flax fails on others too, with the messages of its operations.
+      - The masks differ, and they cost no memory.
+      - If the rate is an array or an `nnx.Variable` when the layer is made, it is data and can change without
+        recompilation. A traced rate always needs a key, and gives NaN outside [0, 1].
+      - In training a rate outside [0, 1] raises. When deterministic, the rate is neither used nor checked.
+      - In training the input must be an array of floats; flax fails on others too, but inside its operations.
 
     Args:
       rate: probability of dropping, in [0, 1].
       broadcast_dims: axes along which the mask is constant.
-      deterministic: if True, there is no noise; given here, at the call, or by `nnx.view`.
+      deterministic: if True, there is no noise; set it here, in the call, or by `nnx.view`.
       rng_collection: the stream of `rngs` that the layer forks.
-      rngs: gives the layer its stream of keys; or give them at the call.
+      rngs: where the layer's stream of keys comes from; or pass it in the call.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -46,7 +46,7 @@ class Dropout(Signed, nnx.Dropout):
         rate = number(self.rate)
         if is_quiet(self, rate, deterministic):
             return inputs
-        # At rate 1 there is nothing to draw, and flax asks for no key.
+        # At rate 1 there is nothing to draw, and flax needs no key.
         if checks.is_known(rate, 1.0):
             return jnp.zeros_like(inputs)
         axes = distinct_axes(Checks("Dropout"), "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
@@ -81,12 +81,12 @@ class SpatialDropout(WithRate):
 
 
 class AlphaDropout(WithRate):
-    """Dropout for networks of SELUs: `jreg.noise.alpha_dropout`.
+    """Dropout for SELU networks: `jreg.noise.alpha_dropout`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
 
     Args:
-      rate: probability of dropping, in [0, 1).
+      rate: probability of dropping, in [0, 1].
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -107,8 +107,8 @@ class DropBlock(WithRate):
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
 
     Args:
-      rate: share of the map that is dropped, in [0, 1].
-      block_size: side of a block, or one number for each spatial axis.
+      rate: share of each map to drop, in [0, 1].
+      block_size: side of a block, or one side per spatial axis.
       spatial_axes: the axes of a feature map.
       shared_channels: whether all channels lose the same blocks.
 

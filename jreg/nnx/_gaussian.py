@@ -1,4 +1,4 @@
-"""Layers of Gaussian noise."""
+"""Gaussian noise layers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ._key import Noise, Rngs, WithRate, key_for, number
 
 
 class GaussianDropout(WithRate):
-    """Multiply by Gaussian noise of dropout's variance: `jreg.noise.gaussian_dropout`.
+    """Multiply by Gaussian noise with dropout's variance: `jreg.noise.gaussian_dropout`.
 
     `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
 
     Args:
-      rate: of the dropout with this variance, in [0, 1).
+      rate: the rate of the dropout with this variance, in [0, 1).
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx

@@ -1,4 +1,4 @@
-"""From flax's `deterministic` and `rngs` to a key, or None for no noise."""
+"""Turn flax's `deterministic` and `rngs` into a key, or None for no noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rngs: TypeAlias = nnx.Rngs | nnx.RngStream | jax.Array | None
 
 
 class Noise(Signed, nnx.Module):
-    """What every layer of noise takes, with the names and defaults of flax's `Dropout`: a stream of its own."""
+    """What every noise layer takes, with the names and defaults of flax's `Dropout`, and its own stream."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Noise(Signed, nnx.Module):
 
 
 class WithRate(Noise):
-    """A layer of noise of one rate, which may be an `nnx.Variable`."""
+    """A noise layer with a rate, which may be an `nnx.Variable`."""
 
     def __init__(self, rate: Any, **options: Any):
         super().__init__(**options)
@@ -51,7 +51,7 @@ class WithRate(Noise):
 
 
 def mode(layer: Any, argument: str, given: bool | None) -> bool:
-    """A layer's mode: what the call gave, or else what the layer holds."""
+    """A layer's mode, from the call or else from the layer."""
     name = type(layer).__name__
     return first_from(
         given,
@@ -96,10 +96,10 @@ def drawn_key(layer: Any, rngs: Any) -> Key:
 
 
 def key_for(layer: Any, rate: Any, deterministic: bool | None, rngs: Any) -> Key | None:
-    """A key, or None where there is to be no noise."""
+    """A key, or None for no noise."""
     return None if is_quiet(layer, rate, deterministic) else drawn_key(layer, rngs)
 
 
 def number(value: Any) -> Any:
-    """A number, out of its `nnx.Variable` if it is in one."""
+    """A number, taken out of its `nnx.Variable` if it is in one."""
     return value[...] if isinstance(value, nnx.Variable) else value

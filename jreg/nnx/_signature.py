@@ -1,4 +1,4 @@
-"""The constructors of the layers, as `inspect.signature`, and with it an editor, is to show them."""
+"""The layers' constructors, as `inspect.signature` and editors should show them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Signed:
-    """A class whose signature is that of its constructor, and not `(*args, **kwargs)` of the metaclass of nnx."""
+    """A class whose signature is that of its constructor, not the `(*args, **kwargs)` of nnx's metaclass."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -15,7 +15,7 @@ class Signed:
 
 
 def _constructor(cls: type) -> inspect.Signature:
-    """The parameters of `__init__`, where `**options` stands for those of the next constructor."""
+    """The parameters of `__init__`, with `**options` replaced by those of the next constructor."""
     found: dict[str, inspect.Parameter] = {}
     for own in (vars(base)["__init__"] for base in cls.__mro__ if "__init__" in vars(base)):
         parameters = list(inspect.signature(own).parameters.values())[1:]

@@ -1,4 +1,4 @@
-"""A recurrent cell whose state is kept, here and there, at its previous value."""
+"""A recurrent cell that keeps random elements of its state at their previous values."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ._key import Rngs, WithRate, key_for, number
 
 
 class Zoneout(WithRate, nnx.RNNCellBase):
-    """A cell with `jreg.noise.zoneout` on its state, to give to `nnx.RNN` in the place of the cell.
+    """A cell with `jreg.noise.zoneout` on its state; pass it to `nnx.RNN` in place of the cell.
 
-    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. An output that is the same array
-    as part of the new state is given as it is after zoneout. `nnx.remat` or `nnx.jit` around the cell alone makes it
-    another array, which stays as it is: put them around this layer.
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`. An output that is the same array as part of
+    the new state is returned as it is after zoneout. `nnx.remat` or `nnx.jit` around the cell alone makes it a
+    different array, which zoneout does not reach: put them around this layer.
 
     Args:
       cell: the recurrent cell.
       rate: probability of keeping the previous value, in [0, 1]; for a state that is a tuple, a tuple of these: the
-        paper takes (0.5, 0.05) for an LSTM.
+        paper uses (0.5, 0.05) for an LSTM.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -47,7 +47,7 @@ class Zoneout(WithRate, nnx.RNNCellBase):
         return state, output_of(output, proposed, state)
 
     def initialize_carry(self, *args: Any, **kwargs: Any) -> Tree:
-        """The cell's own."""
+        """Return the cell's own initial carry."""
         return self.cell.initialize_carry(*args, **kwargs)
 
     @property
