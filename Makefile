@@ -4,17 +4,18 @@ PYTHON ?= python3
 BIN := .venv/bin
 RECORDS ?= benchmarks/results/cpu.json benchmarks/results/cpu_huge_pages.json
 
-.PHONY: demo test fuzz lint bench bench-report faults clean
+.PHONY: demo test test-all lint bench bench-report faults clean
 
 demo: .venv/examples
 	$(BIN)/python -m examples.compare --out results
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest jreg -p tests.conftest --jaxtyping-packages=jreg,beartype.beartype
 
-# Every argument spoiled in every way, and every function in every mode; `make test` runs a fixed choice of them.
-fuzz: .venv/dev
-	FUZZ=all $(BIN)/python -m pytest tests/test_fuzz.py tests/test_modes.py
+# Every case of every law, every argument spoiled in every way; `make test` runs a fixed choice of them.
+test-all: .venv/dev
+	EVERY_CASE=1 $(MAKE) test
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

@@ -2,17 +2,52 @@
 
 import os
 import tempfile
+import zlib
+from collections import Counter
+from importlib.metadata import version
 
 os.environ.setdefault("MPLBACKEND", "agg")
-# Most of the time goes into compiling programs that run once. What has been compiled serves both workers, their child
-# processes and the next run; `XLA_FLAGS= make test` compiles as users do.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Most of the time goes into compiling programs that run once, so they are compiled in the quickest way and cached for
+# both workers, their child processes and the next run. `XLA_FLAGS= make test` compiles as users do.
+# XLA ends a process that sets a flag it does not know, so the second flag is for the releases that have it.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0"
+    + (" --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""),
+)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"jreg-tests-{os.getuid()}"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sampled(n): of its cases `make test` runs one in n, `make test-all` every one.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a fixed choice of the cases of each sampled law; keep all of them if a test is asked for by name."""
+    if "EVERY_CASE" in os.environ or any("::" in argument for argument in config.args):
+        return
+    seen = Counter()
+    kept, left_out = [], []
+    for item in items:
+        mark = item.get_closest_marker("sampled")
+        law = item.nodeid.split("[")[0]
+        place = seen[law] + zlib.crc32(law.encode())  # so that no case is left out of every law
+        seen[law] += 1
+        (left_out if mark and place % mark.args[0] else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Programs of a file that is done are not needed again; kept, they take gigabytes."""
+    if nextitem is None or nextitem.path != item.path:
+        jax.clear_caches()

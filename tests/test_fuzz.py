@@ -1,6 +1,6 @@
 """Valid calls with one or two arguments spoiled: an error that names the function, a valid result or NaN; no raw error.
 
-Each function gets a few fixed choices; with `FUZZ=all` (`make fuzz`), every argument is spoiled in every way.
+Each function gets a few fixed choices; with `make test-all`, every argument is spoiled in every way.
 `python -m tests.test_fuzz` does that too, prints what is raw, and counts; given beginnings of names, for those
 functions. `python -m tests.test_fuzz noise.dropout rate=minus_one` runs one call.
 """
@@ -198,7 +198,7 @@ def choices(name: str) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("name", targets())
 def test_a_spoiled_argument_is_named_or_gives_a_result(name):
-    for spoiled in islice(choices(name), None if "FUZZ" in os.environ else NUM_CHOICES):
+    for spoiled in islice(choices(name), None if "EVERY_CASE" in os.environ else NUM_CHOICES):
         kind, said = outcome(name, spoiled)
         assert kind != "raw", f"{repro(name, spoiled)}\n{said}"
 

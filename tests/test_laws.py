@@ -47,6 +47,7 @@ def test_rate_one_drops_everything(row):
     np.testing.assert_array_equal(jax.jit(row.apply)(KEY, data(row), 1.0), jnp.zeros(row.shape))
 
 
+@pytest.mark.sampled(2)
 @every(lambda row: row.keeps_mean)
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_mean_over_keys_is_the_deterministic_member(row, rate):
@@ -57,6 +58,7 @@ def test_mean_over_keys_is_the_deterministic_member(row, rate):
     assert jnp.abs(z).max() < 5
 
 
+@pytest.mark.sampled(2)
 @every(lambda row: row.drops_to_zero and row.independent)
 @pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 0.9, 0.99])
 def test_the_share_dropped_is_the_rate(row, rate):
@@ -89,7 +91,7 @@ def test_eager_jit_vmap_and_checkpoint_agree_bit_for_bit(row):
 
 
 @every_noise
-@pytest.mark.parametrize("num_shards", [1, 2, 4, 8])
+@pytest.mark.parametrize("num_shards", [2, 8])
 def test_the_mask_does_not_depend_on_the_number_of_shards(row, num_shards):
     x = data(row)
     sharding = NamedSharding(Mesh(np.array(jax.devices()[:num_shards]), ("data",)), PartitionSpec("data"))
@@ -122,10 +124,11 @@ def test_the_mask_does_not_depend_on_x64_mode(row):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16", "complex64"])
 @pytest.mark.parametrize("key", [KEY, None], ids=["key", "none"])
 def test_shape_and_dtype_are_kept(row, dtype, key):
-    y = row.apply(key, data(row, dtype), 0.1)
+    y = jax.eval_shape(lambda x: row.apply(key, x, 0.1), data(row, dtype))
     assert (y.shape, y.dtype) == (row.shape, jnp.dtype(dtype))
 
 
+@pytest.mark.sampled(2)
 @every_noise
 @pytest.mark.parametrize("place", range(3))
 def test_gradients_are_finite(row, place):
@@ -186,6 +189,7 @@ def test_nan_in_a_dropped_place_becomes_zero(row):
     assert jnp.isfinite(gradient).all()
 
 
+@pytest.mark.sampled(4)
 @every_noise
 @pytest.mark.parametrize("ndim", range(5))
 def test_every_rank_and_empty_arrays_work(row, ndim):

@@ -1,10 +1,5 @@
-"""Every public function in every mode that JAX can be in: one table, a row for each function.
+"""Every public function in every mode that JAX can be in: one table, a row for each function."""
 
-The programs of some families take long to compile: each of their rows, and of those that are a variant of another,
-gets a fixed choice of the modes, and each mode some of the rows. `make fuzz` runs them all.
-"""
-
-import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -19,8 +14,6 @@ from tests.calls import CALLS, HOST, Call, is_key, public
 
 SHARDED, WHOLE = PartitionSpec("data"), PartitionSpec()
 HEAVY = ("augment.", "linen.", "nnx.", "train.")
-SHARE = 1 if "FUZZ" in os.environ else 10
-"""Of their modes each row of a heavy family gets one in so many, and `make fuzz` runs them all."""
 
 
 def plain(tree: Any) -> list[Any]:
@@ -237,16 +230,16 @@ def takes_keys(call: Call) -> bool:
 
 
 def cases() -> list[Any]:
-    """Every row in every mode that it can have, or in a share of them; the legacy keys, where there is a key."""
+    """Every row in every mode that it can have; the legacy keys, where there is a key."""
     return [
         pytest.param(call, mode, id=f"{call}-{mode}")
-        for row, call in enumerate(CALLS)
-        for place, mode in enumerate(MODES)
+        for call in CALLS
+        for mode in MODES
         if mode not in call.without and (mode != "legacy keys" or takes_keys(call))
-        if (row + place) % SHARE == 0 or not (is_heavy(call) or "," in call.name)
     ]
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(("call", "mode"), cases())
 def test_every_function_works_in_every_mode(call, mode):
     MODES[mode](call)

@@ -63,6 +63,7 @@ def test_the_number_that_changes_nothing_changes_no_bit(row):
     jax.tree.map(np.testing.assert_array_equal, found, row.member(row.x) if row.member else row.x)
 
 
+@pytest.mark.sampled(3)
 @each(ROWS)
 def test_vmap_is_the_loop(row):
     keys = jax.random.split(KEY, 3)
@@ -80,6 +81,7 @@ def test_every_example_of_a_batch_draws_for_itself(row):
     assert (examples[:, 0] != examples[:, 2]).any()
 
 
+@pytest.mark.sampled(3)
 @each(SEQUENCES)
 def test_every_example_may_have_a_number_of_its_own(row):
     numbers = (row.identity, row.number, row.bad[0])
@@ -130,6 +132,7 @@ def test_eager_calls_draw_the_same(name):
     np.testing.assert_allclose(row.apply(KEY, row.x, row.number), compiled(row)(KEY, row.x, row.number), 1e-5, 1e-6)
 
 
+@pytest.mark.sampled(5)
 @each(EVERY)
 def test_x64_mode_draws_the_same(row):
     """Draws of Beta and Dirichlet took their dtype from the mode."""
@@ -142,6 +145,7 @@ def test_x64_mode_draws_the_same(row):
     assert_close(found, expected)
 
 
+@pytest.mark.sampled(4)
 @each(ROWS, lambda row: row.tolerance < 1e-4)
 def test_64_bits_are_kept_in_x64_mode_and_draw_the_same(row):
     def wide(dtype):

@@ -45,6 +45,7 @@ PLACES = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", [*COLOURS, *PLACES])
 def test_bytes_become_white_and_all_that_moved_with_them_is_marked(name):
     change, bad = {**COLOURS, **PLACES}[name]

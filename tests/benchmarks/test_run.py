@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_quick_run_stores_its_figures(tmp_path):
     """Of a few suites, since compiling all takes two minutes: `python -m benchmarks --quick` runs them."""
-    stored, suites = tmp_path / "figures.json", ["dropout", "optimizer", "traces"]
+    stored, suites = tmp_path / "figures.json", ["spatial", "traces"]
     command = [
         sys.executable,
         "-m",
@@ -35,7 +35,7 @@ def test_a_quick_run_stores_its_figures(tmp_path):
     assert record["settings"]["suites"] == suites
     assert {"jax", "flax", "optax"} <= set(record["machine"]["versions"])
     assert min(record["ceilings"].values()) > 0
-    assert {"jreg.noise.dropout", "flax.linen", "equinox", "haiku"} <= {row["case"] for row in record["rows"]}
+    assert {"jreg.noise.spatial_dropout", "flax.linen", "flax.nnx"} <= {row["case"] for row in record["rows"]}
     for row in record["rows"]:
         assert row["case"].split()[0] in done.stdout
         assert 0 < row["fastest_ms"] <= row["median_ms"]

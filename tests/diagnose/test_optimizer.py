@@ -236,6 +236,7 @@ def audited(optimizer, params=PARAMS, **options):
     return {leaf.path: leaf for leaf in audit.leaves}, audit.warnings
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("row", TABLE.values(), ids=TABLE)
 def test_each_optimizer_is_read_right(row):
     make, kernel_kind, scale_kind, shrink, beside, reaches_zero = row

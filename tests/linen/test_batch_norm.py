@@ -176,6 +176,7 @@ def test_variables_that_were_cast_to_16_bits_move_as_in_flax(decay):
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(jnp.float32)}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("axis", [-1, 1, (1, 2)])
 @pytest.mark.parametrize("spec", [("a", None, None), (None, "b", None), (None, None, "b")])
 def test_meshes_with_explicit_axes_shard_any_axis(axis, spec):

@@ -37,6 +37,7 @@ GRID = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("sizes", "sides"), GRID, ids=str)
 @pytest.mark.parametrize("rate", [1e-6, 1e-4, 0.01, 0.1, 0.25, 0.5, 0.9, 0.99, 0.9999])
 def test_seed_rate_solves_for_the_share(sizes, sides, rate):
@@ -56,6 +57,7 @@ def test_seed_rate_converges_on_large_maps_of_many_overlaps():
             assert dropped == pytest.approx(rate, rel=1e-3)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("block_size", range(1, 10))
 @pytest.mark.parametrize("shape", [(256, 6, 6, 16), (256, 3, 8, 16)], ids=str)
 @pytest.mark.parametrize("rate", [0.1, 0.5])

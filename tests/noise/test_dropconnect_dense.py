@@ -28,6 +28,7 @@ def explicit(key, x, kernel, rate, num_masks):
 MASKS = [("example", 12), ("batch", 1), (1, 1), (3, 3), (12, 12)]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("per", "num_masks"), MASKS)
 @pytest.mark.parametrize("rate", [0.0, 0.3, 0.9])
 def test_products_and_gradients_equal_those_of_explicit_masks(per, num_masks, rate):

@@ -29,6 +29,7 @@ MEASURES = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("check_vma", [True, False])
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_each_shard_gives_what_its_rows_give_alone(measure, check_vma):
@@ -43,6 +44,7 @@ def test_each_shard_gives_what_its_rows_give_alone(measure, check_vma):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), jax.jit(sharded)(X), alone)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["l2", "orthogonality", "spectral", "jacobian", "jacobian, exact"])
 @pytest.mark.parametrize("spec", [ROWS, PartitionSpec(None, "columns")], ids=str)
 def test_explicit_meshes_change_no_value(name, spec):
