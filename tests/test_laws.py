@@ -28,7 +28,7 @@ def draws(row: Noise, num_keys: int, rate: float) -> np.ndarray:
 def assert_same(row: Noise, actual, desired) -> None:
     """Equal to the bit; where XLA rounds sums of products as it likes, as in the quick way to compile, nearly."""
     is_quick = "xla_cpu_use_fusion_emitters=false" in os.environ.get("XLA_FLAGS", "")
-    np.testing.assert_allclose(actual, desired, rtol=0.0 if row.exact and not is_quick else 1e-6)
+    np.testing.assert_allclose(actual, desired, rtol=0.0 if row.exact and not is_quick else 1e-5 if is_quick else 1e-6)
 
 
 @every_noise
