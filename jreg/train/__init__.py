@@ -1,8 +1,9 @@
 """Training as pure functions: a step, a whole fit, a whole sweep in one program; and a host loop with checkpoints."""
 
 from ._checkpoints import Checkpoint, Checkpoints
-from ._fit import FitResult, fit
+from ._fit import fit
 from ._grid import GridResults, grid, reshape_to_grid
+from ._result import FitResult
 from ._run import Event, Interrupted, RunResult, run
 from ._state import TrainState, init_state
 from ._step import make_eval, make_step
