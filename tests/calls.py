@@ -579,6 +579,7 @@ CALLS = (
 HOST = {
     "diagnose.audit_optimizer": "writes a report on the host",
     "train.grid": "makes the settings of a sweep on the host",
+    "train.halving": "chooses the settings of each rung on the host",
     "train.reshape_to_grid": "names the axes of a result on the host",
     "train.run": "a loop on the host",
     "train.tabulate": "makes a table on the host",

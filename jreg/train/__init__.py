@@ -3,6 +3,7 @@
 from ._checkpoints import Checkpoint, Checkpoints
 from ._fit import fit
 from ._grid import GridResults, grid, reshape_to_grid
+from ._halving import Halving, Rung, halving
 from ._result import FitResult
 from ._run import Event, Interrupted, RunResult, run
 from ._state import TrainState, init_state
@@ -17,13 +18,16 @@ __all__ = [
     "Event",
     "FitResult",
     "GridResults",
+    "Halving",
     "Interrupted",
     "RunResult",
+    "Rung",
     "Stopping",
     "Table",
     "TrainState",
     "fit",
     "grid",
+    "halving",
     "init_state",
     "init_stopping",
     "make_eval",
