@@ -22,6 +22,8 @@ from jreg import linen as jreg_linen
 from jreg import nnx as jreg_nnx
 from tests.table import NOISE, data
 
+pytestmark = pytest.mark.sampled(3)
+
 KEY = jax.random.key(7)
 X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 6)), jnp.float32)
 MAPS = jnp.asarray(np.random.default_rng(1).normal(size=(2, 8, 8, 3)), jnp.float32)

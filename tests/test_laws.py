@@ -1,5 +1,6 @@
 """The laws that every function of (key, x, rate) obeys, over the rows of the table."""
 
+import os
 import re
 
 import jax
@@ -10,6 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from tests.table import NOISE, Noise, data, every, every_noise
 
+pytestmark = pytest.mark.sampled(3)
 KEY = jax.random.key(7)
 
 
@@ -24,7 +26,9 @@ def draws(row: Noise, num_keys: int, rate: float) -> np.ndarray:
 
 
 def assert_same(row: Noise, actual, desired) -> None:
-    np.testing.assert_allclose(actual, desired, rtol=0.0 if row.exact else 1e-6)
+    """Equal to the bit; where XLA rounds sums of products as it likes, as in the quick way to compile, nearly."""
+    is_quick = "xla_cpu_use_fusion_emitters=false" in os.environ.get("XLA_FLAGS", "")
+    np.testing.assert_allclose(actual, desired, rtol=0.0 if row.exact and not is_quick else 1e-6)
 
 
 @every_noise
@@ -176,7 +180,7 @@ def test_rates_can_be_mapped_over(row):
     x, rates = data(row), jnp.array(row.rates)
     mapped = jax.vmap(lambda rate: row.apply(KEY, x, rate))(rates)
     for rate, y in zip(rates, mapped, strict=True):
-        np.testing.assert_array_equal(y, row.apply(KEY, x, rate))
+        assert_same(row, y, row.apply(KEY, x, rate))
 
 
 @every(lambda row: row.drops_to_zero)

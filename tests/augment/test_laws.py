@@ -12,6 +12,7 @@ from jreg import augment
 from tests.augment import test_parts
 from tests.augment.table import MIXTURES, SEQUENCES, Row
 
+pytestmark = pytest.mark.sampled(3)
 KEY = jax.random.key(7)
 ROWS = (*SEQUENCES, *MIXTURES)
 IMAGE_PARTS = {"image": test_parts.IMAGES, "mask": test_parts.MASK, "boxes": jnp.ones((6, 2, 4))}

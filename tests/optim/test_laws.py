@@ -25,6 +25,8 @@ from tests.optim.table import (
     updated,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @every_shrinking
 def test_strength_zero_changes_nothing(make):

@@ -13,6 +13,8 @@ from flax import nnx
 from jreg import optim, penalty
 from tests.optim.table import assert_close_trees, assert_equal_trees, every_transformation, tree, updated
 
+pytestmark = pytest.mark.sampled(4)
+
 
 class Linen(nn.Module):
     @nn.compact

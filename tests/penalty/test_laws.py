@@ -10,6 +10,8 @@ from jreg import optim, penalty
 
 from .table import PENALTIES, SMOOTH, every_elementwise, every_penalty, tree
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @every_penalty
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
