@@ -20,6 +20,7 @@ PARAMS = {"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
 BN = norm.init_batch_norm(3)
 SGD = optax.sgd(0.1)
 STOPPING = train.init_stopping(X)
+STEP = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
 
 
 def update(transformation, updates=PARAMS, params=PARAMS):
@@ -27,16 +28,14 @@ def update(transformation, updates=PARAMS, params=PARAMS):
 
 
 def fit(**changes):
-    step = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
     evaluate = train.make_eval(lambda params, model_state, batch, hyper: {"loss": jnp.sum(params**2)})
     given = {"key": KEY, "data": X, "batch_size": 2, "epochs": 2} | changes
     options = {name: value for name, value in given.items() if name not in ("key", "data")}
-    return train.fit(step, evaluate, train.init_state(X, SGD), given["key"], given["data"], X, None, **options)
+    return train.fit(STEP, evaluate, train.init_state(X, SGD), given["key"], given["data"], X, None, **options)
 
 
 def step_without_key():
-    step = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
-    return step(train.init_state(X, SGD), None, X, None)
+    return STEP(train.init_state(X, SGD), None, X, None)
 
 
 BAD = [
@@ -672,6 +671,23 @@ BAD = [
         lambda: augment.swap_noise(KEY, KEYS, 0.5),
         TypeError,
         r"swap_noise: x must be an array that JAX can compute with",
+    ),
+    (lambda: train.per_step(0.5), TypeError, r"per_step: schedule must be a function \(step\) -> number; got 0.5"),
+    (lambda: train.per_epoch("text"), TypeError, r"per_epoch: values must be an array of real numbers or a function"),
+    (lambda: train.per_epoch(None), TypeError, r"per_epoch: values must be an array of real numbers or a.*; got None"),
+    (lambda: train.per_epoch(0.5), ValueError, r"per_epoch: values must have an entry per epoch.*; got shape \(\)"),
+    (lambda: train.per_epoch([]), ValueError, r"per_epoch: values must have an entry per epoch.*; got shape \(0,\)"),
+    (lambda: train.per_epoch([0.5, float("nan")]), ValueError, r"per_epoch: values must hold no NaN"),
+    (lambda: train.per_epoch([2**40]), ValueError, r"per_epoch: values must hold numbers that fit into int32"),
+    (
+        lambda: STEP(train.init_state(X, SGD), KEY, X, {"rate": train.per_epoch([0.5])}),
+        TypeError,
+        r"step: hyper must hold numbers, arrays and schedules of the step; at rate it has a per_epoch",
+    ),
+    (
+        lambda: train.grid({"rate": train.per_epoch([0.5])}),
+        ValueError,
+        r"grid: axes must hold schedules as per_epoch of an array \(values, epochs\); rate has one of shape \(1,\)",
     ),
     (lambda: train.grid({"rate": []}), ValueError, r"grid: axes must hold lists of numbers.*; rate has \[\]"),
     (

@@ -5,6 +5,7 @@ from ._fit import fit
 from ._grid import GridResults, grid, reshape_to_grid
 from ._result import FitResult
 from ._run import Event, Interrupted, RunResult, run
+from ._schedule import per_epoch, per_step
 from ._state import TrainState, init_state
 from ._step import make_eval, make_step
 from ._stopping import Stopping, init_stopping, update_stopping
@@ -28,6 +29,8 @@ __all__ = [
     "init_stopping",
     "make_eval",
     "make_step",
+    "per_epoch",
+    "per_step",
     "reshape_to_grid",
     "run",
     "sweep",

@@ -17,6 +17,7 @@ from ..random import fold_in, split
 from ._contract import length, monitored
 from ._epoch import LastBatch, batch_like, pass_over
 from ._result import FitResult, continued, extended, recorded
+from ._schedule import at_epoch, bare_wrapped
 from ._state import TrainState
 from ._step import Evaluate, Step
 from ._stopping import init_stopping, update_stopping
@@ -60,7 +61,7 @@ def fit(
       train_data: a pytree of arrays with the examples on the first axis.
       valid_data: whatever `evaluate` takes; it may hold several parts, such as the training data too, for a gap
         without noise.
-      hyper: passed on to `step` and `evaluate`.
+      hyper: passed on to `step` and `evaluate`; a leaf may be a schedule, see `per_epoch` and `per_step`.
       batch_size: rows per step, at most as many as there are, unless `last_batch` keeps or pads the rest.
       epochs: how many to train for at most, after those of a run that is continued.
       patience: epochs without improvement to stop after; None never stops early. It may be traced; inf never stops.
@@ -105,6 +106,7 @@ def fit(
     if validated is not None:
         check.called("validated", validated, "(state) -> state")
     keep_opt_state = check.flag("keep_opt_state", keep_opt_state)
+    hyper = bare_wrapped(hyper)
     for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
         trees.check_leaves(check, argument, tree)
     key = check.key(key)
@@ -129,11 +131,12 @@ def fit(
 
     def run_epoch(progress: FitResult) -> FitResult:
         epoch = progress.stopping.num_checks
+        today = at_epoch(check, hyper, epoch)
         order_key, steps_key = split(fold_in(key, epoch))
         order = jax.random.permutation(order_key, size)
-        trained, means = pass_over(step, progress.last, steps_key, train_data, order, hyper, batch_size, last_batch)
+        trained, means = pass_over(step, progress.last, steps_key, train_data, order, today, batch_size, last_batch)
         to_judge = shown(trained)
-        valid_metrics = evaluate(to_judge, valid_data, hyper)
+        valid_metrics = evaluate(to_judge, valid_data, today)
         stopping = update_stopping(
             progress.stopping,
             monitored(check, valid_metrics, monitor),
@@ -149,8 +152,9 @@ def fit(
     def started(state: TrainState) -> FitResult:
         """The run before its first epoch."""
         batch = batch_like(train_data, batch_size, last_batch)
-        _, train_metrics = jax.eval_shape(step, state, key, batch, hyper)
-        valid_metrics = jax.eval_shape(lambda state: evaluate(shown(state), valid_data, hyper), state)
+        first = at_epoch(check, hyper, 0)
+        _, train_metrics = jax.eval_shape(step, state, key, batch, first)
+        valid_metrics = jax.eval_shape(lambda state: evaluate(shown(state), valid_data, first), state)
         state = jax.tree.map(jnp.asarray, state)
         histories = (dict.fromkeys(found, jnp.zeros(0, jnp.float32)) for found in (train_metrics, valid_metrics))
         return FitResult(state, init_stopping(kept(shown(state))), *histories)

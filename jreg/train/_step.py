@@ -17,6 +17,7 @@ from .._core.checks import Checks
 from .._core.types import Key, Tree
 from ._contract import LOSS_FORM, METRIC_FORM, scalars, transformation_of
 from ._gradient import LossFn, Metrics, Wrap, accumulated, gradient_of
+from ._schedule import at_step
 from ._state import TrainState
 
 Step: TypeAlias = Callable[[TrainState, Key, Tree, Tree], tuple[TrainState, Metrics]]
@@ -35,8 +36,9 @@ def make_step(
 
     Args:
       loss_fn: `loss_fn(params, model_state, key, batch, hyper) -> (loss, (model_state, metrics))`, where metrics is a
-        dict of scalars and `hyper` any pytree of numbers: rates, strengths, alphas. A loss that averages over other
-        than the rows of its batch, such as tokens or rows of weight above 0, returns how many as the metric "weight".
+        dict of scalars and `hyper` any pytree of numbers: rates, strengths, alphas. A leaf may be a schedule, see
+        `per_step`: the loss gets its number. A loss that averages over other than the rows of its batch, such as
+        tokens or rows of weight above 0, returns how many as the metric "weight".
       optimizer: a transformation, or a function of `hyper` that makes one, so that its strengths are traced too.
       accumulate: micro-batches per update. The batch is split along its first axis, each part has a key of its own, and
         gradients and metrics are averaged by the metric "weight" (all parts alike without it; a part of weight 0 leaves
@@ -55,7 +57,7 @@ def make_step(
 
     Raises:
       ValueError, TypeError: `accumulate` is no count of at least 1, or `compute_dtype` no dtype of floats. From the
-        step: params that are no floats, a batch that `accumulate` does not divide.
+        step: params that are no floats, a batch that `accumulate` does not divide, a `per_epoch` in `hyper`.
 
     >>> import jax, jax.numpy as jnp, optax
     >>> from jreg import noise, train
@@ -81,6 +83,7 @@ def make_step(
 
     def step(state: TrainState, key: Key, batch: Tree, hyper: Tree) -> tuple[TrainState, Metrics]:
         key = Checks("step").key(key)
+        hyper = at_step("step", hyper, state.step)
         jax.tree_util.tree_map_with_path(_check_trainable, state.params)
         grads, model_state, metrics = gradient(state.params, state.model_state, key, batch, hyper)
         updates, opt_state = transformation_of(optimizer, hyper).update(grads, state.opt_state, state.params)
@@ -96,7 +99,8 @@ def make_eval(metric_fn: Callable[[Tree, Tree, Tree, Tree], Mapping[str, Array]]
     """Make `evaluate(state, batch, hyper) -> metrics`. It has no key, so nothing in it can draw noise.
 
     Args:
-      metric_fn: `metric_fn(params, model_state, batch, hyper) -> metrics`, a dict of scalars.
+      metric_fn: `metric_fn(params, model_state, batch, hyper) -> metrics`, a dict of scalars. In place of a
+        `per_step` in `hyper` it gets the number of the state's step.
 
     >>> import jax.numpy as jnp, optax
     >>> from jreg import train
@@ -109,6 +113,7 @@ def make_eval(metric_fn: Callable[[Tree, Tree, Tree, Tree], Mapping[str, Array]]
     Checks("make_eval").called("metric_fn", metric_fn, METRIC_FORM)
 
     def evaluate(state: TrainState, batch: Tree, hyper: Tree) -> Metrics:
+        hyper = at_step("evaluate", hyper, state.step)
         return scalars("evaluate: metric_fn", metric_fn(state.params, state.model_state, batch, hyper))
 
     return evaluate

@@ -14,9 +14,9 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from .._core import checks, trees
 from .._core.checks import Checks
 from .._core.types import Device, Key, Tree
-from ._contract import length
-from ._grid import refuse_misfits
+from ._contract import length, refuse_misfits
 from ._lanes import FitOne, run_lanes
+from ._schedule import bare_wrapped
 
 LANES = PartitionSpec("lanes")
 
@@ -45,7 +45,8 @@ def sweep(
       fit_one: a pure function, such as one that splits its key, initializes a state and calls `fit`. It is compiled
         once for as long as it is the same function: keep it, and call `sweep` as often as you like.
       keys: an array of keys, one per seed: `jax.random.split(key, num_seeds)`.
-      hypers: a pytree of arrays with the settings on the first axis.
+      hypers: a pytree of arrays with the settings on the first axis, (settings, epochs) for a `per_epoch`. A `per_step`
+        is the same in all lanes.
       devices: where the lanes run; all of `jax.devices()` by default. Any number fits: the last lanes are padded.
       chunk_size: lanes per call of the program, rounded up to a multiple of the devices, for grids larger than memory;
         None takes all at once.
@@ -75,6 +76,7 @@ def sweep(
     check.called("fit_one", fit_one, "(key, hyper) -> results")
     if progress is not None:
         check.called("progress", progress, "(lanes done, lanes in all) -> None")
+    hypers = bare_wrapped(hypers)
     num_hypers, num_seeds = _lengths(keys, hypers)
     devices = jax.devices() if devices is None else devices
     if not isinstance(devices, Sequence | np.ndarray) or not all(isinstance(device, jax.Device) for device in devices):

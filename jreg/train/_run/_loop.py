@@ -15,6 +15,7 @@ import numpy as np
 from ..._core.checks import Checks
 from ..._core.types import Tree
 from .._contract import monitored
+from .._schedule import at_epoch
 from .._state import TrainState
 from .._stopping import update_stopping
 from ._batches import END, Batches, opened, prefetched, size, skipped
@@ -41,6 +42,8 @@ class Loop:
         self.saved_at = self._place() if self.is_resumed else None
         self.display: Display = Display(plan.epochs, 0, None)
         self.waiting: tuple[int, Report] | None = None
+        self.hyper = plan.hyper
+        """With the numbers of the current epoch."""
 
     def run(self, display: Display) -> Status:
         """Go through the epochs that are left; tell how it ended."""
@@ -63,6 +66,7 @@ class Loop:
     def _run(self) -> Status:
         try:
             while self.record.epoch < self.plan.epochs and not self._should_stop():
+                self.hyper = at_epoch(Checks("run"), self.plan.hyper, np.int32(self.record.epoch))
                 if not (self._train() and self._validate()):
                     return "interrupted"
                 if self._is_asked():
@@ -110,9 +114,9 @@ class Loop:
         size("train_batches", batch)
         self.watch.waits_for(f"step {record.taken} to begin")
         if not self.carry.sums:
-            sums = zero_sums(plan.step, self.carry.state, plan.key, batch, plan.hyper)
+            sums = zero_sums(plan.step, self.carry.state, plan.key, batch, self.hyper)
             self.carry = self.carry._replace(sums=beside(self.carry.state, sums))
-        self.carry, report = update(self.carry, plan.key, batch, plan.hyper, step=plan.step, non_finite=plan.non_finite)
+        self.carry, report = update(self.carry, plan.key, batch, self.hyper, step=plan.step, non_finite=plan.non_finite)
         record.position += 1
         record.taken += 1
         if record.taken % plan.log_every == 0:
@@ -145,7 +149,7 @@ class Loop:
         for batch, is_last in prefetched(self._fetched("valid_batches", plan.valid_batches), plan.sharding):
             self.watch.waits_for(f"the validation of epoch {record.epoch + 1}")
             count = size("valid_batches", batch)
-            measured.append((count, evaluated(self.carry.state, batch, plan.hyper, evaluate=plan.evaluate)))
+            measured.append((count, evaluated(self.carry.state, batch, self.hyper, evaluate=plan.evaluate)))
             if not is_last and self.requests.signum is not None:
                 self._save({})
                 return False

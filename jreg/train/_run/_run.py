@@ -9,9 +9,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..._core import trees
 from ..._core.checks import Checks
 from ..._core.types import Key, Number, Tree
 from .._checkpoints import Checkpoints
+from .._schedule import bare_wrapped
 from .._state import TrainState
 from .._step import Evaluate, Step
 from ._batches import Batches
@@ -99,7 +101,7 @@ def run(
         device does that ahead of the step. Leaves are arrays with the examples on the first axis, as many in each, or
         scalars. A last batch of another size costs a second compilation: drop it or pad it.
       valid_batches: likewise.
-      hyper: passed on to `step` and `evaluate`.
+      hyper: passed on to `step` and `evaluate`; a leaf may be a schedule, see `per_epoch` and `per_step`.
       epochs: how many epochs the run has in all, those before a resume included.
       checkpoints: where to save; None never does. Its `monitor` and `mode` must match the run's.
       progress: show a bar, or a line per epoch where the output is no terminal.
@@ -119,7 +121,7 @@ def run(
       resume: "same" continues only a run of the same settings: the values in `hyper`, the tree, shapes and dtypes of
         the optimizer's state, `patience`, `min_delta`, `non_finite`, `steps_per_epoch`, and at least as many `epochs`
         as have begun. "anyway" continues with those that are given. What is written in `step` itself, such as a
-        learning rate that is no part of `hyper`, cannot be compared.
+        learning rate that is no part of `hyper`, cannot be compared, nor can the functions of schedules.
       grace: after how many seconds a SIGTERM ends a wait for batches.
       stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for this many
         seconds: a step, a save, a batch, the callback, or another process that it waits for. Allow for the first step,
@@ -156,6 +158,8 @@ def run(
     check.choice("non_finite", non_finite, ("raise", "skip", "stop"))
     check.choice("resume", resume, ("same", "anyway"))
     _require_same_monitor(checkpoints, monitor, mode)
+    hyper = bare_wrapped(hyper)
+    trees.check_leaves(check, "hyper", hyper)
     plan = Plan(
         step=step,
         evaluate=evaluate,
