@@ -623,6 +623,7 @@ BAD = [
     (lambda: fit(data=(X, X[:2])), ValueError, r"fit: train_data must hold arrays of one length"),
     (lambda: fit(data=X[:0]), ValueError, r"fit: train_data must hold arrays of one length, at least 1"),
     (lambda: fit(monitor="accuracy"), ValueError, r"fit: monitor must be one of the validation metrics \['loss'\]"),
+    (lambda: fit(monitor="accuracy", patience=1), ValueError, r"fit: monitor must be one of the validation metrics"),
     (lambda: fit(patience=-1), ValueError, r"patience must be at least 0; got -1"),
     (lambda: fit(mode="up"), ValueError, r"mode must be one of 'min', 'max'; got 'up'"),
     (lambda: fit(warmup=-1), ValueError, r"warmup must be at least 0; got -1"),

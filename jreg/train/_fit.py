@@ -155,6 +155,7 @@ def fit(
         first = at_epoch(check, hyper, 0)
         _, train_metrics = jax.eval_shape(step, state, key, batch, first)
         valid_metrics = jax.eval_shape(lambda state: evaluate(shown(state), valid_data, first), state)
+        monitored(check, valid_metrics, monitor)
         state = jax.tree.map(jnp.asarray, state)
         histories = (dict.fromkeys(found, jnp.zeros(0, jnp.float32)) for found in (train_metrics, valid_metrics))
         return FitResult(state, init_stopping(kept(shown(state))), *histories)
