@@ -102,9 +102,9 @@ def per_epoch(values: Real[ArrayLike, "epochs *shape"] | Callable[[Any], Any]) -
     >>> from jreg import noise, train
     >>> def loss_fn(params, model_state, key, images, hyper):
     ...     x = noise.dropblock(key, images, hyper["rate"], block_size=3)
-    ...     return jnp.mean(x * params), (model_state, {"rate": hyper["rate"]})
+    ...     return jnp.mean(x @ params), (model_state, {"rate": hyper["rate"]})
     >>> step = train.make_step(loss_fn, optax.sgd(0.1))
-    >>> evaluate = train.make_eval(lambda params, model_state, images, hyper: {"loss": jnp.mean(images * params)})
+    >>> evaluate = train.make_eval(lambda params, model_state, images, hyper: {"loss": jnp.mean(images @ params)})
     >>> state, images = train.init_state(jnp.ones(3), optax.sgd(0.1)), jnp.ones((4, 8, 8, 3))
     >>> def rates(values):
     ...     hyper = {"rate": train.per_epoch(values)}
