@@ -411,6 +411,8 @@ OF_FIT = {
 }
 PER_EPOCH = np.array([0.5, 0.25], np.float32)
 
+PLATEAU = jax.tree.map(np.asarray, optax.chain(SGD, train.reduce_on_plateau(0.5, 1)).init(PARAMS))
+
 
 def evaluated(schedule: Any, state: Any, x: Any) -> Any:
     judge = train.make_eval(lambda params, model_state, batch, rate: {"loss": jnp.mean(batch @ params) * rate})
@@ -435,6 +437,8 @@ TRAIN_CALLS = (
         whole=(0, 1),
         without=OF_FIT,
     ),
+    of(train, "reduce_on_plateau", 0.5, 2, **OF_TREES),
+    of(train, "update_plateau", PLATEAU, np.float32(0.5), without=WEIGHTS),
     of(train, "init_stopping", PARAMS, without={**WEIGHTS, "debug_nans": "starts with no best value, which is NaN"}),
     of(
         train,

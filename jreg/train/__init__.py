@@ -3,6 +3,7 @@
 from ._checkpoints import Checkpoint, Checkpoints
 from ._fit import fit
 from ._grid import GridResults, grid, reshape_to_grid
+from ._plateau import reduce_on_plateau, update_plateau
 from ._result import FitResult
 from ._run import Event, Interrupted, RunResult, run
 from ._schedule import per_epoch, per_step
@@ -31,9 +32,11 @@ __all__ = [
     "make_step",
     "per_epoch",
     "per_step",
+    "reduce_on_plateau",
     "reshape_to_grid",
     "run",
     "sweep",
     "tabulate",
+    "update_plateau",
     "update_stopping",
 ]

@@ -16,6 +16,7 @@ from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import length, monitored
 from ._epoch import LastBatch, batch_like, pass_over
+from ._plateau import update_plateau
 from ._result import FitResult, continued, extended, recorded
 from ._schedule import at_epoch, bare_wrapped
 from ._state import TrainState
@@ -66,7 +67,7 @@ def fit(
       epochs: how many to train for at most, after those of a run that is continued.
       patience: epochs without improvement to stop after; None never stops early. It may be traced; inf never stops.
       min_delta: what counts as an improvement, see `update_stopping`.
-      monitor: the validation metric that decides which epoch is best.
+      monitor: the validation metric that decides which epoch is best, and that `reduce_on_plateau` is told.
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` epochs may be best but never count against `patience`.
       last_batch: what becomes of the rows that fill no batch. "drop" leaves them out, others in each epoch; "keep"
@@ -137,15 +138,17 @@ def fit(
         trained, means = pass_over(step, progress.last, steps_key, train_data, order, today, batch_size, last_batch)
         to_judge = shown(trained)
         valid_metrics = evaluate(to_judge, valid_data, today)
+        value = monitored(check, valid_metrics, monitor)
         stopping = update_stopping(
             progress.stopping,
-            monitored(check, valid_metrics, monitor),
+            value,
             kept(to_judge),
             jnp.inf if patience is None else patience,
             min_delta,
             mode=mode,
             warmup=warmup,
         )
+        trained = trained._replace(opt_state=update_plateau(trained.opt_state, value, mode=mode))
         train_history = recorded(progress.train_history, means, epoch)
         return FitResult(trained, stopping, train_history, recorded(progress.valid_history, valid_metrics, epoch))
 

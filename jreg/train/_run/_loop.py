@@ -15,6 +15,7 @@ import numpy as np
 from ..._core.checks import Checks
 from ..._core.types import Tree
 from .._contract import monitored
+from .._plateau import has_plateau, update_plateau
 from .._schedule import at_epoch
 from .._state import TrainState
 from .._stopping import update_stopping
@@ -169,6 +170,9 @@ class Loop:
         with jax.debug_nans(False):
             state = self.carry.state
             self.stopping = _judged(self.stopping, value, state, plan.patience, plan.min_delta, mode=plan.mode)
+            if has_plateau(state.opt_state):
+                told = _told(state.opt_state, value, mode=plan.mode)
+                self.carry = self.carry._replace(state=state._replace(opt_state=told))
 
     def _close_epoch(self, valid_metrics: dict[str, float]) -> Event:
         record, monitor = self.record, self.plan.monitor
@@ -233,3 +237,4 @@ class Loop:
 
 
 _judged = partial(jax.jit, static_argnames="mode")(update_stopping)
+_told = partial(jax.jit, static_argnames="mode")(update_plateau)

@@ -107,7 +107,7 @@ def run(
       progress: show a bar, or a line per epoch where the output is no terminal.
       patience: epochs without improvement to stop after; None never stops early.
       min_delta: what counts as an improvement, see `update_stopping`.
-      monitor: the validation metric that decides which epoch is best.
+      monitor: the validation metric that decides which epoch is best, and that `reduce_on_plateau` is told.
       mode: whether lower ("min") or higher ("max") is better.
       non_finite: what to do when a step gives a loss or parameters that are not finite, or a NaN in any state. "raise"
         raises FloatingPointError, which names the step; "skip" skips the step and leaves the state as it was; "stop"
