@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from .._core import checks, placement, trees
+from .._core import placement, trees
 from .._core.checks import Checks
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
@@ -19,7 +18,7 @@ from ._epoch import LastBatch, batch_like, pass_over
 from ._plateau import update_plateau
 from ._result import FitResult, continued, extended, recorded
 from ._schedule import at_epoch, bare_wrapped
-from ._state import TrainState
+from ._state import TrainState, Validated, judged
 from ._step import Evaluate, Step
 from ._stopping import init_stopping, update_stopping
 
@@ -41,7 +40,7 @@ def fit(
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
     last_batch: LastBatch = "drop",
-    validated: Callable[[TrainState], TrainState] | None = None,
+    validated: Validated | None = None,
     keep_opt_state: bool = False,
 ) -> FitResult:
     """Train for `epochs` over data on the device, validate after each, keep the best state, stop early.
@@ -119,13 +118,7 @@ def fit(
         raise ValueError(f"fit: batch_size must be at most the {size} examples of train_data; got {batch_size}")
 
     def shown(trained: TrainState) -> TrainState:
-        judged = trained if validated is None else validated(trained)
-        if not isinstance(judged, TrainState):
-            raise TypeError(
-                "fit: validated must return a TrainState, such as state._replace(params=...); got "
-                + checks.shown(judged)
-            )
-        return judged
+        return judged(check, trained, validated)
 
     def kept(shown: TrainState) -> TrainState:
         return shown if keep_opt_state else shown._replace(opt_state=())

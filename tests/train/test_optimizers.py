@@ -191,6 +191,9 @@ def test_a_fit_validates_and_keeps_the_average_of_schedule_free():
     assert value != plain_loss(result.last.params)
     np.testing.assert_allclose(plain_loss(result.best.params), result.best_value, rtol=1e-5)
     assert result.best_value < 0.5 * plain_loss(PARAMS)
+    state, given = train.init_state(PARAMS, optimizer), {"epochs": 30, "progress": False, "validated": averaged}
+    on_host = train.run(train.make_step(loss_fn, optimizer), evaluate, state, KEY, [DATA], [DATA], 0.0, **given)
+    np.testing.assert_allclose(on_host.valid_history["loss"], result.valid_history["loss"], rtol=1e-3)
 
 
 # Which of optax's train.
