@@ -4,8 +4,10 @@ from ._checkpoints import Checkpoint, Checkpoints
 from ._fit import fit
 from ._grid import GridResults, grid, reshape_to_grid
 from ._halving import Halving, Rung, halving
+from ._plateau import reduce_on_plateau, update_plateau
 from ._result import FitResult
 from ._run import Event, Interrupted, RunResult, run
+from ._schedule import per_epoch, per_step
 from ._state import TrainState, init_state
 from ._step import make_eval, make_step
 from ._stopping import Stopping, init_stopping, update_stopping
@@ -32,9 +34,13 @@ __all__ = [
     "init_stopping",
     "make_eval",
     "make_step",
+    "per_epoch",
+    "per_step",
+    "reduce_on_plateau",
     "reshape_to_grid",
     "run",
     "sweep",
     "tabulate",
+    "update_plateau",
     "update_stopping",
 ]

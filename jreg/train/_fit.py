@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -10,14 +9,16 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from .._core import checks, placement, trees
+from .._core import placement, trees
 from .._core.checks import Checks
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import length, monitored
 from ._epoch import LastBatch, batch_like, pass_over
+from ._plateau import update_plateau
 from ._result import FitResult, continued, extended, recorded
-from ._state import TrainState
+from ._schedule import at_epoch, bare_wrapped
+from ._state import TrainState, Validated, judged
 from ._step import Evaluate, Step
 from ._stopping import init_stopping, update_stopping
 
@@ -39,7 +40,7 @@ def fit(
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
     last_batch: LastBatch = "drop",
-    validated: Callable[[TrainState], TrainState] | None = None,
+    validated: Validated | None = None,
     keep_opt_state: bool = False,
 ) -> FitResult:
     """Train for `epochs` over data on the device, validate after each, keep the best state, stop early.
@@ -60,12 +61,12 @@ def fit(
       train_data: a pytree of arrays with the examples on the first axis.
       valid_data: whatever `evaluate` takes; it may hold several parts, such as the training data too, for a gap
         without noise.
-      hyper: passed on to `step` and `evaluate`.
+      hyper: passed on to `step` and `evaluate`; a leaf may be a schedule, see `per_epoch` and `per_step`.
       batch_size: rows per step, at most as many as there are, unless `last_batch` keeps or pads the rest.
       epochs: how many to train for at most, after those of a run that is continued.
       patience: epochs without improvement to stop after; None never stops early. It may be traced; inf never stops.
       min_delta: what counts as an improvement, see `update_stopping`.
-      monitor: the validation metric that decides which epoch is best.
+      monitor: the validation metric that decides which epoch is best, and that `reduce_on_plateau` is told.
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` epochs may be best but never count against `patience`.
       last_batch: what becomes of the rows that fill no batch. "drop" leaves them out, others in each epoch; "keep"
@@ -105,6 +106,7 @@ def fit(
     if validated is not None:
         check.called("validated", validated, "(state) -> state")
     keep_opt_state = check.flag("keep_opt_state", keep_opt_state)
+    hyper = bare_wrapped(hyper)
     for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
         trees.check_leaves(check, argument, tree)
     key = check.key(key)
@@ -116,41 +118,40 @@ def fit(
         raise ValueError(f"fit: batch_size must be at most the {size} examples of train_data; got {batch_size}")
 
     def shown(trained: TrainState) -> TrainState:
-        judged = trained if validated is None else validated(trained)
-        if not isinstance(judged, TrainState):
-            raise TypeError(
-                "fit: validated must return a TrainState, such as state._replace(params=...); got "
-                + checks.shown(judged)
-            )
-        return judged
+        return judged(check, trained, validated)
 
     def kept(shown: TrainState) -> TrainState:
         return shown if keep_opt_state else shown._replace(opt_state=())
 
     def run_epoch(progress: FitResult) -> FitResult:
         epoch = progress.stopping.num_checks
+        today = at_epoch(check, hyper, epoch)
         order_key, steps_key = split(fold_in(key, epoch))
         order = jax.random.permutation(order_key, size)
-        trained, means = pass_over(step, progress.last, steps_key, train_data, order, hyper, batch_size, last_batch)
+        trained, means = pass_over(step, progress.last, steps_key, train_data, order, today, batch_size, last_batch)
         to_judge = shown(trained)
-        valid_metrics = evaluate(to_judge, valid_data, hyper)
+        valid_metrics = evaluate(to_judge, valid_data, today)
+        value = monitored(check, valid_metrics, monitor)
         stopping = update_stopping(
             progress.stopping,
-            monitored(check, valid_metrics, monitor),
+            value,
             kept(to_judge),
             jnp.inf if patience is None else patience,
             min_delta,
             mode=mode,
             warmup=warmup,
         )
+        trained = trained._replace(opt_state=update_plateau(trained.opt_state, value, mode=mode))
         train_history = recorded(progress.train_history, means, epoch)
         return FitResult(trained, stopping, train_history, recorded(progress.valid_history, valid_metrics, epoch))
 
     def started(state: TrainState) -> FitResult:
         """The run before its first epoch."""
         batch = batch_like(train_data, batch_size, last_batch)
-        _, train_metrics = jax.eval_shape(step, state, key, batch, hyper)
-        valid_metrics = jax.eval_shape(lambda state: evaluate(shown(state), valid_data, hyper), state)
+        first = at_epoch(check, hyper, 0)
+        _, train_metrics = jax.eval_shape(step, state, key, batch, first)
+        valid_metrics = jax.eval_shape(lambda state: evaluate(shown(state), valid_data, first), state)
+        monitored(check, valid_metrics, monitor)
         state = jax.tree.map(jnp.asarray, state)
         histories = (dict.fromkeys(found, jnp.zeros(0, jnp.float32)) for found in (train_metrics, valid_metrics))
         return FitResult(state, init_stopping(kept(shown(state))), *histories)

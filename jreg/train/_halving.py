@@ -18,6 +18,7 @@ from .._core.types import Device, Key, Tree
 from ._chunks import Chunks
 from ._lanes import Lanes
 from ._result import FitResult
+from ._schedule import bare_wrapped
 from ._sweep import num_keys, num_settings
 
 FitOn: TypeAlias = Callable[[Key, Tree, FitResult | None, int], FitResult]
@@ -115,7 +116,7 @@ def halving(
     if not isinstance(keep, float) or not 0.0 < keep < 1.0:
         raise ValueError(f"halving: keep must be in (0, 1); got {checks.shown(keep)}")
     chunks = Chunks(check, devices, chunk_size, lanes_at_once, None)
-    num_seeds = num_keys(check, keys)
+    hypers, num_seeds = bare_wrapped(hypers), num_keys(check, keys)
     settings = np.arange(num_settings(check, hypers))
     result, found, epochs_run = None, [], 0
     for start, end in pairwise([0, *ends]):

@@ -14,9 +14,9 @@ from .._core import checks, trees
 from .._core.checks import Checks
 from .._core.types import Device, Key, Tree
 from ._chunks import Chunks
-from ._contract import length
-from ._grid import refuse_misfits
+from ._contract import length, refuse_misfits
 from ._lanes import FitOne, Lanes
+from ._schedule import bare_wrapped
 from ._stored_lanes import StoredLanes
 
 
@@ -46,7 +46,8 @@ def sweep(
       fit_one: a pure function, such as one that splits its key, initializes a state and calls `fit`. It is compiled
         once for as long as it is the same function: keep it, and call `sweep` as often as you like.
       keys: an array of keys, one per seed: `jax.random.split(key, num_seeds)`.
-      hypers: a pytree of arrays with the settings on the first axis.
+      hypers: a pytree of arrays with the settings on the first axis, (settings, epochs) for a `per_epoch`. A `per_step`
+        is the same in all lanes.
       devices: where the lanes run; all of `jax.devices()` by default. Any number fits: the last lanes are padded.
       chunk_size: lanes per call of the program at most, rounded up to a multiple of the devices, for grids larger than
         memory; None takes all at once. All chunks have the same number of lanes.
@@ -81,6 +82,7 @@ def sweep(
     check = Checks("sweep")
     check.called("fit_one", fit_one, "(key, hyper) -> results")
     chunks = Chunks(check, devices, chunk_size, lanes_at_once, progress)
+    hypers = bare_wrapped(hypers)
     num_seeds, num_hypers = num_keys(check, keys), num_settings(check, hypers)
     if paired := check.flag("paired", paired):
         if num_seeds != num_hypers:

@@ -286,7 +286,6 @@ def test_a_replacement_killed_after_its_last_deletion_is_finished_by_the_next_sa
     assert not (tmp_path / "step_00000002.replaced").exists()
 
 
-
 def test_a_metric_that_is_monitored_must_be_there(tmp_path):
     with pytest.raises(ValueError, match=r"save: metrics must hold 'loss', which is monitored; got \['error'\]"):
         train.Checkpoints(tmp_path).save(small(), 1, {"error": 1.0})
