@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RECORDS ?= benchmarks/results/cpu.json benchmarks/results/cpu_huge_pages.json
 
-.PHONY: demo test test-all lint bench bench-report faults clean
+.PHONY: demo test test-all fuzz lint bench bench-report faults clean
 
 demo: .venv/examples
 	$(BIN)/python -m examples.compare --out results
@@ -16,6 +16,10 @@ test: .venv/dev
 # Every case of every law, every argument spoiled in every way; `make test` runs a fixed choice of them.
 test-all: .venv/dev
 	EVERY_CASE=1 $(MAKE) test
+
+# Of these, the spoiled arguments and JAX's modes alone: an hour.
+fuzz: .venv/dev
+	EVERY_CASE=1 $(BIN)/python -m pytest tests/test_fuzz.py tests/test_modes.py
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .

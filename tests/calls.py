@@ -404,10 +404,41 @@ def dropped(key: Any, hyper: Any) -> Any:
 STEP, EVALUATE = train.make_step(loss_fn, optax.sgd(0.1)), train.make_eval(metrics)
 VECTOR = normals(3)
 STATE = jax.tree.map(np.asarray, train.init_state(VECTOR, optax.sgd(0.1)))
+OF_FIT = {
+    "empty batch": "needs a batch",
+    "one row": "needs a batch",
+    "shard_map": "shards of one model stop together: metrics are averaged first (tests/train/test_devices.py)",
+}
+PER_EPOCH = np.array([0.5, 0.25], np.float32)
+
+PLATEAU = jax.tree.map(np.asarray, optax.chain(SGD, train.reduce_on_plateau(0.5, 1)).init(PARAMS))
+
+
+def evaluated(schedule: Any, state: Any, x: Any) -> Any:
+    judge = train.make_eval(lambda params, model_state, batch, rate: {"loss": jnp.mean(batch @ params) * rate})
+    return judge(state, x, schedule)
+
+
+def fitted(schedule: Any, state: Any, key: Any, x: Any) -> Any:
+    return train.fit(STEP, EVALUATE, state, key, x, x, schedule, batch_size=2, epochs=3)
+
+
 TRAIN_CALLS = (
     of(train, "init_state", PARAMS, SGD, without=WEIGHTS),
     of(train, "make_step", loss_fn, optax.sgd(0.1), then=called, data=(STATE, KEY, X, 0.5), whole=(2,)),
     of(train, "make_eval", metrics, then=called, data=(STATE, X, 0.5), whole=(1,)),
+    of(train, "per_step", jnp.sqrt, then=evaluated, data=(STATE, X), whole=(1,)),
+    of(
+        train,
+        "per_epoch",
+        PER_EPOCH,
+        then=fitted,
+        data=(STATE, KEY, normals(8, 3)),
+        whole=(0, 1),
+        without=OF_FIT,
+    ),
+    of(train, "reduce_on_plateau", 0.5, 2, **OF_TREES),
+    of(train, "update_plateau", PLATEAU, np.float32(0.5), without=WEIGHTS),
     of(train, "init_stopping", PARAMS, without={**WEIGHTS, "debug_nans": "starts with no best value, which is NaN"}),
     of(
         train,
@@ -431,11 +462,7 @@ TRAIN_CALLS = (
         0.5,
         options={"batch_size": 2, "epochs": 2, "patience": 1.0},
         whole=(2,),
-        without={
-            "empty batch": "needs a batch",
-            "one row": "needs a batch",
-            "shard_map": "shards of one model stop together: metrics are averaged first (tests/train/test_devices.py)",
-        },
+        without=OF_FIT,
     ),
     of(
         train,
@@ -579,6 +606,7 @@ CALLS = (
 HOST = {
     "diagnose.audit_optimizer": "writes a report on the host",
     "train.grid": "makes the settings of a sweep on the host",
+    "train.halving": "chooses the settings of each rung on the host",
     "train.reshape_to_grid": "names the axes of a result on the host",
     "train.run": "a loop on the host",
     "train.tabulate": "makes a table on the host",

@@ -20,6 +20,7 @@ PARAMS = {"dense": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
 BN = norm.init_batch_norm(3)
 SGD = optax.sgd(0.1)
 STOPPING = train.init_stopping(X)
+STEP = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
 
 
 def update(transformation, updates=PARAMS, params=PARAMS):
@@ -27,16 +28,14 @@ def update(transformation, updates=PARAMS, params=PARAMS):
 
 
 def fit(**changes):
-    step = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
     evaluate = train.make_eval(lambda params, model_state, batch, hyper: {"loss": jnp.sum(params**2)})
     given = {"key": KEY, "data": X, "batch_size": 2, "epochs": 2} | changes
     options = {name: value for name, value in given.items() if name not in ("key", "data")}
-    return train.fit(step, evaluate, train.init_state(X, SGD), given["key"], given["data"], X, None, **options)
+    return train.fit(STEP, evaluate, train.init_state(X, SGD), given["key"], given["data"], X, None, **options)
 
 
 def step_without_key():
-    step = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
-    return step(train.init_state(X, SGD), None, X, None)
+    return STEP(train.init_state(X, SGD), None, X, None)
 
 
 BAD = [
@@ -624,6 +623,7 @@ BAD = [
     (lambda: fit(data=(X, X[:2])), ValueError, r"fit: train_data must hold arrays of one length"),
     (lambda: fit(data=X[:0]), ValueError, r"fit: train_data must hold arrays of one length, at least 1"),
     (lambda: fit(monitor="accuracy"), ValueError, r"fit: monitor must be one of the validation metrics \['loss'\]"),
+    (lambda: fit(monitor="accuracy", patience=1), ValueError, r"fit: monitor must be one of the validation metrics"),
     (lambda: fit(patience=-1), ValueError, r"patience must be at least 0; got -1"),
     (lambda: fit(mode="up"), ValueError, r"mode must be one of 'min', 'max'; got 'up'"),
     (lambda: fit(warmup=-1), ValueError, r"warmup must be at least 0; got -1"),
@@ -672,6 +672,41 @@ BAD = [
         lambda: augment.swap_noise(KEY, KEYS, 0.5),
         TypeError,
         r"swap_noise: x must be an array that JAX can compute with",
+    ),
+    (lambda: train.reduce_on_plateau(1.5, 2), ValueError, r"reduce_on_plateau: factor must be in \[0, 1\]; got 1.5"),
+    (lambda: train.reduce_on_plateau(0.5, -1), ValueError, r"reduce_on_plateau: patience must be at least 0; got"),
+    (
+        lambda: train.reduce_on_plateau(0.5, 2, cooldown="1"),
+        TypeError,
+        r"reduce_on_plateau: cooldown must be a real number",
+    ),
+    (
+        lambda: train.reduce_on_plateau(0.5, 2, rtol=X),
+        ValueError,
+        r"reduce_on_plateau: rtol must be a scalar; got shape",
+    ),
+    (lambda: train.update_plateau((), None), TypeError, r"update_plateau: value must be a scalar; got None"),
+    (
+        lambda: train.update_plateau((), 1.0, mode="up"),
+        ValueError,
+        r"update_plateau: mode must be one of 'min', 'max'; got 'up'",
+    ),
+    (lambda: train.per_step(0.5), TypeError, r"per_step: schedule must be a function \(step\) -> number; got 0.5"),
+    (lambda: train.per_epoch("text"), TypeError, r"per_epoch: values must be an array of real numbers or a function"),
+    (lambda: train.per_epoch(None), TypeError, r"per_epoch: values must be an array of real numbers or a.*; got None"),
+    (lambda: train.per_epoch(0.5), ValueError, r"per_epoch: values must have an entry per epoch.*; got shape \(\)"),
+    (lambda: train.per_epoch([]), ValueError, r"per_epoch: values must have an entry per epoch.*; got shape \(0,\)"),
+    (lambda: train.per_epoch([0.5, float("nan")]), ValueError, r"per_epoch: values must hold no NaN"),
+    (lambda: train.per_epoch([2**40]), ValueError, r"per_epoch: values must hold numbers that fit into int32"),
+    (
+        lambda: STEP(train.init_state(X, SGD), KEY, X, {"rate": train.per_epoch([0.5])}),
+        TypeError,
+        r"step: hyper must hold numbers, arrays and schedules of the step; at rate it has a per_epoch",
+    ),
+    (
+        lambda: train.grid({"rate": train.per_epoch([0.5])}),
+        ValueError,
+        r"grid: axes must hold schedules as per_epoch of an array \(values, epochs\); rate has one of shape \(1,\)",
     ),
     (lambda: train.grid({"rate": []}), ValueError, r"grid: axes must hold lists of numbers.*; rate has \[\]"),
     (

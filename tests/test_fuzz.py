@@ -104,6 +104,7 @@ EXEMPT = {
     "train.run": "a loop on the host with files and signals: tests/train/test_run.py",
     "diagnose.audit_optimizer": "calls the optimizer that it is given: tests/diagnose/test_optimizer.py",
     "train.grid": "takes a dict of lists: tests/train/test_grid.py",
+    "train.halving": "calls the function that it is given: tests/train/test_halving.py",
     "train.reshape_to_grid": "takes a dict of lists: tests/train/test_grid.py",
     "train.tabulate": "takes a dict of lists: tests/train/test_table.py",
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jax
 
-from . import beside, damage, interrupts, kills, liveness, others
+from . import beside, damage, interrupts, kills, liveness, others, sweeps
 from .outcome import Outcome, timed
 
 Trial = tuple[Callable[..., Outcome], tuple[object, ...]]
@@ -42,6 +42,7 @@ FULL: list[Trial] = [
     (beside.reader, (100,)),
     (interrupts.single, (signal.SIGKILL, 10)),
     (interrupts.single, (signal.SIGTERM, 10)),
+    (sweeps.killed, (5,)),
     (interrupts.killed_peer, ()),
     (interrupts.asked_peer, ()),
     (liveness.changed_settings, ()),

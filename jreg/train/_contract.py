@@ -85,6 +85,23 @@ def length(check: Checks, argument: str, tree: Tree) -> int:
     return found.pop()[0]
 
 
+def refuse_misfits(check: Checks, place: str, values: np.ndarray) -> None:
+    """Raise for settings that would not run as written: NaN, and what JAX would wrap or make infinite."""
+    if not jnp.issubdtype(values.dtype, jnp.number) or jnp.iscomplexobj(values):
+        return
+    if np.isnan(values).any():
+        raise ValueError(f"{check}: {place} must hold no NaN; got {values!r}")
+    with np.errstate(over="ignore"):
+        held = values.astype(jax.dtypes.canonicalize_dtype(values.dtype))
+    is_changed = (
+        held.astype(values.dtype) != values
+        if jnp.issubdtype(values.dtype, jnp.integer)
+        else np.isinf(held) & ~np.isinf(values)
+    )
+    if is_changed.any():
+        raise ValueError(f"{check}: {place} must hold numbers that fit into {held.dtype}; got {values[is_changed][0]}")
+
+
 def monitored(check: Checks, metrics: Mapping[str, T], monitor: str) -> T:
     """The validation metric that decides which epoch is best."""
     if not isinstance(monitor, str) or monitor not in metrics:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array
 
 from .._core import placement, trees
 from .._core.checks import Checks
@@ -15,47 +15,18 @@ from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import length, monitored
 from ._epoch import LastBatch, batch_like, pass_over
-from ._state import TrainState
-from ._step import Evaluate, Metrics, Step
-from ._stopping import Stopping, init_stopping, update_stopping
-
-
-class FitResult(NamedTuple):
-    """The states to keep, and the history of the run.
-
-    Attributes:
-      best: the state of the epoch with the best monitored value, whether or not the run stopped early; the initial
-        state if every value was NaN.
-      last: the state at the end.
-      train_history: the mean of each metric of the step, per epoch, by the metric "weight" or else by the rows of each
-        batch; NaN after the stop.
-      valid_history: each validation metric, per epoch; NaN after the stop.
-      best_value: the best monitored value.
-      best_epoch: its epoch, counted from 0; -1 if every value was NaN.
-      stopped_epoch: the number of epochs run.
-    """
-
-    best: TrainState
-    last: TrainState
-    train_history: dict[str, Float[Array, " epochs"]]
-    valid_history: dict[str, Float[Array, " epochs"]]
-    best_value: Float[Array, ""]
-    best_epoch: Int[Array, ""]
-    stopped_epoch: Int[Array, ""]
-
-
-class _Progress(NamedTuple):
-    epoch: Int[Array, ""]
-    state: TrainState
-    stopping: Stopping
-    train_history: dict[str, Array]
-    valid_history: dict[str, Array]
+from ._plateau import update_plateau
+from ._result import FitResult, continued, extended, recorded
+from ._schedule import at_epoch, bare_wrapped
+from ._state import TrainState, Validated, judged
+from ._step import Evaluate, Step
+from ._stopping import init_stopping, update_stopping
 
 
 def fit(
     step: Step,
     evaluate: Evaluate,
-    state: TrainState,
+    state: TrainState | FitResult,
     key: Key,
     train_data: Tree,
     valid_data: Tree,
@@ -69,6 +40,8 @@ def fit(
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
     last_batch: LastBatch = "drop",
+    validated: Validated | None = None,
+    keep_opt_state: bool = False,
 ) -> FitResult:
     """Train for `epochs` over data on the device, validate after each, keep the best state, stop early.
 
@@ -76,30 +49,40 @@ def fit(
     data, hyper). Wrap it in `jax.jit` to compile it once for many calls, or give it to `sweep`. In a `jax.shard_map`
     over the examples, average the loss and the metrics over its axis (`jax.lax.pmean`).
 
+    A result continues: 10 epochs, and then 10 more with the result as `state` and everything else as before, give
+    bit for bit what 20 epochs give. What changes between the two calls applies from there on.
+
     Args:
       step: from `make_step`.
       evaluate: from `make_eval`; `valid_data` goes through it as one batch.
-      state: where to start, from `init_state`.
+      state: where to start, from `init_state`; or the result of an earlier call, to continue it. A run that stopped
+        early stays stopped.
       key: one key for the whole run.
       train_data: a pytree of arrays with the examples on the first axis.
       valid_data: whatever `evaluate` takes; it may hold several parts, such as the training data too, for a gap
         without noise.
-      hyper: passed on to `step` and `evaluate`.
+      hyper: passed on to `step` and `evaluate`; a leaf may be a schedule, see `per_epoch` and `per_step`.
       batch_size: rows per step, at most as many as there are, unless `last_batch` keeps or pads the rest.
-      epochs: how many to train for at most.
+      epochs: how many to train for at most, after those of a run that is continued.
       patience: epochs without improvement to stop after; None never stops early. It may be traced; inf never stops.
       min_delta: what counts as an improvement, see `update_stopping`.
-      monitor: the validation metric that decides which epoch is best.
+      monitor: the validation metric that decides which epoch is best, and that `reduce_on_plateau` is told.
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` epochs may be best but never count against `patience`.
       last_batch: what becomes of the rows that fill no batch. "drop" leaves them out, others in each epoch; "keep"
         makes them a short batch, for which the step is compiled a second time; "pad" fills that batch up with rows of
         weight 0: every batch is then a pair `(rows, weights)`, and the loss `sum(weights * losses) / sum(weights)`. Pad
         where devices or `accumulate` divide the rows; batch norm sees the padding unless it is given the weights.
+      validated: a function from the state of an epoch to the state that is validated and kept as the best, such as
+        `lambda state: state._replace(params=optim.averaged_params(state.opt_state))` for averaged weights. By default
+        it is the state itself.
+      keep_opt_state: whether the best state keeps its optimizer state, which under Adam takes two thirds of the memory
+        of a state; only training on from the best epoch needs it.
 
     Raises:
-      ValueError: fewer examples than a batch, data of uneven length, no epoch, a `monitor` that is no validation metric
-        or that differs between the shards of a `shard_map` where the parameters do not.
+      ValueError: fewer examples than a batch, data of uneven length, no epoch, a result with other metrics or another
+        kind of best state than this call makes, a `monitor` that is no validation metric or that differs between the
+        shards of a `shard_map` where the parameters do not.
       TypeError: the key is None, or data that are no arrays.
 
     >>> import jax, jax.numpy as jnp, optax
@@ -118,7 +101,12 @@ def fit(
     check = Checks("fit")
     check.called("step", step, "(state, key, batch, hyper) -> (state, metrics), as make_step makes")
     check.called("evaluate", evaluate, "(state, batch, hyper) -> metrics, as make_eval makes")
-    check.instance("state", state, TrainState, "init_state")
+    if not isinstance(state, FitResult):
+        check.instance("state", state, TrainState, "init_state")
+    if validated is not None:
+        check.called("validated", validated, "(state) -> state")
+    keep_opt_state = check.flag("keep_opt_state", keep_opt_state)
+    hyper = bare_wrapped(hyper)
     for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
         trees.check_leaves(check, argument, tree)
     key = check.key(key)
@@ -129,67 +117,63 @@ def fit(
     if batch_size > size and last_batch == "drop":
         raise ValueError(f"fit: batch_size must be at most the {size} examples of train_data; got {batch_size}")
 
-    def run_epoch(progress: _Progress) -> _Progress:
-        order_key, steps_key = split(fold_in(key, progress.epoch))
+    def shown(trained: TrainState) -> TrainState:
+        return judged(check, trained, validated)
+
+    def kept(shown: TrainState) -> TrainState:
+        return shown if keep_opt_state else shown._replace(opt_state=())
+
+    def run_epoch(progress: FitResult) -> FitResult:
+        epoch = progress.stopping.num_checks
+        today = at_epoch(check, hyper, epoch)
+        order_key, steps_key = split(fold_in(key, epoch))
         order = jax.random.permutation(order_key, size)
-        trained, means = pass_over(step, progress.state, steps_key, train_data, order, hyper, batch_size, last_batch)
-        valid_metrics = evaluate(trained, valid_data, hyper)
+        trained, means = pass_over(step, progress.last, steps_key, train_data, order, today, batch_size, last_batch)
+        to_judge = shown(trained)
+        valid_metrics = evaluate(to_judge, valid_data, today)
+        value = monitored(check, valid_metrics, monitor)
         stopping = update_stopping(
             progress.stopping,
-            monitored(check, valid_metrics, monitor),
-            trained,
+            value,
+            kept(to_judge),
             jnp.inf if patience is None else patience,
             min_delta,
             mode=mode,
             warmup=warmup,
         )
-        return _Progress(
-            progress.epoch + 1,
-            trained,
-            stopping,
-            _recorded(progress.train_history, means, progress.epoch),
-            _recorded(progress.valid_history, valid_metrics, progress.epoch),
-        )
+        trained = trained._replace(opt_state=update_plateau(trained.opt_state, value, mode=mode))
+        train_history = recorded(progress.train_history, means, epoch)
+        return FitResult(trained, stopping, train_history, recorded(progress.valid_history, valid_metrics, epoch))
 
-    batch = batch_like(train_data, batch_size, last_batch)
-    _, train_metrics = jax.eval_shape(step, state, key, batch, hyper)
-    start = _start(state, epochs, train_metrics, jax.eval_shape(evaluate, state, valid_data, hyper))
-    start = placement.settled(run_epoch, start, key, train_data, valid_data, hyper)
+    def started(state: TrainState) -> FitResult:
+        """The run before its first epoch."""
+        batch = batch_like(train_data, batch_size, last_batch)
+        first = at_epoch(check, hyper, 0)
+        _, train_metrics = jax.eval_shape(step, state, key, batch, first)
+        valid_metrics = jax.eval_shape(lambda state: evaluate(shown(state), valid_data, first), state)
+        monitored(check, valid_metrics, monitor)
+        state = jax.tree.map(jnp.asarray, state)
+        histories = (dict.fromkeys(found, jnp.zeros(0, jnp.float32)) for found in (train_metrics, valid_metrics))
+        return FitResult(state, init_stopping(kept(shown(state))), *histories)
+
+    progress = continued(state, started) if isinstance(state, FitResult) else started(state)
+    start = placement.settled(run_epoch, extended(progress, epochs), key, train_data, valid_data, hyper)
     _refuse_lone_decisions(start)
     if patience is None:
         # A loop of known length: nothing waits for a decision, and `sweep` can tell that all lanes end together.
         end, _ = lax.scan(lambda progress, _: (run_epoch(progress), None), start, length=epochs)
-    else:
-        end = lax.while_loop(
-            lambda progress: (progress.epoch < epochs) & ~progress.stopping.should_stop, run_epoch, start
-        )
-    return FitResult(
-        best=end.stopping.best_params,
-        last=end.state,
-        train_history=end.train_history,
-        valid_history=end.valid_history,
-        best_value=end.stopping.best_value,
-        best_epoch=end.stopping.best_step,
-        stopped_epoch=end.epoch,
-    )
+        return end
+    num_epochs = len(start.valid_history[monitor])
+
+    def goes_on(progress: FitResult) -> Array:
+        return (progress.stopping.num_checks < num_epochs) & ~progress.stopping.should_stop
+
+    return lax.while_loop(goes_on, run_epoch, start)
 
 
-def _start(state: TrainState, epochs: int, *metrics: dict[str, Any]) -> _Progress:
-    """The carry of the loop, with a history for every metric of training and of validation."""
-    with jax.debug_nans(False):
-        no_history = jnp.full(epochs, jnp.nan, jnp.float32)
-    histories = (dict.fromkeys(found, no_history) for found in metrics)
-    state = jax.tree.map(jnp.asarray, state)
-    return _Progress(jnp.zeros((), jnp.int32), state, init_stopping(state), *histories)
-
-
-def _recorded(history: dict[str, Array], metrics: Metrics, epoch: Array) -> dict[str, Array]:
-    return {name: values.at[epoch].set(jnp.asarray(metrics[name], values.dtype)) for name, values in history.items()}
-
-
-def _refuse_lone_decisions(start: _Progress) -> None:
+def _refuse_lone_decisions(start: FitResult) -> None:
     """Shards that hold the same parameters must stop together, or some would wait forever for the others."""
-    params = jax.tree.leaves(start.state.params)
+    params = jax.tree.leaves(start.last.params)
     if placement.over(start.stopping.best_value) > frozenset().union(*map(placement.over, params)):
         raise ValueError(
             "fit: monitor must be the same in all shards that hold the same parameters; average it in metric_fn, as in "

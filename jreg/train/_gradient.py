@@ -18,40 +18,53 @@ from ._contract import loss_parts
 
 Metrics: TypeAlias = dict[str, Array]
 LossFn: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Array, tuple[Tree, Mapping[str, Array]]]]
-Gradient: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Tree, Tree, Metrics]]
-"""`(params, model_state, key, batch, hyper) -> (grads, model_state, metrics)`"""
+Gradient: TypeAlias = Callable[[Tree, Tree, Key, Tree, Tree], tuple[Array, Tree, Tree, Metrics]]
+"""`(params, model_state, key, batch, hyper) -> (loss, grads, model_state, metrics)`"""
 Wrap: TypeAlias = Callable[[Callable[..., Any], Tree], Callable[..., Any]]
 """`(grad_fn, hyper) -> grad_fn`"""
 
 
 def gradient_of(loss_fn: LossFn, compute_dtype: DTypeLike | None, wrap: Wrap | None) -> Gradient:
     """The gradient of a loss that sees floats of params and batch in `compute_dtype`, if one is given."""
-    checked = _checked(loss_fn)
-    narrow_or_not = checked if compute_dtype is None else _narrowed(checked, compute_dtype)
+    computed = _computed(loss_fn, compute_dtype)
 
-    def gradient(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Tree, Tree, Metrics]:
-        value_and_gradient = jax.value_and_grad(narrow_or_not, has_aux=True)
+    def gradient(
+        params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree
+    ) -> tuple[Array, Tree, Tree, Metrics]:
+        value_and_gradient = jax.value_and_grad(computed, has_aux=True)
         if wrap is not None:
             value_and_gradient = wrap(value_and_gradient, hyper)
         (loss, (model_state, metrics)), grads = value_and_gradient(params, model_state, key, batch, hyper)
-        return grads, model_state, {"loss": loss, **metrics}
+        return loss, grads, model_state, metrics
 
     return gradient
+
+
+def value_of(loss_fn: LossFn, compute_dtype: DTypeLike | None) -> Gradient:
+    """The same with an empty tuple of gradients; to differentiate it itself takes no more memory than its arguments."""
+    computed = _computed(loss_fn, compute_dtype)
+
+    @jax.checkpoint
+    def value(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Array, Tree, Tree, Metrics]:
+        loss, (model_state, metrics) = computed(params, model_state, key, batch, hyper)
+        return loss, (), model_state, dict(metrics)
+
+    return value
 
 
 def accumulated(gradient: Gradient, num_parts: int) -> Gradient:
     """The gradient of a batch as the mean over its parts, by their weight; the parts run one after another."""
 
-    def whole(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Tree, Tree, Metrics]:
+    def whole(params: Tree, model_state: Tree, key: Key, batch: Tree, hyper: Tree) -> tuple[Array, Tree, Tree, Metrics]:
         def weighed(model_state: Tree, inputs: tuple[Key, Tree]) -> tuple[Tree, Any]:
-            """Gradients and metrics times their weight. At weight 0 even NaN leaves no trace."""
-            grads, changed, metrics = gradient(params, model_state, *inputs, hyper)
+            """Loss, gradients and metrics times their weight. At weight 0 even NaN leaves no trace."""
+            loss, grads, changed, metrics = gradient(params, model_state, *inputs, hyper)
             given = {"weight": jnp.asarray(metrics["weight"], jnp.float32)} if "weight" in metrics else {}
             others = {name: value for name, value in metrics.items() if name != "weight"}
             weight = given.get("weight", jnp.ones((), jnp.float32))
             terms = jax.tree.map(
                 lambda leaf: jnp.where(weight > 0.0, leaf * weight.astype(leaf.dtype), jnp.zeros_like(leaf)),
-                (grads, _as_floats(others)),
+                (loss, grads, _as_floats(others)),
             )
             changed = jax.tree.map(lambda new, old: jnp.where(weight > 0.0, new, old), changed, model_state)
             return changed, (*terms, given)
@@ -67,10 +80,15 @@ def accumulated(gradient: Gradient, num_parts: int) -> Gradient:
         start = settled(lambda carry: add_part(carry, first)[0], (model_state, zeros), params, batch, hyper)
         (model_state, (*sums, given)), _ = keys.scan(add_part, start, *inputs)
         total = given.get("weight", jnp.asarray(num_parts, jnp.float32))
-        grads, metrics = jax.tree.map(lambda summed: summed / total.astype(summed.dtype), sums)
-        return grads, model_state, {**metrics, **given}
+        loss, grads, metrics = jax.tree.map(lambda summed: summed / total.astype(summed.dtype), sums)
+        return loss, grads, model_state, {**metrics, **given}
 
     return whole
+
+
+def _computed(loss_fn: LossFn, dtype: DTypeLike | None) -> LossFn:
+    checked = _checked(loss_fn)
+    return checked if dtype is None else _narrowed(checked, dtype)
 
 
 def _checked(loss_fn: LossFn) -> LossFn:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Real
 
 from .._core import checks
 from .._core.checks import Checks
 from .._core.types import Tree
+from ._contract import refuse_misfits
+from ._schedule import PerEpoch
 
 SEED = "seed"
 
@@ -23,7 +24,7 @@ class GridResults(NamedTuple):
 
     Attributes:
       names: the names of the leading axes, "seed" last; further axes of a leaf have none.
-      coordinates: the settings along each named axis.
+      coordinates: the settings along each named axis; the numbers of its rows for a `per_epoch`.
       values: what `sweep` returned, each leaf with an axis per name in front.
     """
 
@@ -32,11 +33,12 @@ class GridResults(NamedTuple):
     values: Tree
 
 
-def grid(axes: Mapping[str, Sequence[float]]) -> dict[str, Real[np.ndarray, " settings"]]:
+def grid(axes: Mapping[str, Sequence[float] | PerEpoch]) -> dict[str, Any]:
     """Combine every value of every axis with all others, the last axis running fastest: the settings of a `sweep`.
 
     Args:
-      axes: the values of each hyperparameter, by its name.
+      axes: the values of each hyperparameter, by its name: a list of numbers, or a `per_epoch` of an array (values,
+        epochs), of which each row is one value.
 
     Raises:
       ValueError: no axis, an axis without values, one called "seed", which names the keys, NaN, or numbers that do not
@@ -49,10 +51,12 @@ def grid(axes: Mapping[str, Sequence[float]]) -> dict[str, Real[np.ndarray, " se
     """
     coordinates = _coordinates(Checks("grid"), axes)
     mesh = np.meshgrid(*coordinates.values(), indexing="ij")
-    return {name: values.ravel() for name, values in zip(coordinates, mesh, strict=True)}
+    settings = {name: values.ravel() for name, values in zip(coordinates, mesh, strict=True)}
+    rows = {name: axis.values for name, axis in axes.items() if isinstance(axis, PerEpoch)}
+    return settings | {name: PerEpoch(values[settings[name]], None) for name, values in rows.items()}
 
 
-def reshape_to_grid(axes: Mapping[str, Sequence[float]], results: Tree) -> GridResults:
+def reshape_to_grid(axes: Mapping[str, Sequence[float] | PerEpoch], results: Tree) -> GridResults:
     """Give results over `grid(axes)` one axis per hyperparameter, then the seeds: `(setting, seed)` becomes named axes.
 
     Args:
@@ -84,32 +88,22 @@ def reshape_to_grid(axes: Mapping[str, Sequence[float]], results: Tree) -> GridR
     return GridResults((*coordinates, SEED), {**coordinates, SEED: np.arange(num_seeds)}, values)
 
 
-def refuse_misfits(check: Checks, place: str, values: np.ndarray) -> None:
-    """Raise for settings that would not run as written: NaN, and what JAX would wrap or make infinite."""
-    if not jnp.issubdtype(values.dtype, jnp.number) or jnp.iscomplexobj(values):
-        return
-    if np.isnan(values).any():
-        raise ValueError(f"{check}: {place} must hold no NaN; got {values!r}")
-    with np.errstate(over="ignore"):
-        held = values.astype(jax.dtypes.canonicalize_dtype(values.dtype))
-    is_changed = (
-        held.astype(values.dtype) != values
-        if jnp.issubdtype(values.dtype, jnp.integer)
-        else np.isinf(held) & ~np.isinf(values)
-    )
-    if is_changed.any():
-        raise ValueError(f"{check}: {place} must hold numbers that fit into {held.dtype}; got {values[is_changed][0]}")
-
-
-def _coordinates(check: Checks, axes: Mapping[str, Sequence[float]]) -> dict[str, np.ndarray]:
+def _coordinates(check: Checks, axes: Mapping[str, Sequence[float] | PerEpoch]) -> dict[str, np.ndarray]:
     check.mapping("axes", axes, "lists of numbers by name")
     if not axes or SEED in axes:
         raise ValueError(f'{check}: axes must hold at least one name, and not "{SEED}"; got {list(axes)}')
     return {name: _settings(check, name, values) for name, values in axes.items()}
 
 
-def _settings(check: Checks, name: str, values: Sequence[float]) -> np.ndarray:
-    """Numbers as JAX would hold them, so that they equal the settings that the runs see."""
+def _settings(check: Checks, name: str, values: Sequence[float] | PerEpoch) -> np.ndarray:
+    """Numbers as JAX would hold them, so that they equal the settings that the runs see; schedules by their rows."""
+    if isinstance(values, PerEpoch):
+        if np.ndim(values.values) < 2:
+            raise ValueError(
+                f"{check}: axes must hold schedules as per_epoch of an array (values, epochs); {name} has one "
+                + ("by a function" if values.schedule is not None else f"of shape {np.shape(values.values)}")
+            )
+        return np.arange(len(values.values))
     array = values if isinstance(values, np.ma.MaskedArray) else np.asarray(values)
     if not checks.is_real(array):
         raise TypeError(f"{check}: axes must hold real numbers; {name} has {checks.shown(values)}")

@@ -10,10 +10,11 @@ Lanes that each decide when to stop run one by one, or all would wait for the la
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
@@ -23,6 +24,13 @@ CACHE_BYTES = 2**20
 MOST_TOGETHER = 32
 
 FitOne = Callable[[Key, Tree], Tree]
+
+
+class Lanes(NamedTuple):
+    """The key and the setting of each lane, by their numbers."""
+
+    key: np.ndarray
+    hyper: np.ndarray
 
 
 def run_lanes(fit_one: FitOne, keys: Key, hypers: Tree, platform: str, together: int | None) -> Tree:

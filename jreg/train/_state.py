@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int
 
-from .._core import trees
+from .._core import checks, trees
 from .._core.checks import Checks
 from .._core.types import Tree
 
@@ -27,6 +28,10 @@ class TrainState(NamedTuple):
     opt_state: Tree
     model_state: Tree
     step: Int[Array, ""]
+
+
+Validated: TypeAlias = Callable[[TrainState], TrainState]
+"""The state of an epoch -> the state that is validated and kept as the best."""
 
 
 def init_state(params: Tree, optimizer: optax.GradientTransformation, model_state: Tree = ()) -> TrainState:
@@ -50,3 +55,13 @@ def init_state(params: Tree, optimizer: optax.GradientTransformation, model_stat
     trees.check_leaves(check, "params", params)
     check.transformation("optimizer", optimizer)
     return TrainState(params, optimizer.init(params), model_state, jnp.zeros((), jnp.int32))
+
+
+def judged(check: Checks, state: TrainState, validated: Validated | None) -> TrainState:
+    """The state that is validated, and kept as the best: `validated(state)`, or the state itself."""
+    made = state if validated is None else validated(state)
+    if not isinstance(made, TrainState):
+        raise TypeError(
+            f"{check}: validated must return a TrainState, such as state._replace(params=...); got {checks.shown(made)}"
+        )
+    return made

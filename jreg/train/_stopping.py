@@ -98,7 +98,7 @@ def update_stopping(
     )
     check.instance("stopping", stopping, Stopping, "init_stopping")
     _check_kept(params, stopping.best_params)
-    value = _scalar(value).astype(stopping.best_value.dtype)
+    value = as_scalar("update_stopping", value).astype(stopping.best_value.dtype)
     with jax.debug_nans(False):
         gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
@@ -123,12 +123,12 @@ def _check_kept(params: Tree, best: Tree) -> None:
     jax.tree.map(lambda new, old: check.promotable("params", new, old), params, best)
 
 
-def _scalar(value: Number) -> Float[Array, ""]:
+def as_scalar(function: str, value: Number) -> Float[Array, ""]:
     """A metric may be NaN, which `Checks.number` refuses."""
     if not checks.is_real(value) or jnp.shape(value):
-        raise TypeError(f"update_stopping: value must be a scalar; got {checks.shown(value)}")
+        raise TypeError(f"{function}: value must be a scalar; got {checks.shown(value)}")
     if isinstance(value, jax.Array):
         return value
     if isinstance(value, int) and abs(value) > FARTHEST:
-        raise ValueError(f"update_stopping: value must be a number that a float can hold; got {checks.shown(value)}")
+        raise ValueError(f"{function}: value must be a number that a float can hold; got {checks.shown(value)}")
     return jnp.asarray(np.asarray(value, np.float64), float)

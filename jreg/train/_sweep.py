@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .._core import checks, trees
 from .._core.checks import Checks
 from .._core.types import Device, Key, Tree
-from ._contract import length
-from ._grid import refuse_misfits
-from ._lanes import FitOne, run_lanes
-
-LANES = PartitionSpec("lanes")
+from ._chunks import Chunks
+from ._contract import length, refuse_misfits
+from ._lanes import FitOne, Lanes
+from ._schedule import bare_wrapped
+from ._stored_lanes import StoredLanes
 
 
 def sweep(
@@ -30,6 +29,8 @@ def sweep(
     chunk_size: int | None = None,
     lanes_at_once: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    paired: bool = False,
+    checkpoints: str | os.PathLike[str] | None = None,
 ) -> Tree:
     """Run `fit_one(key, hyper)` for every setting and every seed in one compiled program, over all devices.
 
@@ -45,20 +46,27 @@ def sweep(
       fit_one: a pure function, such as one that splits its key, initializes a state and calls `fit`. It is compiled
         once for as long as it is the same function: keep it, and call `sweep` as often as you like.
       keys: an array of keys, one per seed: `jax.random.split(key, num_seeds)`.
-      hypers: a pytree of arrays with the settings on the first axis.
+      hypers: a pytree of arrays with the settings on the first axis, (settings, epochs) for a `per_epoch`. A `per_step`
+        is the same in all lanes.
       devices: where the lanes run; all of `jax.devices()` by default. Any number fits: the last lanes are padded.
-      chunk_size: lanes per call of the program, rounded up to a multiple of the devices, for grids larger than memory;
-        None takes all at once.
+      chunk_size: lanes per call of the program at most, rounded up to a multiple of the devices, for grids larger than
+        memory; None takes all at once. All chunks have the same number of lanes.
       lanes_at_once: how many lanes of a device run as one `vmap`, rounded down to a divisor of its lanes; 1 maps over
         them. None chooses as above.
       progress: called with (lanes done, lanes in all) after each chunk.
+      paired: whether the i-th key belongs to the i-th setting, for lanes that are no product, such as settings that
+        each have their own split, fold or seed.
+      checkpoints: a directory for the results of each chunk. The same call, after a kill, runs only the lanes that are
+        missing there, on any number of devices and processes, and a changed grid reuses the lanes that both share. A
+        lane is known by a digest of its key, its setting, and the program with all arrays that it closes over.
 
     Returns:
-      what `fit_one` returns, with two axes in front: (setting, seed). `reshape_to_grid` gives it the axes of a grid and
-      `tabulate` sums it up.
+      what `fit_one` returns, with two axes in front: (setting, seed), or one if `paired`. `reshape_to_grid` gives it
+      the axes of a grid and `tabulate` sums it up.
 
     Raises:
-      ValueError: `keys` is no array of keys, hypers of uneven length, or settings that are NaN or do not fit into the
+      ValueError: `keys` is no array of keys, hypers of uneven length, paired keys and settings that differ in number,
+        or settings that are NaN or do not fit into the
         dtype in which JAX holds them.
       TypeError: hypers that are no arrays: a list is a tree of its elements.
 
@@ -73,75 +81,32 @@ def sweep(
     """
     check = Checks("sweep")
     check.called("fit_one", fit_one, "(key, hyper) -> results")
-    if progress is not None:
-        check.called("progress", progress, "(lanes done, lanes in all) -> None")
-    num_hypers, num_seeds = _lengths(keys, hypers)
-    devices = jax.devices() if devices is None else devices
-    if not isinstance(devices, Sequence | np.ndarray) or not all(isinstance(device, jax.Device) for device in devices):
-        raise TypeError(f"sweep: devices must be a sequence of JAX's devices; got {checks.shown(devices)}")
-    devices = tuple(devices)
-    if not devices:
-        raise ValueError("sweep: devices must hold at least one device; got none")
-    mesh = Mesh(np.array(devices), ("lanes",))
-    lanes = num_hypers * num_seeds
-    chunk = lanes if chunk_size is None else check.integer("chunk_size", chunk_size)
-    chunk = -(-min(chunk, lanes) // len(devices)) * len(devices)
-    if lanes_at_once is not None:
-        check.integer("lanes_at_once", lanes_at_once)
-    results = []
-    for start in range(0, lanes, chunk):
-        lane = np.arange(start, start + chunk) % lanes
-        lane_hypers = jax.tree.map(lambda leaf: _rows(leaf, lane // num_seeds, mesh), hypers)  # noqa: B023
-        lane_keys = _rows(keys, lane % num_seeds, mesh)
-        found = _run(lane_keys, lane_hypers, fit_one=fit_one, mesh=mesh, lanes_at_once=lanes_at_once)
-        results.append(_to_every_process(found, mesh))
-        if progress is not None:
-            jax.block_until_ready(results[-1])
-            progress(min(start + chunk, lanes), lanes)
-    return jax.tree.map(lambda *parts: _assembled(parts, lanes, num_hypers, num_seeds), *results)
+    chunks = Chunks(check, devices, chunk_size, lanes_at_once, progress)
+    hypers = bare_wrapped(hypers)
+    num_seeds, num_hypers = num_keys(check, keys), num_settings(check, hypers)
+    if paired := check.flag("paired", paired):
+        if num_seeds != num_hypers:
+            raise ValueError(f"sweep: keys must be as many as the settings, {num_hypers}, if paired; got {num_seeds}")
+        lanes = Lanes(np.arange(num_seeds), np.arange(num_seeds))
+    else:
+        lanes = Lanes(np.tile(np.arange(num_seeds), num_hypers), np.repeat(np.arange(num_hypers), num_seeds))
+    stored = None if checkpoints is None else StoredLanes(check, checkpoints, fit_one, keys, hypers, lanes)
+    found = chunks.run(fit_one, keys, hypers, lanes, stored)
+    return found if paired else jax.tree.map(lambda leaf: leaf.reshape(num_hypers, num_seeds, *leaf.shape[1:]), found)
 
 
-@partial(jax.jit, static_argnames=("fit_one", "mesh", "lanes_at_once"))
-def _run(keys: Key, hypers: Tree, *, fit_one: FitOne, mesh: Mesh, lanes_at_once: int | None) -> Tree:
-    def run_shard(shard: tuple[Key, Tree]) -> Tree:
-        return run_lanes(fit_one, *shard, mesh.devices[0].platform, lanes_at_once)
-
-    return jax.shard_map(run_shard, mesh=mesh, in_specs=((LANES, LANES),), out_specs=LANES, check_vma=False)(
-        (keys, hypers)
-    )
-
-
-def _rows(leaf: Any, rows: np.ndarray, mesh: Mesh) -> jax.Array:
-    """Rows of an array, spread over the devices, also over those of other processes, which hold the same array."""
-    sharding = NamedSharding(mesh, LANES)
-    if sharding.is_fully_addressable:
-        return jax.device_put(jnp.asarray(leaf)[rows], sharding)
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(_rows(jax.random.key_data(leaf), rows, mesh), impl=jax.random.key_impl(leaf))
-    here = np.asarray(leaf)[rows]
-    return jax.make_array_from_callback(here.shape, sharding, lambda index: here[index])
-
-
-def _to_every_process(results: Tree, mesh: Mesh) -> Tree:
-    """Results of which other processes hold parts, in full and on a device of this process."""
-    if NamedSharding(mesh, LANES).is_fully_addressable:
-        return results
-    copied = jax.jit(lambda tree: tree, out_shardings=NamedSharding(mesh, PartitionSpec()))(results)
-    return jax.tree.map(lambda leaf: leaf.addressable_data(0), copied)
-
-
-def _lengths(keys: Any, hypers: Tree) -> tuple[int, int]:
-    check = Checks("sweep")
+def num_keys(check: Checks, keys: Any) -> int:
+    """How many keys an array holds."""
     is_keys = isinstance(keys, jax.Array) and jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim == 1
     if not is_keys or keys.size == 0:
-        raise ValueError(f"sweep: keys must be an array of keys, such as jax.random.split(key, 10); got {keys!r}")
+        raise ValueError(f"{check}: keys must be an array of keys, such as jax.random.split(key, 10); got {keys!r}")
+    return keys.size
+
+
+def num_settings(check: Checks, hypers: Tree) -> int:
+    """How many settings the arrays of a tree have on their first axis."""
     num_hypers = length(check, "hypers", hypers)
     for path, leaf in jax.tree_util.tree_leaves_with_path(hypers):
         if not checks.is_traced(leaf) and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             refuse_misfits(check, f"hypers/{trees.path_name(path)}".rstrip("/"), np.asarray(leaf))
-    return num_hypers, keys.size
-
-
-def _assembled(parts: tuple[jax.Array, ...], lanes: int, num_hypers: int, num_seeds: int) -> jax.Array:
-    whole = jnp.concatenate(parts)[:lanes]
-    return whole.reshape(num_hypers, num_seeds, *whole.shape[1:])
+    return num_hypers

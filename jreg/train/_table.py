@@ -12,6 +12,7 @@ from jaxtyping import ArrayLike, Float, Real
 from .._core import trees
 from .._core.checks import Checks
 from .._core.types import Tree
+from ._schedule import bare_wrapped
 
 
 class Table(NamedTuple):
@@ -82,6 +83,7 @@ def tabulate(
         raise ValueError(f"tabulate: by must be one of the scores {sorted(scores)}; got {by!r}")
     values = {name: np.asarray(score, np.float64) for name, score in scores.items()}
     shapes = {score.shape for score in values.values()}
+    hypers = bare_wrapped(hypers)
     sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(hypers)}
     if len(shapes) != 1 or sizes != {next(iter(shapes))[:1]} or values[by].ndim != 2 or values[by].size == 0:
         raise ValueError(f"tabulate: scores must all have shape (settings, seeds); got {shapes} for {sizes} settings")

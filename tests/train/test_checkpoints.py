@@ -277,6 +277,15 @@ def test_the_latest_step_may_be_replaced(tmp_path, template):
     assert same(checkpoints.restore(small()), small(9))
 
 
+def test_a_replacement_killed_after_its_last_deletion_is_finished_by_the_next_save(tmp_path, template):
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "step_00000002.replaced").mkdir()
+    checkpoints = train.Checkpoints(tmp_path)
+    checkpoints.save(small(7), 2, {})
+    assert same(checkpoints.restore(small()), small(7))
+    assert not (tmp_path / "step_00000002.replaced").exists()
+
+
 def test_a_metric_that_is_monitored_must_be_there(tmp_path):
     with pytest.raises(ValueError, match=r"save: metrics must hold 'loss', which is monitored; got \['error'\]"):
         train.Checkpoints(tmp_path).save(small(), 1, {"error": 1.0})

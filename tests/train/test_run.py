@@ -239,6 +239,45 @@ def test_the_weight_of_a_validation_batch_is_no_matter_of_the_order_of_its_leave
     assert measured("a") == measured("z") == 5.0
 
 
+# Another state is validated.
+
+
+def halved(state):
+    return state._replace(params=jax.tree.map(lambda leaf: 0.5 * leaf, state.params), opt_state=())
+
+
+def test_a_run_validates_and_keeps_another_state_where_asked():
+    result, plain = run(validated=halved), run()
+    assert_same(result.last, plain.last)
+    values = [float(evaluate(halved(plain.last), batch, HYPER)["loss"]) for batch in VALID]
+    np.testing.assert_allclose(
+        result.valid_history["loss"][-1], np.average(values, weights=[len(batch[0]) for batch in VALID]), rtol=1e-5
+    )
+    assert result.best.opt_state == ()
+    assert result.best_epoch == np.argmin(result.valid_history["loss"])
+    assert_same(result.best, halved(run(epochs=result.best_epoch + 1).last))
+
+
+def test_a_run_that_validates_another_state_resumes(tmp_path):
+    run(validated=halved, checkpoints=train.Checkpoints(tmp_path), epochs=1)
+    resumed = run(validated=halved, checkpoints=train.Checkpoints(tmp_path))
+    whole = run(validated=halved)
+    assert_same((resumed.best, resumed.last, resumed.valid_history), (whole.best, whole.last, whole.valid_history))
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 2])
+def test_no_epoch_of_the_warmup_counts_against_the_patience(warmup):
+    worsening = train.make_eval(lambda params, model_state, batch, hyper: {"loss": jnp.float32(0.0)})
+    result = run(evaluate=worsening, patience=1, warmup=warmup, epochs=5)
+    assert result.stopped_epoch == max(2, warmup + 1)
+
+
+def test_a_resumed_run_names_another_warmup(tmp_path):
+    run(checkpoints=train.Checkpoints(tmp_path), epochs=1)
+    with pytest.raises(ValueError, match=r"warmup: 0.0 before, 2.0 now"):
+        run(checkpoints=train.Checkpoints(tmp_path), warmup=2)
+
+
 # What it tells.
 
 
@@ -256,7 +295,30 @@ def test_callbacks_hear_of_steps_and_epochs_in_order():
     assert last["best"] == result.best_value
 
 
+def test_callbacks_in_a_list_hear_the_same_in_turn():
+    heard, alone = [], []
+    run(
+        callback=[lambda event: heard.append(("first", event)), lambda event: heard.append(("second", event))], epochs=1
+    )
+    run(callback=(alone.append,), epochs=1)
+    assert heard == [(name, event) for event in alone for name in ("first", "second")]
+    assert_same(run(callback=[], epochs=1).last, run(epochs=1).last)
+
+
 # What is refused.
+
+
+def test_what_is_no_callback_or_returns_no_state_is_refused():
+    with pytest.raises(
+        TypeError, match=r"^run: callback must be a function \(event\) -> None, or a list of them; got 1"
+    ):
+        run(callback=[print, 1])
+    with pytest.raises(TypeError, match=r"^run: validated must be a function \(state\) -> state; got 1"):
+        run(validated=1)
+    with pytest.raises(TypeError, match=r"^run: validated must return a TrainState.*; got"):
+        run(validated=lambda state: state.params)
+    with pytest.raises(ValueError, match=r"^run: warmup must be at least 0; got -1"):
+        run(warmup=-1)
 
 
 def test_an_unknown_monitor_is_refused():

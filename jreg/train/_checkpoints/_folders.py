@@ -74,10 +74,10 @@ def prepare(directory: Path, step: int, damaged: set[Path]) -> None:
     for path in directory.iterdir():
         if LEFT_OVER.fullmatch(path.name) and (_is_changeable(path) or _is_empty(path)):
             discard(path)
-    for path in filter(_is_changeable, directory.glob("step_*.replaced")):
-        if path.with_suffix("").exists():
+    for path in directory.glob("step_*.replaced"):
+        if path.with_suffix("").exists() and (_is_changeable(path) or _is_empty(path)):
             _remove(path)
-        else:
+        elif _is_changeable(path):
             os.rename(path, path.with_suffix(""))
     for path in (directory / _name(step), directory / f"{_name(step)}.replaced"):
         if os.path.lexists(path) and not _is_changeable(path):

@@ -15,6 +15,8 @@ import numpy as np
 from ..._core.checks import Checks
 from ..._core.types import Tree
 from .._contract import monitored
+from .._plateau import has_plateau, update_plateau
+from .._schedule import at_epoch
 from .._state import TrainState
 from .._stopping import update_stopping
 from ._batches import END, Batches, opened, prefetched, size, skipped
@@ -25,8 +27,9 @@ from ._resume import begin_or_resume, save
 from ._signals import Requests, UrgentError
 from ._stall import Watch
 from ._update import Report, beside, update, zero_sums
-from ._validation import evaluated, weighted_mean
+from ._validation import evaluated, to_judge, weighted_mean
 
+CHECK = Checks("run")
 Status: TypeAlias = Literal["finished", "stopped early", "interrupted", "diverged"]
 
 
@@ -41,6 +44,8 @@ class Loop:
         self.saved_at = self._place() if self.is_resumed else None
         self.display: Display = Display(plan.epochs, 0, None)
         self.waiting: tuple[int, Report] | None = None
+        self.hyper = plan.hyper
+        """With the numbers of the current epoch."""
 
     def run(self, display: Display) -> Status:
         """Go through the epochs that are left; tell how it ended."""
@@ -63,6 +68,7 @@ class Loop:
     def _run(self) -> Status:
         try:
             while self.record.epoch < self.plan.epochs and not self._should_stop():
+                self.hyper = at_epoch(CHECK, self.plan.hyper, np.int32(self.record.epoch))
                 if not (self._train() and self._validate()):
                     return "interrupted"
                 if self._is_asked():
@@ -110,9 +116,9 @@ class Loop:
         size("train_batches", batch)
         self.watch.waits_for(f"step {record.taken} to begin")
         if not self.carry.sums:
-            sums = zero_sums(plan.step, self.carry.state, plan.key, batch, plan.hyper)
+            sums = zero_sums(plan.step, self.carry.state, plan.key, batch, self.hyper)
             self.carry = self.carry._replace(sums=beside(self.carry.state, sums))
-        self.carry, report = update(self.carry, plan.key, batch, plan.hyper, step=plan.step, non_finite=plan.non_finite)
+        self.carry, report = update(self.carry, plan.key, batch, self.hyper, step=plan.step, non_finite=plan.non_finite)
         record.position += 1
         record.taken += 1
         if record.taken % plan.log_every == 0:
@@ -141,30 +147,33 @@ class Loop:
     def _validate(self) -> bool:
         """End an epoch: measure, judge, save; False if asked to stop before the measure is complete."""
         plan, record = self.plan, self.record
-        measured = []
+        measured, state = [], to_judge(self.carry.state, plan.validated)
         for batch, is_last in prefetched(self._fetched("valid_batches", plan.valid_batches), plan.sharding):
             self.watch.waits_for(f"the validation of epoch {record.epoch + 1}")
             count = size("valid_batches", batch)
-            measured.append((count, evaluated(self.carry.state, batch, plan.hyper, evaluate=plan.evaluate)))
+            measured.append((count, evaluated(state, batch, self.hyper, evaluate=plan.evaluate)))
             if not is_last and self.requests.signum is not None:
                 self._save({})
                 return False
         self.watch.waits_for(f"the validation of epoch {record.epoch + 1}")
         metrics = weighted_mean(measured, record.epoch)
         self._settle()
-        self._judge(metrics)
+        self._judge(metrics, state)
         event = self._close_epoch(metrics)
         self._save(metrics)
         self._tell(event)
         return True
 
-    def _judge(self, metrics: dict[str, float]) -> None:
-        plan = self.plan
-        value = np.float32(monitored(Checks("run"), metrics, plan.monitor))
+    def _judge(self, metrics: dict[str, float], state: TrainState) -> None:
+        """Judge the state that was validated, and tell the optimizer's state the value."""
+        plan, given, value = self.plan, self.carry.state, np.float32(monitored(CHECK, metrics, self.plan.monitor))
+        options = {"mode": plan.mode, "warmup": plan.warmup}
         # No value yet is NaN by design.
         with jax.debug_nans(False):
-            state = self.carry.state
-            self.stopping = _judged(self.stopping, value, state, plan.patience, plan.min_delta, mode=plan.mode)
+            self.stopping = _judged(self.stopping, value, state, plan.patience, plan.min_delta, **options)
+            if has_plateau(given.opt_state):
+                told = _told(given.opt_state, value, mode=plan.mode)
+                self.carry = self.carry._replace(state=given._replace(opt_state=told))
 
     def _close_epoch(self, valid_metrics: dict[str, float]) -> Event:
         record, monitor = self.record, self.plan.monitor
@@ -210,9 +219,9 @@ class Loop:
 
     def _tell(self, event: Event) -> None:
         self.display.show(event)
-        if self.plan.callback is not None:
+        for callback in self.plan.callbacks:
             self.watch.waits_for(f"the callback, with an event of step {event.step}")
-            self.plan.callback(event)
+            callback(event)
 
     def _say(self, what: str) -> None:
         self.display.say(f"{what} at step {self.record.taken}, epoch {self.record.epoch + 1}")
@@ -229,3 +238,4 @@ class Loop:
 
 
 _judged = partial(jax.jit, static_argnames="mode")(update_stopping)
+_told = partial(jax.jit, static_argnames="mode")(update_plateau)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from ..._core.types import Key, Tree
 from .._checkpoints import Checkpoints
+from .._state import Validated
 from .._step import Evaluate, Step
 from ._batches import Batches
 from ._non_finite import NonFinite
-from ._progress import Event
+from ._progress import Callback
 
 
 class Plan(NamedTuple):
@@ -29,8 +29,10 @@ class Plan(NamedTuple):
     min_delta: float
     monitor: str
     mode: Literal["min", "max"]
+    warmup: float
+    validated: Validated | None
     non_finite: NonFinite
-    callback: Callable[[Event], Any] | None
+    callbacks: tuple[Callback, ...]
     save_every: int | None
     log_every: int
     steps_per_epoch: int | None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 
@@ -27,6 +27,9 @@ class Event(NamedTuple):
     step: int
     epoch: int
     metrics: dict[str, float]
+
+
+Callback: TypeAlias = Callable[[Event], Any]
 
 
 class Display:

@@ -17,20 +17,22 @@ from ._plan import Plan
 from ._record import Record
 from ._settings import changes, digest, settings
 from ._update import Carry, beside, carried, copied
+from ._validation import to_judge
 
 
 def begin_or_resume(plan: Plan, state: TrainState) -> tuple[Record, Carry, Stopping, bool]:
     """Begin, or continue from the newest whole checkpoint; the last of the four tells whether it resumed."""
     state = jax.tree.map(jnp.asarray, state)
+    best = to_judge(state, plan.validated)
     # No value yet is NaN by design.
     with jax.debug_nans(False):
         stopping = beside(state, init_stopping(()))
     if plan.checkpoints is not None and plan.checkpoints.latest_step is not None:
-        return *_resumed(plan, plan.checkpoints, state, stopping), True
+        return *_resumed(plan, plan.checkpoints, state, stopping._replace(best_params=best)), True
     begun = int(state.step)
     record = Record(epoch=0, position=0, taken=begun, begun=begun, num_good_before=1, history=_history.History())
     carry = carried(state, begun, {}, num_good=0, num_bad=0)
-    return record, carry, stopping._replace(best_params=copied(state)), False
+    return record, carry, stopping._replace(best_params=copied(best)), False
 
 
 def save(plan: Plan, record: Record, carry: Carry, stopping: Stopping, metrics: dict[str, float]) -> None:
@@ -47,8 +49,11 @@ def _resumed(
     plan: Plan, checkpoints: Checkpoints, state: TrainState, stopping: Stopping
 ) -> tuple[Record, Carry, Stopping]:
     # A template without numbers, so that no more of them are in memory than the run needs.
-    like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding_of(leaf)), state)
-    found = checkpoints.load({"state": like, "best": stopping._replace(best_params=like), "key": plan.key})
+    like, best = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding_of(leaf)),
+        (state, stopping.best_params),
+    )
+    found = checkpoints.load({"state": like, "best": stopping._replace(best_params=best), "key": plan.key})
     record, of_device, before = _from_notes(checkpoints, found)
     _require_same_key(plan.key, found.state["key"])
     _require_place(plan, record)
@@ -98,7 +103,9 @@ def _from_notes(checkpoints: Checkpoints, found: Checkpoint) -> tuple[Record, di
 
 
 def _settings(plan: Plan, state: TrainState) -> dict[str, str]:
-    options = {name: getattr(plan, name) for name in ("patience", "min_delta", "non_finite", "steps_per_epoch")}
+    options = {
+        name: getattr(plan, name) for name in ("patience", "min_delta", "warmup", "non_finite", "steps_per_epoch")
+    }
     return settings(plan.hyper, state.opt_state, epochs=plan.epochs, **options)
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Sequence, Sized
 from contextlib import nullcontext
 from math import inf
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..._core import trees
 from ..._core.checks import Checks
 from ..._core.types import Key, Number, Tree
 from .._checkpoints import Checkpoints
-from .._state import TrainState
+from .._schedule import bare_wrapped
+from .._state import TrainState, Validated
 from .._step import Evaluate, Step
 from ._batches import Batches
 from ._loop import Loop, Status
 from ._non_finite import NonFinite
 from ._plan import Plan
-from ._progress import Event, display
+from ._progress import Callback, display
 from ._signals import Interrupted, listening
 from ._stall import watching
 
@@ -65,8 +67,10 @@ def run(
     min_delta: Number = 0.0,
     monitor: str = "loss",
     mode: Literal["min", "max"] = "min",
+    warmup: Number = 0,
+    validated: Validated | None = None,
     non_finite: NonFinite = "raise",
-    callback: Callable[[Event], Any] | None = None,
+    callback: Callback | Sequence[Callback] | None = None,
     save_every: int | None = None,
     log_every: int = 10,
     steps_per_epoch: int | None = None,
@@ -99,27 +103,30 @@ def run(
         device does that ahead of the step. Leaves are arrays with the examples on the first axis, as many in each, or
         scalars. A last batch of another size costs a second compilation: drop it or pad it.
       valid_batches: likewise.
-      hyper: passed on to `step` and `evaluate`.
+      hyper: passed on to `step` and `evaluate`; a leaf may be a schedule, see `per_epoch` and `per_step`.
       epochs: how many epochs the run has in all, those before a resume included.
       checkpoints: where to save; None never does. Its `monitor` and `mode` must match the run's.
       progress: show a bar, or a line per epoch where the output is no terminal.
       patience: epochs without improvement to stop after; None never stops early.
       min_delta: what counts as an improvement, see `update_stopping`.
-      monitor: the validation metric that decides which epoch is best.
+      monitor: the validation metric that decides which epoch is best, and that `reduce_on_plateau` is told.
       mode: whether lower ("min") or higher ("max") is better.
+      warmup: the first `warmup` epochs may be best but never count against `patience`.
+      validated: a function from the state of an epoch to the state that is validated and kept as the best, as in `fit`.
+        It is compiled; by default it is the state itself.
       non_finite: what to do when a step gives a loss or parameters that are not finite, or a NaN in any state. "raise"
         raises FloatingPointError, which names the step; "skip" skips the step and leaves the state as it was; "stop"
         ends the run with that state. None of the three saves the bad state. The last two cost a pass over the state.
       callback: called with an `Event` for every epoch, once it is saved, and every `log_every` steps, in each of
-        several processes. To stop the run, raise.
+        several processes; or a list of such functions, called in turn. To stop the run, raise.
       save_every: save also every `save_every` steps.
       log_every: the host reads metrics every `log_every` steps, one interval late, so that neither side waits.
       steps_per_epoch: end an epoch after this many batches; an endless iterator then serves all epochs.
       sharding: where batches go, such as a `NamedSharding` over the first axis; several processes give a part each.
       resume: "same" continues only a run of the same settings: the values in `hyper`, the tree, shapes and dtypes of
-        the optimizer's state, `patience`, `min_delta`, `non_finite`, `steps_per_epoch`, and at least as many `epochs`
-        as have begun. "anyway" continues with those that are given. What is written in `step` itself, such as a
-        learning rate that is no part of `hyper`, cannot be compared.
+        the optimizer's state, `patience`, `min_delta`, `warmup`, `non_finite`, `steps_per_epoch`, and at least as many
+        `epochs` as have begun. "anyway" continues with those that are given. What is written in `step` itself, such as
+        a learning rate that is no part of `hyper`, cannot be compared, nor can the functions of schedules.
       grace: after how many seconds a SIGTERM ends a wait for batches.
       stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for this many
         seconds: a step, a save, a batch, the callback, or another process that it waits for. Allow for the first step,
@@ -156,6 +163,10 @@ def run(
     check.choice("non_finite", non_finite, ("raise", "skip", "stop"))
     check.choice("resume", resume, ("same", "anyway"))
     _require_same_monitor(checkpoints, monitor, mode)
+    if validated is not None:
+        check.called("validated", validated, "(state) -> state")
+    hyper = bare_wrapped(hyper)
+    trees.check_leaves(check, "hyper", hyper)
     plan = Plan(
         step=step,
         evaluate=evaluate,
@@ -169,8 +180,10 @@ def run(
         min_delta=_at_least_0("min_delta", min_delta),
         monitor=monitor,
         mode=mode,
+        warmup=_at_least_0("warmup", warmup),
+        validated=validated,
         non_finite=non_finite,
-        callback=callback,
+        callbacks=_callbacks(callback),
         save_every=None if save_every is None else check.integer("save_every", save_every),
         log_every=check.integer("log_every", log_every),
         steps_per_epoch=None if steps_per_epoch is None else check.integer("steps_per_epoch", steps_per_epoch),
@@ -203,6 +216,11 @@ def _result(loop: Loop, status: Status) -> RunResult:
         num_skipped=int(loop.carry.num_bad),
         status=status,
     )
+
+
+def _callbacks(given: Any) -> tuple[Callback, ...]:
+    listed = given if isinstance(given, list | tuple) else () if given is None else (given,)
+    return tuple(Checks("run").called("callback", each, "(event) -> None, or a list of them") for each in listed)
 
 
 def _padded(values: list[float], length: int) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..._core.trees import path_name
 from ..._core.types import Tree
+from .._schedule import PerEpoch, is_schedule
 
 SHOWN = 8
 """Arrays of more elements are compared by a digest."""
@@ -22,7 +23,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 def settings(hyper: Tree, opt_state: Tree, **options: Any) -> dict[str, str]:
     """Every leaf of `hyper` with its value, the optimizer's state with shapes and dtypes, the options by name."""
-    leaves = jax.tree_util.tree_leaves_with_path(hyper, is_leaf=lambda leaf: leaf is None)
+    leaves = jax.tree_util.tree_leaves_with_path(hyper, is_leaf=lambda leaf: leaf is None or is_schedule(leaf))
     state = jax.tree_util.tree_leaves_with_path(opt_state)
     return {
         **{name: str(value) for name, value in options.items()},
@@ -51,6 +52,9 @@ def _value(leaf: Any) -> str:
     """What the step sees of a leaf: a Python number is the array that jax makes of it."""
     if leaf is None:
         return "None"
+    if is_schedule(leaf):
+        kind = "per epoch" if isinstance(leaf, PerEpoch) else "per step"
+        return f"{kind}, by a function" if leaf.schedule is not None else f"{kind} {_value(leaf.values)}"
     if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
         return f"{leaf.dtype}{list(leaf.shape)}"
     if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):

@@ -7,14 +7,25 @@ from functools import partial
 import jax
 import numpy as np
 
+from ..._core.checks import Checks
 from ..._core.types import Tree
-from .._state import TrainState
+from .._state import TrainState, Validated, judged
 from .._step import Evaluate, Metrics
 
 
 @partial(jax.jit, static_argnames="evaluate")
 def evaluated(state: TrainState, batch: Tree, hyper: Tree, *, evaluate: Evaluate) -> Metrics:
     return evaluate(state, batch, hyper)
+
+
+def to_judge(state: TrainState, validated: Validated | None) -> TrainState:
+    """The state that is validated and kept as the best, see `fit`."""
+    return state if validated is None else _judged(state, validated=validated)
+
+
+@partial(jax.jit, static_argnames="validated")
+def _judged(state: TrainState, *, validated: Validated) -> TrainState:
+    return judged(Checks("run"), state, validated)
 
 
 def weighted_mean(measured: list[tuple[int, Metrics]], epoch: int) -> dict[str, float]:
