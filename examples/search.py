@@ -149,7 +149,9 @@ def by_optuna(validated: Callable, keys: jax.Array, size: Size, storage: str | N
     )
     for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # of a run that was killed
-    spaces = {name: optuna.distributions.FloatDistribution(min(values), max(values)) for name, values in GRID.items()}
+    spaces: dict[str, Any] = {
+        name: optuna.distributions.FloatDistribution(min(values), max(values)) for name, values in GRID.items()
+    }
     done, num_trials = optuna.trial.TrialState.COMPLETE, AT_ONCE * size.num_batches
     while len(study.get_trials(states=[done])) < num_trials:
         trials = [study.ask(spaces) for _ in range(AT_ONCE)]
@@ -216,7 +218,7 @@ def table(record: dict[str, Any]) -> Table:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m examples.search", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m examples.search", description="grid, halving and Optuna on digits")
     parser.add_argument("--quick", action="store_true", help="one round of short runs: does it work?")
     parser.add_argument("--storage", type=Path, help="the SQLite file of Optuna's studies, to go on after a kill")
     parser.add_argument("--out", type=Path, help="a file for the record")

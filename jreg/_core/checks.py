@@ -22,6 +22,10 @@ from .types import Key
 
 T = TypeVar("T")
 
+ROUNDING = 2.0**-20
+"""A traced number that misses a closed end of its interval by so little counts as that end: a compiled schedule that
+runs to 0, such as `optax.linear_schedule(0.5, 0.0, 3)`, ends at -1.5e-8."""
+
 
 class Checks(StaticChecks):
     """The checks of one function's arguments; every message starts with the function's name."""
@@ -198,7 +202,13 @@ def _as_array(value: Any, low: float, high: float, ends: str) -> Float[Array, ".
     if not is_traced(value):
         return jnp.asarray(np.asarray(value, dtype=np.float64), dtype=float)
     wide = value.astype(float)
-    return lax.select(_is_within(wide, low, high, ends), wide, jnp.full_like(wide, jnp.nan))
+    is_valid = _is_within(wide, low - ROUNDING * (ends[0] == "["), high + ROUNDING * (ends[1] == "]"), ends)
+    # Not `clip`, whose gradient at the ends is not 1.
+    if ends[0] == "[" and low > -inf:
+        wide = lax.select(wide < low, jnp.full_like(wide, low), wide)
+    if ends[1] == "]" and high < inf:
+        wide = lax.select(wide > high, jnp.full_like(wide, high), wide)
+    return lax.select(is_valid, wide, jnp.full_like(wide, jnp.nan))
 
 
 def _is_within(value: Any, low: float, high: float, ends: str) -> Any:

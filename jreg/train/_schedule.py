@@ -47,9 +47,6 @@ def per_step(schedule: optax.Schedule) -> PerStep:
     where `hyper` goes through a `jit` of your own, write `per_step`. The function is part of what was compiled, so make
     it once. `init_state` wants numbers: give it `optimizer(hyper)` with any number in place of a schedule.
 
-    Compiled arithmetic may miss an end by a rounding, and a rate of -1e-8 is none, so the loss is NaN: clip a schedule
-    that runs to an end of its range, `lambda step: jnp.maximum(schedule(step), 0.0)`.
-
     Args:
       schedule: `schedule(step) -> number`, written with `jax.numpy`, such as any schedule of optax.
 

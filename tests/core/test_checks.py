@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jreg._core import dtypes, leaves, trees
@@ -144,3 +145,21 @@ def test_arrays_that_jax_has_are_taken(dtype):
     for x in (np.zeros(2, dtype), jnp.zeros(2, jax.dtypes.canonicalize_dtype(dtype))):
         assert jnp.isnan(CHECK.inexact("x", x) * jnp.nan).all()
         assert trees.selection(CHECK, None, {"kernel": x}) == {"kernel": True}
+
+
+def test_a_traced_number_that_misses_a_closed_end_by_a_rounding_is_that_end():
+    """Compiled, `optax.linear_schedule(0.5, 0.0, 3)` ends at -1.5e-8, and noise that it drove was NaN."""
+    schedule = optax.linear_schedule(0.5, 0.0, 3)
+    rates = jax.jit(jax.vmap(lambda step: CHECK.rate("rate", schedule(step))))(jnp.arange(5.0))
+    np.testing.assert_allclose(rates, [0.5, 1 / 3, 1 / 6, 0.0, 0.0], atol=1e-6)
+    assert (rates >= 0.0).all()
+    found = jax.jit(lambda value: CHECK.rate("rate", value))
+    values = jnp.array([-5e-7, -2e-6, 1.0 + 5e-7, 1.0 + 3e-6, -0.0, 1.0])
+    np.testing.assert_array_equal(jax.vmap(found)(values), [0.0, jnp.nan, 1.0, jnp.nan, 0.0, 1.0])
+    open_end = jax.jit(lambda value: CHECK.scalar("rate", value, 0.0, 1.0, ends="()"))
+    np.testing.assert_array_equal(jax.vmap(open_end)(jnp.array([0.0, 1.0, -1e-8])), [jnp.nan] * 3)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_number_inside_its_interval_has_the_slope_1(value):
+    assert jax.grad(lambda value: CHECK.rate("rate", value))(value) == 1.0
