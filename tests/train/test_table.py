@@ -62,3 +62,37 @@ def test_scores_of_another_shape_are_refused(scores):
         train.tabulate(SETTINGS, {"valid": scores}, by="valid")
     with pytest.raises(ValueError, match=r"^tabulate: scores must all have shape"):
         train.tabulate(SETTINGS, {"valid": SCORES, "test": SCORES[:, :3]}, by="valid")
+
+
+def test_settings_keep_the_order_of_the_grid():
+    settings = train.grid({"rate": [0.0, 0.5], "decay": [1.0, 2.0], "alpha": [3.0]})
+    table = train.tabulate(settings, {"valid": SCORES[[0, 1, 2, 0]]}, by="valid")
+    assert list(table.settings) == ["rate", "decay", "alpha"]
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_differences_are_paired_and_the_best_ties_with_what_it_does_not_beat(mode):
+    generator = np.random.default_rng(1)
+    seeds, noise = generator.normal(size=10), 0.01 * generator.normal(size=(4, 10))
+    sign = 1.0 if mode == "max" else -1.0
+    scores = sign * (np.array([0.0, 1.0, 1.0005, 0.5])[:, None] + noise) + 10.0 * seeds
+    table = train.tabulate({"rate": np.arange(4.0)}, {"valid": scores}, by="valid", mode=mode, baseline=0)
+    for row in range(4):
+        paired = stats.ttest_rel(scores[row], scores[0])
+        low, high = paired.confidence_interval(0.95)
+        np.testing.assert_allclose(table.differences["valid"][row], scores[row].mean() - scores[0].mean())
+        if row:
+            np.testing.assert_allclose(table.difference_intervals["valid"][row], (high - low) / 2)
+        tie = stats.ttest_rel(scores[table.best], scores[row]).pvalue
+        assert table.is_tied[row] == (row == table.best or tie >= 0.05)
+    assert table.best in (1, 2)
+    assert table.is_tied.tolist() == [False, True, True, False]
+    assert str(table).splitlines()[-1].endswith("~ is not beaten by the best")
+    assert "valid - baseline" in str(table)
+    assert (table.intervals["valid"] > 1.0).all(), "unpaired, nothing could be told apart"
+
+
+@pytest.mark.parametrize("baseline", [3, -1, True, 0.5, "none"])
+def test_a_baseline_that_is_no_setting_is_refused(baseline):
+    with pytest.raises(ValueError, match="tabulate: baseline must be the number of one of the 3 settings; got "):
+        train.tabulate(SETTINGS, {"valid": SCORES}, by="valid", baseline=baseline)
