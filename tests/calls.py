@@ -605,6 +605,8 @@ CALLS = (
 )
 HOST = {
     "diagnose.audit_optimizer": "writes a report on the host",
+    "linen.as_function": "takes a module apart on the host",
+    "nnx.as_function": "takes a module apart on the host",
     "train.grid": "makes the settings of a sweep on the host",
     "train.halving": "chooses the settings of each rung on the host",
     "train.reshape_to_grid": "names the axes of a result on the host",

@@ -1,7 +1,7 @@
 """What the layers for linen and nnx share: inputs that flax accepts and jreg's functions do not."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,20 @@ from jaxtyping import Array
 from . import dtypes
 from .checks import Checks
 from .types import Tree
+
+
+class ModuleFunction(NamedTuple):
+    """A module of flax, taken apart by `as_function`.
+
+    Attributes:
+      params: its parameters, nested dicts of arrays.
+      model_state: its other variables, such as the statistics of batch norm.
+      apply: `apply(params, model_state, key, *args, **kwargs) -> (outputs, model_state)`, a pure function.
+    """
+
+    params: Tree
+    model_state: Tree
+    apply: Callable[..., tuple[Any, Tree]]
 
 
 def distinct_axes(check: Checks, argument: str, value: int | Sequence[int], ndim: int) -> tuple[int, ...]:

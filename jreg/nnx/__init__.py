@@ -1,5 +1,6 @@
 """Flax nnx layers built on `jreg.noise` and `jreg.norm`, with flax's constructors: only the import changes."""
 
+from ._as_function import as_function
 from ._batch_norm import BatchNorm
 from ._dense import DropConnectLinear
 from ._depth import Residual, StochasticDepth
@@ -19,4 +20,5 @@ __all__ = [
     "SpatialDropout",
     "StochasticDepth",
     "Zoneout",
+    "as_function",
 ]
