@@ -58,7 +58,8 @@ def as_function(module: nnx.Module) -> ModuleFunction:
             copy.eval()
         else:
             copy.train()
-            nnx.reseed(copy, **dict(zip(names, split(Checks("apply").key(key), max(len(names), 1)), strict=False)))
+            keys: dict[str, Any] = dict(zip(names, split(Checks("apply").key(key), max(len(names), 1)), strict=False))
+            nnx.reseed(copy, **keys)
         outputs = copy(*args, **kwargs)
         _, _, _, changed = nnx.split(copy, nnx.Param, nnx.RngState, ...)
         return outputs, nnx.to_pure_dict(changed)
