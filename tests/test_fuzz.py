@@ -29,7 +29,7 @@ import jreg
 import tests.conftest  # noqa: F401  The same settings outside of pytest.
 from tests.calls import CALLS, Call, is_key, public
 
-NUM_CHOICES = 3
+NUM_CHOICES = 2
 GOOD_ERROR = re.compile(r"[a-z_0-9]+(\.[a-z_0-9]+)?: ")
 X = np.ones((4, 3), np.float32)
 HERE, LIBRARY = Path(__file__).parent, Path(jreg.__file__).parent

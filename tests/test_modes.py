@@ -239,7 +239,7 @@ def cases() -> list[Any]:
     ]
 
 
-@pytest.mark.sampled(16)
+@pytest.mark.sampled(32)
 @pytest.mark.parametrize(("call", "mode"), cases())
 def test_every_function_works_in_every_mode(call, mode):
     MODES[mode](call)

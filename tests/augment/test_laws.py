@@ -64,7 +64,7 @@ def test_the_number_that_changes_nothing_changes_no_bit(row):
     jax.tree.map(np.testing.assert_array_equal, found, row.member(row.x) if row.member else row.x)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 @each(ROWS)
 def test_vmap_is_the_loop(row):
     keys = jax.random.split(KEY, 3)

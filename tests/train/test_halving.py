@@ -37,6 +37,7 @@ def full(key, hyper):
     return fit_on(key, hyper, None, 8)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("num_devices", [1, 3])
 @pytest.mark.parametrize("chunk_size", [None, 4])
 def test_survivors_equal_their_lanes_of_the_full_sweep(num_devices, chunk_size):

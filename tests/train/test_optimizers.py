@@ -249,6 +249,7 @@ PARTS = {
 """Public functions of `optax.contrib` that are no optimizers, but parts of them."""
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", sorted(TRAINS))
 def test_the_optimizers_of_optax_train(name):
     optimizer = TRAINS[name]()

@@ -32,6 +32,7 @@ def assert_same(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("transform", "keys"),
     [(lambda f: f, KEY), (jax.jit, KEY), (lambda f: jax.jit(jax.vmap(f)), KEYS)],
