@@ -39,8 +39,10 @@ class Chunks:
         self.progress = progress
 
     def of(self, num_lanes: int) -> list[np.ndarray]:
-        """The numbers of the lanes of each chunk. All have one length, for one program, and as few repeats as that
-        allows: lanes are repeated to fill the last devices."""
+        """The numbers of the lanes of each chunk.
+
+        All chunks have the same length, so that one program serves them; lanes repeat to fill the last devices.
+        """
         num_devices = self.mesh.size
         largest = -(-min(self.chunk_size or num_lanes, num_lanes) // num_devices) * num_devices
         num_chunks = -(-num_lanes // largest)
@@ -48,7 +50,7 @@ class Chunks:
         return [np.arange(start, start + size) % num_lanes for start in range(0, num_lanes, size)]
 
     def run(self, fit_one: FitOne, keys: Key, hypers: Tree, lanes: Lanes, stored: StoredLanes | None = None) -> Tree:
-        """The results of all lanes, in their order; with `stored`, of those that are not on disk yet, and of those."""
+        """The results of all lanes in order; lanes that `stored` holds are read instead of run."""
         num_lanes = len(lanes.key)
         read, missing = (None, np.arange(num_lanes)) if stored is None else stored.read()
         done, parts, order = num_lanes - len(missing), [], [np.setdiff1d(np.arange(num_lanes), missing)]

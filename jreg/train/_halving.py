@@ -69,10 +69,10 @@ def halving(
 ) -> Halving:
     """Train every setting for `rungs[0]` epochs, the best share `keep` of them up to `rungs[1]`, and so on.
 
-    A setting is judged by the mean over its seeds of the best value so far; a mean of NaN comes last. The survivors
-    go on from where they are, so nothing is computed twice, and those that are out cost nothing more. A rung is one
-    program over all its lanes. Settings that start slowly and end well are lost if the first rung is too short: several
-    calls with other rungs are the brackets of Hyperband.
+    The score of a setting is the mean over its seeds of the best value so far; NaN ranks last. Survivors continue from
+    where they are, so nothing is computed twice, and the others cost nothing more. Each rung is one program over all
+    its lanes. If the first rung is too short, settings that start slowly and end well are lost: several calls with
+    different rungs are the brackets of Hyperband.
 
     Args:
       fit_on: `fit_on(key, hyper, so_far, epochs)` that returns the result of `fit` with `epochs`, from the start if

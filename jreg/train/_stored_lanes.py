@@ -24,9 +24,9 @@ from ._lanes import FitOne, Lanes
 
 
 class StoredLanes:
-    """The results of lanes in a directory: one file of rows for each chunk, written whole or not at all.
+    """The results of lanes in a directory, one file for each chunk; a file is complete or absent.
 
-    Process 0 reads and writes; what it read goes to the others.
+    Process 0 reads and writes, and sends what it read to the others.
     """
 
     def __init__(self, check: Checks, directory: Any, fit_one: FitOne, keys: Key, hypers: Tree, lanes: Lanes) -> None:
@@ -40,7 +40,7 @@ class StoredLanes:
             self.directory.mkdir(parents=True, exist_ok=True)
 
     def read(self) -> tuple[Tree | None, np.ndarray]:
-        """The results that are there, one row per lane in the order of the lanes, and the numbers of missing lanes."""
+        """The stored results, one row per lane in order, and the numbers of the lanes that are missing."""
         rows = self._rows() if jax.process_index() == 0 else {}
         is_there = np.array([lane in rows for lane in range(len(self.names))])
         is_there = np.asarray(multihost_utils.broadcast_one_to_all(is_there)) if jax.process_count() > 1 else is_there
@@ -77,7 +77,7 @@ class StoredLanes:
         sync_directory(self.directory)
 
     def _rows(self) -> dict[int, list[np.ndarray]]:
-        """The stored leaves of each lane that some whole file holds."""
+        """The stored leaves of each lane that is in a readable file."""
         wanted = {name: lane for lane, name in enumerate(self.names)}
         rows = {}
         for path in sorted(self.directory.glob("*.npz")):

@@ -54,11 +54,11 @@ def sweep(
       lanes_at_once: how many lanes of a device run as one `vmap`, rounded down to a divisor of its lanes; 1 maps over
         them. None chooses as above.
       progress: called with (lanes done, lanes in all) after each chunk.
-      paired: whether the i-th key belongs to the i-th setting, for lanes that are no product, such as settings that
-        each have their own split, fold or seed.
-      checkpoints: a directory for the results of each chunk. The same call, after a kill, runs only the lanes that are
-        missing there, on any number of devices and processes, and a changed grid reuses the lanes that both share. A
-        lane is known by a digest of its key, its setting, and the program with all arrays that it closes over.
+      paired: whether the i-th key goes with the i-th setting only, for lanes that form no product, such as settings
+        that each have their own split, fold or seed.
+      checkpoints: a directory for the results of each chunk. After a kill, the same call runs only the lanes that are
+        missing there, on any number of devices, and says so; a changed grid reuses the lanes that both share. A lane is
+        identified by a digest of its key, its setting, and the program with all arrays that it closes over.
 
     Returns:
       what `fit_one` returns, with two axes in front: (setting, seed), or one if `paired`. `reshape_to_grid` gives it
