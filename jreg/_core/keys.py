@@ -21,6 +21,13 @@ def is_typed(key: Key) -> bool:
     return jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
 
 
+def of_dtype(words: Any, dtype: Any) -> Any:
+    """Words as keys of a dtype; for the dtype of no key, the array as it is."""
+    if not jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return words
+    return jax.random.wrap_key_data(jnp.asarray(words), impl=jax.random.key_impl(jnp.empty((), dtype)))
+
+
 def as_words(keys: Key | None) -> tuple[Any, Callable[[Any], Any]]:
     """The words of typed keys, and a function that turns words back into keys; other keys stay as they are.
 

@@ -65,8 +65,8 @@ def as_function(
         variables = {"params": params, **model_state}
         if key is None:
             return module.apply(variables, *args, **kwargs), model_state
-        keys = split(Checks("apply").key(key), max(len(names), 1))
-        rngs = dict(zip(names, keys, strict=False))
+        keys = split(Checks("apply").key(key), len(names))
+        rngs = dict(zip(names, keys, strict=True))
         outputs, changed = module.apply(variables, *args, rngs=rngs, mutable=sorted(model_state), **kwargs)
         return outputs, dict(changed)
 

@@ -58,7 +58,7 @@ def as_function(module: nnx.Module) -> ModuleFunction:
             copy.eval()
         else:
             copy.train()
-            keys: dict[str, Any] = dict(zip(names, split(Checks("apply").key(key), max(len(names), 1)), strict=False))
+            keys: dict[str, Any] = dict(zip(names, split(Checks("apply").key(key), len(names)), strict=True))
             nnx.reseed(copy, **keys)
         outputs = copy(*args, **kwargs)
         _, _, _, changed = nnx.split(copy, nnx.Param, nnx.RngState, ...)

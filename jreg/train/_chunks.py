@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .._core import checks
 from .._core.checks import Checks
+from .._core.keys import as_words
 from .._core.types import Device, Key, Tree
 from ._lanes import FitOne, Lanes, run_lanes
 from ._stored_lanes import StoredLanes
@@ -58,19 +59,20 @@ class Chunks:
             parts.append(read)
         for chunk in self.of(len(missing)) if len(missing) else ():
             found = self._run_chunk(fit_one, keys, hypers, Lanes(*(rows[missing[chunk]] for rows in lanes)))
-            fresh, num_fresh = missing[chunk], min(len(chunk), num_lanes - done)
+            num_fresh = min(len(chunk), num_lanes - done)
             parts.append(jax.tree.map(lambda leaf: leaf[:num_fresh], found))  # noqa: B023
-            order.append(fresh[:num_fresh])
+            order.append(missing[chunk][:num_fresh])
             done += num_fresh
             if stored is not None:
                 stored.write(order[-1], parts[-1])
             if self.progress is not None:
                 jax.block_until_ready(parts[-1])
                 self.progress(done, num_lanes)
-        if len(parts) == 1 and read is None:
-            return parts[0]
+        whole = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+        if read is None:
+            return whole
         back = np.argsort(np.concatenate(order))
-        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *parts)
+        return jax.tree.map(lambda leaf: leaf[back], whole)
 
     def _run_chunk(self, fit_one: FitOne, keys: Key, hypers: Tree, lanes: Lanes) -> Tree:
         lane_keys = _rows(keys, lanes.key, self.mesh)
@@ -102,10 +104,9 @@ def _rows(leaf: Any, rows: np.ndarray, mesh: Mesh) -> jax.Array:
     sharding = NamedSharding(mesh, LANES)
     if sharding.is_fully_addressable:
         return jax.device_put(jnp.asarray(leaf)[rows], sharding)
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(_rows(jax.random.key_data(leaf), rows, mesh), impl=jax.random.key_impl(leaf))
-    here = np.asarray(leaf)[rows]
-    return jax.make_array_from_callback(here.shape, sharding, lambda index: here[index])
+    words, to_key = as_words(leaf)
+    here = np.asarray(words)[rows]
+    return to_key(jax.make_array_from_callback(here.shape, sharding, lambda index: here[index]))
 
 
 def _to_every_process(results: Tree, mesh: Mesh) -> Tree:

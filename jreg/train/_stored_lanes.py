@@ -18,6 +18,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from .._core.checks import Checks
+from .._core.keys import data_of, of_dtype
 from .._core.types import Key, Tree
 from ._checkpoints._files import sync_directory
 from ._lanes import FitOne, Lanes
@@ -56,13 +57,13 @@ class StoredLanes:
         if jax.process_index() == 0:
             print(f"sweep: {len(there)} of {len(self.names)} lanes are in {self.directory}", file=sys.stderr)
         leaves = zip(plain, jax.tree.leaves(self.like), strict=True)
-        results = [_as_before(jnp.asarray(leaf), like) for leaf, like in leaves]
+        results = [of_dtype(jnp.asarray(leaf), like.dtype) for leaf, like in leaves]
         return jax.tree.unflatten(jax.tree.structure(self.like), results), missing
 
     def write(self, lanes: np.ndarray, results: Tree) -> None:
         """Add the results of some lanes."""
         # As bytes, since numpy's files know no bfloat16.
-        plain = [np.ascontiguousarray(_plain(leaf)) for leaf in jax.tree.leaves(results)]
+        plain = [np.ascontiguousarray(data_of(leaf)) for leaf in jax.tree.leaves(results)]
         arrays: dict[str, Any] = {
             f"leaf {place}": leaf.reshape(len(lanes), -1).view(np.uint8) for place, leaf in enumerate(plain)
         }
@@ -97,7 +98,7 @@ class StoredLanes:
 def _digests(program: bytes, keys: Key, hypers: Tree, lanes: Lanes) -> list[str]:
     key_words = np.asarray(jax.random.key_data(keys))
     implementation = str(jax.random.key_impl(keys)).encode()
-    settings = [(path, np.asarray(_plain(leaf))) for path, leaf in jax.tree_util.tree_leaves_with_path(hypers)]
+    settings = [(path, np.asarray(data_of(leaf))) for path, leaf in jax.tree_util.tree_leaves_with_path(hypers)]
     by_setting = []
     for row in range(len(settings[0][1])):
         digest = hashlib.sha256(program)
@@ -118,7 +119,7 @@ def _digest_of_program(program: Any, like: Tree) -> bytes:
     text = re.sub(r" at 0x[0-9a-f]+", "", f"{jax.__version__} {jax.default_backend()} {program} {like}")
     digest = hashlib.sha256(text.encode())
     for array in _arrays(program):
-        digest.update(np.ascontiguousarray(_plain(array)).tobytes())
+        digest.update(np.ascontiguousarray(data_of(array)).tobytes())
     return digest.digest()
 
 
@@ -127,23 +128,11 @@ def _arrays(program: Any) -> Iterator[Any]:
     yield from getattr(program, "consts", ())
     jaxpr = getattr(program, "jaxpr", program)
     for equation in jaxpr.eqns:
-        yield from (variable.val for variable in equation.invars if hasattr(variable, "val"))
+        yield from (np.asarray(variable.val) for variable in equation.invars if hasattr(variable, "val"))
         for value in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda node: hasattr(node, "eqns")):
             if hasattr(getattr(value, "jaxpr", value), "eqns"):
                 yield from _arrays(value)
 
 
-def _plain(leaf: Any) -> Any:
-    """A key's words, and everything else as it is."""
-    is_key = jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key)
-    return jax.random.key_data(leaf) if is_key else leaf
-
-
 def _words(like: Any) -> Any:
-    return jax.eval_shape(_plain, like)
-
-
-def _as_before(leaf: jax.Array, like: Any) -> jax.Array:
-    if not jnp.issubdtype(like.dtype, jax.dtypes.prng_key):
-        return leaf
-    return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(jnp.empty((), like.dtype)))
+    return jax.eval_shape(data_of, like)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.checks import Checks
+from ..._core.keys import of_dtype
 from ..._core.trees import path_name
 from ..._core.types import Tree
 from ._notes import require_short
@@ -162,8 +163,7 @@ def _filled(wanted: Any, leaf: Leaf, data: Any) -> Any:
     if isinstance(wanted, np.ndarray):
         return data
     sharding = sharding_of(wanted)
-    if _is_key(wanted):
-        data = jax.random.wrap_key_data(jnp.asarray(data), impl=jax.random.key_impl(jnp.empty((), wanted.dtype)))
+    data = of_dtype(data, wanted.dtype)
     if isinstance(data, jax.Array) and data.sharding == sharding:
         return data
     return jnp.asarray(data) if sharding is None else jax.device_put(data, sharding)

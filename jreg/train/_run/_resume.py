@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._core.keys import data_of
 from ..._core.types import Key
 from .._checkpoints import Checkpoint, Checkpoints, _history
 from .._checkpoints._leaves import sharding_of
@@ -136,12 +137,8 @@ def _require_same_settings(checkpoints: Checkpoints, before: dict[str, str], now
 
 
 def _require_same_key(key: Key, saved_key: Key) -> None:
-    given, begun_with = (np.asarray(_key_data(one)) for one in (key, saved_key))
+    given, begun_with = (np.asarray(data_of(one)) for one in (key, saved_key))
     if not np.array_equal(given, begun_with):
         raise ValueError(
             f"run: key must be the one that the run in `checkpoints` began with, {begun_with}; got {given}"
         )
-
-
-def _key_data(key: Key) -> Any:
-    return jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
