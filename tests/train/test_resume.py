@@ -444,3 +444,89 @@ def test_a_request_within_the_grace_waits_for_the_batch(tmp_path):
     with pytest.raises(train.Interrupted):
         run(checkpoints=checkpoints, train_batches=signalled_at(6), grace=600.0)
     assert_same(run(checkpoints=checkpoints), run())
+
+
+# Loaders that know where they are.
+
+
+class Placed:
+    """The batches of an epoch with the protocol of grain's iterators; it counts what it is asked for."""
+
+    def __init__(self, epoch, asked, as_bytes):
+        self.batches, self.place, self.epoch, self.asked, self.as_bytes = shuffled(epoch), 0, epoch, asked, as_bytes
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.place == len(self.batches):
+            raise StopIteration
+        self.place += 1
+        self.asked.append((self.epoch, self.place - 1))
+        return self.batches[self.place - 1]
+
+    def get_state(self):
+        return bytes([self.place]) if self.as_bytes else {"place": self.place}
+
+    def set_state(self, state):
+        self.place = state[0] if self.as_bytes else state["place"]
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_a_loader_with_a_state_of_its_own_goes_on_in_the_middle_of_an_epoch_without_a_replay(tmp_path, as_bytes):
+    asked = []
+    options = {"train_batches": lambda epoch: Placed(epoch, asked, as_bytes)}
+    unbroken = run()
+    checkpoints = train.Checkpoints(tmp_path)
+    with pytest.raises(train.Interrupted):
+        run(checkpoints=checkpoints, callback=signalling_at(NUM_STEPS + 1), log_every=1, **options)
+    taken = checkpoints.latest_step
+    assert NUM_STEPS < taken < 2 * NUM_STEPS
+    asked.clear()
+    resumed = run(checkpoints=checkpoints, **options)
+    assert asked[0] == (1, taken - NUM_STEPS)
+    assert len(asked) == EPOCHS * NUM_STEPS - taken
+    assert_same(resumed.last, unbroken.last)
+    assert_same(resumed.train_history, unbroken.train_history)
+
+
+def test_an_endless_loader_goes_on_from_its_state_also_between_epochs(tmp_path):
+    class Endless(Placed):
+        def __next__(self):
+            if self.place == len(self.batches):
+                self.__init__(self.epoch + 1, self.asked, as_bytes=False)
+            return super().__next__()
+
+        def get_state(self):
+            return [self.epoch, self.place]
+
+        def set_state(self, state):
+            self.__init__(state[0], self.asked, as_bytes=False)
+            self.place = state[1]
+
+    for epochs in (1, 2):
+        asked, checkpoints = [], train.Checkpoints(tmp_path / str(epochs))
+        first = Endless(0, asked, as_bytes=False)
+        run(train_batches=first, steps_per_epoch=NUM_STEPS, checkpoints=checkpoints, epochs=epochs)
+        asked.clear()
+        again = Endless(0, asked, as_bytes=False)
+        resumed = run(train_batches=again, steps_per_epoch=NUM_STEPS, checkpoints=checkpoints)
+        assert len(asked) == (EPOCHS - epochs) * NUM_STEPS
+        assert_same(resumed.last, run().last)
+
+
+def test_a_state_of_a_loader_that_no_file_can_keep_is_named(tmp_path):
+    class Odd(Placed):
+        def get_state(self):
+            return {"place": (self.place,)}
+
+    with pytest.raises(TypeError, match="run: get_state of train_batches must give bytes"):
+        run(train_batches=lambda epoch: Odd(epoch, [], False), checkpoints=train.Checkpoints(tmp_path))
+
+
+def test_a_loader_without_a_state_is_replayed_where_another_had_one(tmp_path):
+    checkpoints = train.Checkpoints(tmp_path)
+    placed = {"train_batches": lambda epoch: Placed(epoch, [], False)}
+    with pytest.raises(train.Interrupted):
+        run(checkpoints=checkpoints, callback=signalling_at(NUM_STEPS + 1), log_every=1, **placed)
+    assert_same(run(checkpoints=checkpoints).last, run().last)

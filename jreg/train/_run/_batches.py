@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,13 @@ Batches: TypeAlias = Iterable[Tree] | Callable[[int], Iterable[Tree]]
 END = object()
 
 
+class Fetched(NamedTuple):
+    """A batch, and where the loader is after it."""
+
+    batch: Tree
+    place: str | None
+
+
 def opened(batches: Batches, epoch: int) -> Iterator[Tree]:
     """The batches of an epoch, from its first."""
     if isinstance(batches, Iterable):
@@ -28,24 +35,24 @@ def opened(batches: Batches, epoch: int) -> Iterator[Tree]:
     return iter(batches(epoch))
 
 
-def skipped(batches: Iterator[Tree], count: int) -> Iterator[Tree]:
-    """Drop the first batches, which an earlier part of the run has used."""
-    for number in range(count):
-        if next(batches, END) is END:
-            raise ValueError(f"run: train_batches must give what they gave before the resume, {count}; got {number}")
-    return batches
+def require_as_many(used: int, position: int, batch: Tree) -> None:
+    """A loader must give again at least the batches that an earlier part of the run has used."""
+    if batch is END and position < used:
+        raise ValueError(f"run: train_batches must give what they gave before the resume, {used}; got {position}")
 
 
-def prefetched(batches: Iterator[Tree], sharding: Any, ahead: int = 2) -> Iterator[tuple[Tree, bool]]:
+def prefetched(batches: Iterator[Fetched], sharding: Any, ahead: int = 2) -> Iterator[tuple[Fetched, bool]]:
     """Each batch, sent to the device `ahead` batches before it is used, and whether it is the last."""
-    placed = (jax.tree.map(lambda leaf: _placed(leaf, sharding), batch) for batch in batches)
+    placed = (
+        Fetched(jax.tree.map(lambda leaf: _placed(leaf, sharding), fetched.batch), fetched.place) for fetched in batches
+    )
     queue = deque(islice(placed, ahead))
     while queue:
-        batch = queue.popleft()
-        following = next(placed, END)
-        if following is not END:
+        fetched = queue.popleft()
+        following = next(placed, None)
+        if following is not None:
             queue.append(following)
-        yield batch, not queue
+        yield fetched, not queue
 
 
 def size(name: Literal["train_batches", "valid_batches"], batch: Tree) -> int:
@@ -70,5 +77,5 @@ def _placed(leaf: Any, sharding: Any) -> jax.Array:
     if isinstance(leaf, jax.Array):
         return leaf if sharding is None else jax.device_put(leaf, sharding)
     # A copy: a loader may put its next batch into this memory while jax still reads it.
-    own = np.array(leaf)
+    own = np.asarray(leaf).copy()
     return jax.device_put(own) if sharding is None else jax.make_array_from_process_local_data(sharding, own)

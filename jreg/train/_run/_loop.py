@@ -19,8 +19,9 @@ from .._plateau import has_plateau, update_plateau
 from .._schedule import at_epoch
 from .._state import TrainState
 from .._stopping import update_stopping
-from ._batches import END, Batches, opened, prefetched, size, skipped
+from ._batches import END, Batches, Fetched, opened, prefetched, require_as_many, size
 from ._non_finite import DivergedError, require_finite
+from ._place import place_of, put
 from ._plan import Plan
 from ._progress import Display, Event
 from ._resume import begin_or_resume, save
@@ -95,8 +96,9 @@ class Loop:
 
     def _train(self) -> bool:
         """Take the batches of an epoch; False if asked to stop within it."""
-        for batch, is_last in prefetched(self._batches(), self.plan.sharding):
-            self._take(batch)
+        for fetched, is_last in prefetched(self._batches(), self.plan.sharding):
+            self._take(fetched.batch)
+            self.record.place = fetched.place
             stops = not is_last and self._is_asked()
             is_due = not is_last and self.plan.save_every and self.record.taken % self.plan.save_every == 0
             if stops or is_due:
@@ -125,33 +127,40 @@ class Loop:
             self._read_waiting()
             self.waiting = record.taken, report
 
-    def _batches(self) -> Iterator[Tree]:
+    def _batches(self) -> Iterator[Fetched]:
+        """The batches that are left of an epoch: a loader that can, goes there itself; others give all again."""
         plan, record = self.plan, self.record
         is_stream = isinstance(plan.train_batches, Iterator)
         used = record.taken - record.begun if is_stream and record.epoch == self.first_epoch else record.position
-        batches = skipped(self._fetched("train_batches", plan.train_batches), used)
+        batches = self._fetched("train_batches", plan.train_batches, used)
         return batches if plan.steps_per_epoch is None else islice(batches, plan.steps_per_epoch - record.position)
 
-    def _fetched(self, name: Literal["train_batches", "valid_batches"], given: Batches) -> Iterator[Tree]:
-        """The batches of an epoch; an urgent request to stop is heard while one is waited for."""
+    def _fetched(
+        self, name: Literal["train_batches", "valid_batches"], given: Batches, used: int = 0
+    ) -> Iterator[Fetched]:
+        """The batches of an epoch after those used; an urgent request to stop is heard while one is waited for."""
         record = self.record
-        batches, batch = None, None
+        batches, batch, position = None, None, 0
         while batch is not END:
             self.watch.waits_for(f"a batch of {name} in epoch {record.epoch + 1}, after step {record.taken}")
             with self.requests.loading():
-                batches = opened(given, record.epoch) if batches is None else batches
+                if batches is None:
+                    batches = opened(given, record.epoch)
+                    position = used if used and put(batches, record.place) else 0
                 batch = next(batches, END)
-            if batch is not END:
-                yield batch
+                place = place_of(batches) if name == "train_batches" and self.plan.checkpoints else None
+            require_as_many(used, position, batch)
+            if batch is not END and position >= used:
+                yield Fetched(batch, place)
+            position += 1
 
     def _validate(self) -> bool:
         """End an epoch: measure, judge, save; False if asked to stop before the measure is complete."""
         plan, record = self.plan, self.record
         measured, state = [], to_judge(self.carry.state, plan.validated)
-        for batch, is_last in prefetched(self._fetched("valid_batches", plan.valid_batches), plan.sharding):
+        for (batch, _), is_last in prefetched(self._fetched("valid_batches", plan.valid_batches), plan.sharding):
             self.watch.waits_for(f"the validation of epoch {record.epoch + 1}")
-            count = size("valid_batches", batch)
-            measured.append((count, evaluated(state, batch, self.hyper, evaluate=plan.evaluate)))
+            measured.append((size("valid_batches", batch), evaluated(state, batch, self.hyper, evaluate=plan.evaluate)))
             if not is_last and self.requests.signum is not None:
                 self._save({})
                 return False

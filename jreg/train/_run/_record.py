@@ -24,6 +24,8 @@ class Record:
     """Where `taken` started: the updates that the given state had seen."""
     num_good_before: int
     """The updates made in the previous epoch: 0 if it skipped every step."""
+    place: str | None
+    """The loader's own state after the last batch taken, if it has one."""
     history: History
     """Columns "train/..." and "valid/...", a row per epoch."""
 

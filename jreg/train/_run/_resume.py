@@ -14,6 +14,7 @@ from .._checkpoints import Checkpoint, Checkpoints, _history
 from .._checkpoints._leaves import sharding_of
 from .._state import TrainState
 from .._stopping import Stopping, init_stopping
+from ._place import of_all_processes, of_this_process
 from ._plan import Plan
 from ._record import Record
 from ._settings import changes, digest, settings
@@ -31,7 +32,9 @@ def begin_or_resume(plan: Plan, state: TrainState) -> tuple[Record, Carry, Stopp
     if plan.checkpoints is not None and plan.checkpoints.latest_step is not None:
         return *_resumed(plan, plan.checkpoints, state, stopping._replace(best_params=best)), True
     begun = int(state.step)
-    record = Record(epoch=0, position=0, taken=begun, begun=begun, num_good_before=1, history=_history.History())
+    record = Record(
+        epoch=0, position=0, taken=begun, begun=begun, num_good_before=1, place=None, history=_history.History()
+    )
     carry = carried(state, begun, {}, num_good=0, num_bad=0)
     return record, carry, stopping._replace(best_params=copied(best)), False
 
@@ -42,7 +45,12 @@ def save(plan: Plan, record: Record, carry: Carry, stopping: Stopping, metrics: 
         return
     state = {"state": carry.state, "best": stopping, "key": plan.key}
     given = _settings(plan, carry.state)
-    notes = {"run": _as_notes(record, carry), "settings": given, "digest": digest(given)}
+    notes = {
+        "run": _as_notes(record, carry),
+        "settings": given,
+        "digest": digest(given),
+        "loaders": of_all_processes(record.place),
+    }
     plan.checkpoints.save(state, record.taken, metrics, notes=notes, history=record.history)
 
 
@@ -95,7 +103,8 @@ def _from_notes(checkpoints: Checkpoints, found: Checkpoint) -> tuple[Record, di
         numbers = *counts.values(), of_device["num_good"], of_device["num_bad"]
         if not all(type(number) is int for number in numbers) or type(of_device["sums"]) is not dict:
             raise TypeError("counts that no run has")
-        record = Record(**counts, history=_history.restored(found.history, counts["epoch"]))
+        place = of_this_process(found.notes["loaders"])
+        record = Record(**counts, place=place, history=_history.restored(found.history, counts["epoch"]))
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"run: checkpoints must be those of a run; step {found.step} in {checkpoints.directory} was saved otherwise"

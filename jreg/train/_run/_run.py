@@ -99,9 +99,10 @@ def run(
       key: one key for the whole run; on resume the same.
       train_batches: an iterable that gives the batches of an epoch each time it is iterated (a list, a loader of grain,
         tf.data or torch), or a function of the epoch that returns one: shuffle by the epoch's number, so that the order
-        is the same after a resume. Augment in it, by a jitted transform and keys folded by epoch and position: the
-        device does that ahead of the step. Leaves are arrays with the examples on the first axis, as many in each, or
-        scalars. A last batch of another size costs a second compilation: drop it or pad it.
+        is the same after a resume. An iterator with `get_state` and `set_state`, as grain's, goes on where it was; any
+        other gives the epoch again, and what was used is dropped. Augment in it, by a jitted transform and keys folded
+        by epoch and position: the device does that ahead of the step. Leaves are arrays with the examples on the first
+        axis, as many in each, or scalars. A last batch of another size costs a second compilation: drop it or pad it.
       valid_batches: likewise.
       hyper: passed on to `step` and `evaluate`; a leaf may be a schedule, see `per_epoch` and `per_step`.
       epochs: how many epochs the run has in all, those before a resume included.
