@@ -1,17 +1,19 @@
-"""One pass over data on the device, in a given order; the rows that fill no batch are dropped, kept or padded."""
+"""An epoch over data on the device: the order of its rows, and the steps through them."""
 
 from __future__ import annotations
 
+from math import gcd
 from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from .._core import keys
 from .._core.placement import rows_of, settled
 from .._core.types import Key, Tree
-from ..random import split_array
+from ..random import fold_in, split, split_array
 from ._state import TrainState
 from ._step import Metrics, Step
 
@@ -28,7 +30,10 @@ def pass_over(
     batch_size: int,
     last_batch: LastBatch,
 ) -> tuple[TrainState, Metrics]:
-    """Step through the rows of `data` in `order`; return the state and the mean of each metric."""
+    """Step through the rows of `data` in `order`; return the state and the mean of each metric.
+
+    The rows that fill no batch are dropped, kept or padded.
+    """
     num_full, num_left = divmod(order.size, batch_size)
     if last_batch == "pad" and num_left:
         num_full, num_left = num_full + 1, 0
@@ -54,6 +59,24 @@ def pass_over(
         found = jax.tree.map(lambda many, one: jnp.append(many, one), found, last)
     metrics, weights = found
     return state, {name: _mean(values, weights) for name, values in metrics.items()}
+
+
+def order_across_passes(
+    key: Key, epoch: Int[Array, ""], size: int, batch_size: int, steps_per_epoch: int
+) -> Int[Array, " rows"]:
+    """The rows of the next so many batches of pass after pass; an epoch that is one pass has the order of `fit`."""
+
+    def order_of_pass(number: Int[Array, ""]) -> Int[Array, " examples"]:
+        order_key, _ = split(fold_in(key, number))
+        return jax.random.permutation(order_key, size)
+
+    steps_per_pass = size // batch_size
+    first_pass, first_step = jnp.divmod(epoch * steps_per_epoch, steps_per_pass)
+    # Within a pass an epoch begins at a multiple of this.
+    stride = gcd(steps_per_epoch, steps_per_pass)
+    num_passes = -(-(steps_per_pass - stride + steps_per_epoch) // steps_per_pass)
+    orders = jax.vmap(order_of_pass)(first_pass + jnp.arange(num_passes))[:, : steps_per_pass * batch_size]
+    return lax.dynamic_slice_in_dim(orders.ravel(), first_step * batch_size, steps_per_epoch * batch_size)
 
 
 def batch_like(data: Tree, batch_size: int, last_batch: LastBatch) -> Tree:

@@ -14,7 +14,7 @@ from .._core.checks import Checks
 from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import length, monitored
-from ._epoch import LastBatch, batch_like, pass_over
+from ._epoch import LastBatch, batch_like, order_across_passes, pass_over
 from ._plateau import update_plateau
 from ._result import FitResult, continued, extended, recorded
 from ._schedule import at_epoch, bare_wrapped
@@ -40,6 +40,7 @@ def fit(
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
     last_batch: LastBatch = "drop",
+    steps_per_epoch: int | None = None,
     validated: Validated | None = None,
     keep_opt_state: bool = False,
 ) -> FitResult:
@@ -73,6 +74,9 @@ def fit(
         makes them a short batch, for which the step is compiled a second time; "pad" fills that batch up with rows of
         weight 0: every batch is then a pair `(rows, weights)`, and the loss `sum(weights * losses) / sum(weights)`. Pad
         where devices or `accumulate` divide the rows; batch norm sees the padding unless it is given the weights.
+      steps_per_epoch: end an epoch, with its validation, after this many batches, wherever that is in the data: many
+        passes where data are few, part of one where they are many. The next epoch goes on from there. Needs
+        `last_batch="drop"`. By default an epoch is one pass.
       validated: a function from the state of an epoch to the state that is validated and kept as the best, such as
         `lambda state: state._replace(params=optim.averaged_params(state.opt_state))` for averaged weights. By default
         it is the state itself.
@@ -80,7 +84,8 @@ def fit(
         of a state; only training on from the best epoch needs it.
 
     Raises:
-      ValueError: fewer examples than a batch, data of uneven length, no epoch, a result with other metrics or another
+      ValueError: fewer examples than a batch, data of uneven length, no epoch, `steps_per_epoch` with another
+        `last_batch` than "drop", a result with other metrics or another
         kind of best state than this call makes, a `monitor` that is no validation metric or that differs between the
         shards of a `shard_map` where the parameters do not.
       TypeError: the key is None, or data that are no arrays.
@@ -114,6 +119,10 @@ def fit(
     batch_size = check.integer("batch_size", batch_size)
     epochs = check.integer("epochs", epochs)
     check.choice("last_batch", last_batch, ("drop", "keep", "pad"))
+    if steps_per_epoch is not None:
+        steps_per_epoch = check.integer("steps_per_epoch", steps_per_epoch)
+        if last_batch != "drop":
+            raise ValueError(f"fit: last_batch must be 'drop' where steps_per_epoch is given; got {last_batch!r}")
     if batch_size > size and last_batch == "drop":
         raise ValueError(f"fit: batch_size must be at most the {size} examples of train_data; got {batch_size}")
 
@@ -127,7 +136,10 @@ def fit(
         epoch = progress.stopping.num_checks
         today = at_epoch(check, hyper, epoch)
         order_key, steps_key = split(fold_in(key, epoch))
-        order = jax.random.permutation(order_key, size)
+        if steps_per_epoch is None:
+            order = jax.random.permutation(order_key, size)
+        else:
+            order = order_across_passes(key, epoch, size, batch_size, steps_per_epoch)
         trained, means = pass_over(step, progress.last, steps_key, train_data, order, today, batch_size, last_batch)
         to_judge = shown(trained)
         valid_metrics = evaluate(to_judge, valid_data, today)

@@ -23,7 +23,7 @@ class GridResults(NamedTuple):
     """Results with one axis per hyperparameter. `xarray.DataArray(leaf, coordinates, names)` takes them as they are.
 
     Attributes:
-      names: the names of the leading axes, "seed" last; further axes of a leaf have none.
+      names: the names of the leading axes, "seed" last unless the sweep was paired; further axes of a leaf have none.
       coordinates: the settings along each named axis; the numbers of its rows for a `per_epoch`.
       values: what `sweep` returned, each leaf with an axis per name in front.
     """
@@ -56,12 +56,15 @@ def grid(axes: Mapping[str, Sequence[float] | PerEpoch]) -> dict[str, Any]:
     return settings | {name: PerEpoch(values[settings[name]], None) for name, values in rows.items()}
 
 
-def reshape_to_grid(axes: Mapping[str, Sequence[float] | PerEpoch], results: Tree) -> GridResults:
+def reshape_to_grid(
+    axes: Mapping[str, Sequence[float] | PerEpoch], results: Tree, *, paired: bool = False
+) -> GridResults:
     """Give results over `grid(axes)` one axis per hyperparameter, then the seeds: `(setting, seed)` becomes named axes.
 
     Args:
       axes: what `grid` was given.
-      results: a pytree of arrays (setting, seed, ...), as `sweep` returns.
+      results: a pytree of arrays (setting, seed, ...), as `sweep` returns; (setting, ...) if `paired`.
+      paired: whether the sweep was paired: each setting had one key, and no axis "seed" follows.
 
     Raises:
       ValueError: a leaf whose first axis is not the grid's size, or no leaf.
@@ -72,18 +75,21 @@ def reshape_to_grid(axes: Mapping[str, Sequence[float] | PerEpoch], results: Tre
     >>> found.names, found.values.shape
     (('rate', 'decay', 'seed'), (2, 3, 10))
     """
-    coordinates = _coordinates(Checks("reshape_to_grid"), axes)
+    check = Checks("reshape_to_grid")
+    coordinates, paired = _coordinates(check, axes), check.flag("paired", paired)
     shape = tuple(map(len, coordinates.values()))
-    wrong = f"reshape_to_grid: results must hold arrays ({prod(shape)} settings, seeds, ...)"
+    wrong = f"reshape_to_grid: results must hold arrays ({prod(shape)} settings, {'' if paired else 'seeds, '}...)"
 
     def split_settings(leaf: jax.Array) -> jax.Array:
-        if jnp.ndim(leaf) < 2 or leaf.shape[0] != prod(shape):
+        if jnp.ndim(leaf) < 2 - paired or leaf.shape[0] != prod(shape):
             raise ValueError(f"{wrong}; got shape {jnp.shape(leaf)}")
         return leaf.reshape(*shape, *leaf.shape[1:])
 
     values = jax.tree.map(split_settings, results)
     if not jax.tree.leaves(values):
         raise ValueError(f"{wrong}; got none")
+    if paired:
+        return GridResults((*coordinates,), coordinates, values)
     num_seeds = jax.tree.leaves(values)[0].shape[len(shape)]
     return GridResults((*coordinates, SEED), {**coordinates, SEED: np.arange(num_seeds)}, values)
 

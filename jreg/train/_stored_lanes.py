@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from .._core.keys import data_of, of_dtype
 from .._core.types import Key, Tree
 from ._checkpoints._files import sync_directory
 from ._lanes import FitOne, Lanes
+
+PARTIAL = ".partial"
+LEFTOVER_AGE = 3600.0
+"""Seconds after which a file that is not complete is nobody's."""
 
 
 class StoredLanes:
@@ -39,6 +44,7 @@ class StoredLanes:
         self.names = _digests(_digest_of_program(program, self.like), keys, hypers, lanes)
         if jax.process_index() == 0:
             self.directory.mkdir(parents=True, exist_ok=True)
+            self._remove_leftovers()
 
     def read(self) -> tuple[Tree | None, np.ndarray]:
         """The stored results, one row per lane in order, and the numbers of the lanes that are missing."""
@@ -70,12 +76,18 @@ class StoredLanes:
         if jax.process_index() > 0:
             return
         names = np.array([self.names[lane] for lane in lanes])
-        with tempfile.NamedTemporaryFile(dir=self.directory, suffix=".partial", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=self.directory, prefix="lanes.", suffix=PARTIAL, delete=False) as file:
             np.savez(file, lanes=names, **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(file.name, self.directory / f"{hashlib.sha256(names.tobytes()).hexdigest()[:32]}.npz")
         sync_directory(self.directory)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what kills left half written; a young file may be that of another sweep, still writing."""
+        for path in self.directory.glob(f"lanes.*{PARTIAL}"):
+            if path.exists() and time.time() - path.stat().st_mtime > LEFTOVER_AGE:
+                path.unlink(missing_ok=True)
 
     def _rows(self) -> dict[int, list[np.ndarray]]:
         """The stored leaves of each lane that is in a readable file."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import ArrayLike, Bool, Float, Real
+from jaxtyping import ArrayLike, Bool, Float, Int, Real
 
 from .._core import trees
 from .._core.checks import Checks
@@ -61,11 +61,12 @@ class Table(NamedTuple):
 
 def tabulate(
     hypers: Tree,
-    scores: Mapping[str, Real[ArrayLike, "settings seeds"]],
+    scores: Mapping[str, Real[ArrayLike, "settings *seeds"]],
     *,
     by: str,
     mode: Literal["min", "max"] = "max",
     baseline: int | None = None,
+    over: str | Sequence[str] = (),
 ) -> Table:
     """Sum up a sweep: the mean of each score over the seeds with its 95 % interval, and the best setting by one score.
 
@@ -75,14 +76,16 @@ def tabulate(
     Args:
       hypers: the settings, as `sweep` was given them, or their names; a leaf with more than one entry per setting is
         left out.
-      scores: arrays (setting, seed) by name.
+      scores: arrays (setting, seed) by name; (setting,) of a paired sweep, as with one seed.
       by: the name of the score that decides, on validation rows: a test score that decides is no estimate any more.
       mode: whether a higher ("max") or lower ("min") score is better. NaN is never best.
-      baseline: the number of the setting that all others are compared with, such as 0; None for no comparison.
+      baseline: the number of the row that all others are compared with, such as 0; None for no comparison.
+      over: the names of settings that repeat an experiment rather than change it, such as the fold or the split. A row
+        then is a setting of all others, and its seeds are every combination of these with the keys.
 
     Raises:
       ValueError: scores of unequal shape, or of another than (settings, seeds); a `by` that is no score; a baseline
-        that is no setting.
+        that is no row; an `over` that is no setting, or that not every row has the same of.
 
     >>> import jax.numpy as jnp
     >>> from jreg import train
@@ -99,18 +102,24 @@ def tabulate(
     if by not in scores:
         raise ValueError(f"tabulate: by must be one of the scores {sorted(scores)}; got {by!r}")
     values = {name: np.asarray(score, np.float64) for name, score in scores.items()}
+    values = {name: score[:, None] if score.ndim == 1 else score for name, score in values.items()}
     shapes = {score.shape for score in values.values()}
     names, hypers = list(hypers) if isinstance(hypers, Mapping) else [], bare_wrapped(hypers)
     sizes = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(hypers)}
     if len(shapes) != 1 or sizes != {next(iter(shapes))[:1]} or values[by].ndim != 2 or values[by].size == 0:
         raise ValueError(f"tabulate: scores must all have shape (settings, seeds); got {shapes} for {sizes} settings")
+    columns = _columns(hypers, names)
+    if over := [over] if isinstance(over, str) else list(over):
+        rows = _repeated(check, hypers, columns, over)
+        values = {name: score[rows].reshape(len(rows), -1) for name, score in values.items()}
+        columns = {name: column[rows[:, 0]] for name, column in columns.items() if name not in over}
     means = {name: score.mean(axis=1) for name, score in values.items()}
     ranked = means[by] if mode == "max" else -means[by]
     best = -1 if np.isnan(ranked).all() else int(np.nanargmax(ranked))
     intervals = {name: _half_interval(score) for name, score in values.items()}
     differences = {} if baseline is None else _differences(check, values, baseline)
     return Table(
-        settings=_columns(hypers, names),
+        settings=columns,
         means=means,
         intervals=intervals,
         num_seeds=values[by].shape[1],
@@ -119,6 +128,21 @@ def tabulate(
         differences={name: score.mean(axis=1) for name, score in differences.items()},
         difference_intervals={name: _half_interval(score) for name, score in differences.items()},
     )
+
+
+def _repeated(check: Checks, hypers: Tree, columns: dict[str, Any], over: list[str]) -> Int[np.ndarray, "rows times"]:
+    """The numbers of the settings that differ in `over` alone, a row each, in the same order of `over`."""
+    if not set(over) <= set(columns):
+        raise ValueError(f"{check}: over must name settings, of {sorted(columns)}; got {over}")
+    rows: dict[Any, dict[Any, int]] = {}
+    leaves = [(_name(path), np.asarray(leaf)) for path, leaf in jax.tree.leaves_with_path(hypers)]
+    for number in range(len(leaves[0][1])):
+        row = tuple(leaf[number].tobytes() for name, leaf in leaves if name not in over)
+        rows.setdefault(row, {})[tuple(columns[name][number].tobytes() for name in over)] = number
+    times = [sorted(found) for found in rows.values()]
+    if sum(map(len, times)) != len(leaves[0][1]) or any(found != times[0] for found in times):
+        raise ValueError(f"{check}: over must take the same values, each once, in every row; got {over}")
+    return np.array([[found[time] for time in times[0]] for found in rows.values()])
 
 
 def _differences(check: Checks, values: dict[str, np.ndarray], baseline: int) -> dict[str, np.ndarray]:
@@ -152,9 +176,11 @@ def _half_interval(score: Float[np.ndarray, "settings seeds"]) -> Float[np.ndarr
 
 def _columns(hypers: Tree, names: list[Any]) -> dict[str, Any]:
     """The settings by their names, in the order of `names`: JAX sorts those of a dict."""
-    leaves = [
-        (trees.path_name(path) or "setting", np.asarray(leaf)) for path, leaf in jax.tree.leaves_with_path(hypers)
-    ]
+    leaves = [(_name(path), np.asarray(leaf)) for path, leaf in jax.tree.leaves_with_path(hypers)]
     order = {str(name): place for place, name in enumerate(names)}
     leaves.sort(key=lambda leaf: order.get(leaf[0].split("/")[0], 0))
     return {name: leaf for name, leaf in leaves if leaf.ndim == 1}
+
+
+def _name(path: Any) -> str:
+    return trees.path_name(path) or "setting"

@@ -417,3 +417,48 @@ def test_it_runs_where_jax_looks_for_nan():
             assert int(result.best_epoch) == 1
         with pytest.raises(FloatingPointError):
             train.fit(step, evaluate, state, KEY, x * jnp.inf, x, None, batch_size=2, epochs=2)
+
+
+# Epochs that are no pass.
+
+
+def test_an_epoch_of_as_many_steps_as_a_pass_is_a_pass():
+    jax.tree.map(np.testing.assert_array_equal, fit(KEY, HYPER, steps_per_epoch=NUM_STEPS), fit(KEY, HYPER))
+
+
+@pytest.mark.parametrize("steps_per_epoch", [1, 2, 5, 8, 10, 13])
+def test_epochs_of_any_length_go_through_pass_after_pass(steps_per_epoch):
+    """Each pass shows every row once, in the order that it would have as an epoch."""
+
+    def seen_loss(params, model_state, key, batch, hyper):
+        (rows,) = batch
+        place = model_state["taken"] * BATCH_SIZE
+        shown = jax.lax.dynamic_update_slice(model_state["shown"], rows, (place,))
+        return jnp.sum(params), ({"shown": shown, "taken": model_state["taken"] + 1}, {})
+
+    def shown(epochs, **options):
+        noted = {"shown": jnp.full(600, -1), "taken": 0}
+        state = train.init_state(jnp.zeros(1), optax.sgd(0.0), noted)
+        rows = (jnp.arange(NUM_EXAMPLES),)
+        only = train.make_eval(lambda params, model_state, batch, hyper: {"loss": jnp.sum(params)})
+        seen_step, options = train.make_step(seen_loss, optax.sgd(0.0)), {"batch_size": BATCH_SIZE, **options}
+        result = train.fit(seen_step, only, state, KEY, rows, rows, None, epochs=epochs, **options)
+        return np.array(result.last.model_state["shown"][: result.last.model_state["taken"] * BATCH_SIZE])
+
+    found = shown(6, steps_per_epoch=steps_per_epoch)
+    assert len(found) == 6 * steps_per_epoch * BATCH_SIZE
+    np.testing.assert_array_equal(found, shown(16)[: len(found)])
+
+
+def test_an_epoch_of_any_length_continues_bit_for_bit():
+    options = {"steps_per_epoch": 3, "patience": inf}
+    part = fit(KEY, HYPER, epochs=3, **options)
+    rest = train.fit(step, evaluate, part, KEY, TRAIN, VALID, HYPER, batch_size=BATCH_SIZE, epochs=3, **options)
+    jax.tree.map(np.testing.assert_array_equal, rest, fit(KEY, HYPER, epochs=6, **options))
+
+
+def test_an_epoch_of_so_many_steps_takes_whole_batches():
+    with pytest.raises(ValueError, match="fit: last_batch must be 'drop' where steps_per_epoch is given; got 'pad'"):
+        fit(KEY, HYPER, steps_per_epoch=3, last_batch="pad")
+    with pytest.raises(ValueError, match=r"fit: steps_per_epoch must be .*; got 0"):
+        fit(KEY, HYPER, steps_per_epoch=0)

@@ -100,3 +100,19 @@ def test_results_without_a_leaf_are_refused():
         ValueError, match=r"^reshape_to_grid: results must hold arrays \(2 settings, seeds, ...\); got none$"
     ):
         train.reshape_to_grid({"rate": [0.0, 0.5]}, {})
+
+
+def test_a_paired_sweep_has_the_axes_of_its_grid_alone():
+    settings = train.grid(AXES)
+    keys = jax.random.split(jax.random.key(0), 2)[np.searchsorted([2, 4], settings["width"])]
+    found = train.sweep(
+        lambda key, hyper: {"rate": hyper["rate"], "bits": jax.random.bits(key)}, keys, settings, paired=True
+    )
+    names, coordinates, values = train.reshape_to_grid(AXES, found, paired=True)
+    assert names == tuple(coordinates) == ("rate", "width", "decay")
+    assert values["rate"].shape == (3, 2, 2)
+    np.testing.assert_array_equal(values["rate"][:, 0, 0], coordinates["rate"])
+    assert (values["bits"] == values["bits"][:1, :, :1]).all()
+    assert (values["bits"][:, 0] != values["bits"][:, 1]).all()
+    with pytest.raises(ValueError, match=r"reshape_to_grid: results must hold arrays \(12 settings, \.\.\.\)"):
+        train.reshape_to_grid(AXES, jnp.zeros(5), paired=True)

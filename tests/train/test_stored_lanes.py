@@ -181,6 +181,18 @@ def test_killed_at_any_time_it_goes_on(tmp_path):
     assert not [name for name in os.listdir(directory) if not name.endswith((".npz", ".partial"))]
 
 
+def test_what_a_kill_left_half_written_is_removed_once_it_is_old(tmp_path):
+    leftover, young, foreign = (tmp_path / name for name in ("lanes.a.partial", "lanes.b.partial", "notes.partial"))
+    for path in (leftover, young, foreign):
+        path.write_text("half")
+    for path in (leftover, foreign):
+        os.utime(path, (0, 0))
+    train.sweep(lane, KEYS, HYPERS, checkpoints=tmp_path)
+    assert not leftover.exists()
+    assert young.exists()
+    assert foreign.exists()
+
+
 def test_wrong_options_are_named(tmp_path):
     with pytest.raises(TypeError, match="sweep: checkpoints must be the path of a directory; got 3"):
         train.sweep(lane, KEYS, HYPERS, checkpoints=3)

@@ -55,7 +55,7 @@ def test_an_unknown_score_is_refused():
 
 
 @pytest.mark.parametrize(
-    "scores", [SCORES[:2], SCORES[0], SCORES[:, :0], SCORES[:, :, None]], ids=lambda a: str(a.shape)
+    "scores", [SCORES[:2], SCORES[0], SCORES[:2, 0], SCORES[:, :0], SCORES[:, :, None]], ids=lambda a: str(a.shape)
 )
 def test_scores_of_another_shape_are_refused(scores):
     with pytest.raises(ValueError, match=r"^tabulate: scores must all have shape \(settings, seeds\)"):
@@ -96,3 +96,44 @@ def test_differences_are_paired_and_the_best_ties_with_what_it_does_not_beat(mod
 def test_a_baseline_that_is_no_setting_is_refused(baseline):
     with pytest.raises(ValueError, match="tabulate: baseline must be the number of one of the 3 settings; got "):
         train.tabulate(SETTINGS, {"valid": SCORES}, by="valid", baseline=baseline)
+
+
+FOLDS = {"fold": np.tile([0, 1], 6), "rate": np.repeat([0.0, 0.2, 0.5], 4), "split": np.tile([3, 3, 7, 7], 3)}
+"""Three rates, two folds, two splits."""
+FOLD_SCORES = np.random.default_rng(1).normal(size=(12, 5))
+
+
+def test_what_repeats_an_experiment_counts_as_its_seeds():
+    table = train.tabulate(FOLDS, {"valid": FOLD_SCORES}, by="valid", over=["fold", "split"], baseline=0)
+    plain = train.tabulate(SETTINGS, {"valid": FOLD_SCORES.reshape(3, 20)}, by="valid", baseline=0)
+    assert str(table) == str(plain)
+    one = train.tabulate(FOLDS, {"valid": FOLD_SCORES}, by="valid", over="fold")
+    assert list(one.settings) == ["rate", "split"]
+    assert (one.num_seeds, len(one.means["valid"])) == (10, 6)
+
+
+def test_pairs_are_the_same_in_every_row_however_the_settings_are_ordered():
+    mixed = np.random.default_rng(2).permutation(12)
+    shuffled = {name: values[mixed] for name, values in FOLDS.items()}
+    options = {"by": "valid", "over": ["split", "fold"]}
+    table = train.tabulate(shuffled, {"valid": FOLD_SCORES[mixed]}, **options)
+    expected = train.tabulate(FOLDS, {"valid": FOLD_SCORES}, baseline=1, **options)
+    baseline = table.settings["rate"].tolist().index(0.2)
+    table = train.tabulate(shuffled, {"valid": FOLD_SCORES[mixed]}, baseline=baseline, **options)
+    order = np.argsort(table.settings["rate"])
+    np.testing.assert_allclose(table.differences["valid"][order], expected.differences["valid"], atol=1e-12)
+    np.testing.assert_allclose(table.difference_intervals["valid"][order], expected.difference_intervals["valid"])
+
+
+def test_a_paired_sweep_has_one_score_per_setting():
+    table = train.tabulate(FOLDS, {"valid": FOLD_SCORES[:, 0]}, by="valid", over=["fold", "split"])
+    expected = train.tabulate(SETTINGS, {"valid": FOLD_SCORES[:, 0].reshape(3, 4)}, by="valid")
+    np.testing.assert_allclose(table.means["valid"], expected.means["valid"])
+
+
+def test_repetitions_that_are_not_everywhere_are_refused():
+    with pytest.raises(ValueError, match=r"tabulate: over must name settings, of \['rate'\]; got \['fold'\]"):
+        train.tabulate(SETTINGS, {"valid": SCORES}, by="valid", over="fold")
+    rows = {name: values[:-1] for name, values in FOLDS.items()}
+    with pytest.raises(ValueError, match="tabulate: over must take the same values, each once, in every row"):
+        train.tabulate(rows, {"valid": FOLD_SCORES[:-1]}, by="valid", over=["fold", "split"])
