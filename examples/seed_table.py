@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -61,15 +62,14 @@ def load() -> tuple[np.ndarray, np.ndarray]:
 
 
 def init(key: jax.Array, layer: Layer) -> tuple[Any, Any]:
-    """Uniform in +-1/sqrt(inputs), kernels and biases, as torch.nn.Linear."""
+    """Uniform in +-1/sqrt(inputs), kernels and biases, as torch.nn.Linear; one draw, since each costs to compile."""
+    layers = list(pairwise(WIDTHS))
+    sizes = [(1 + inputs) * outputs for inputs, outputs in layers]
+    drawn = jnp.split(jax.random.uniform(key, (sum(sizes),), minval=-1.0), np.cumsum(sizes)[:-1])
     dense = []
-    for layer_key, inputs, outputs in zip(random.split(key, 3), WIDTHS[:-1], WIDTHS[1:], strict=True):
-        kernel_key, bias_key = random.split(layer_key)
-        bound = inputs**-0.5
-        kernel = jax.random.uniform(kernel_key, (inputs, outputs), minval=-bound, maxval=bound)
-        dense.append(
-            {"kernel": kernel, "bias": jax.random.uniform(bias_key, (1, outputs), minval=-bound, maxval=bound)}
-        )
+    for (inputs, outputs), values in zip(layers, drawn, strict=True):
+        values = inputs**-0.5 * values.reshape(1 + inputs, outputs)
+        dense.append({"kernel": values[1:], "bias": values[:1]})
     if layer != "batch norm":
         return {"dense": dense}, ()
     norms, stats = zip(*map(norm.init_batch_norm, WIDTHS[1:-1]), strict=True)

@@ -14,6 +14,7 @@ from .._core import keys
 from .._core.placement import rows_of, settled
 from .._core.types import Key, Tree
 from ..random import fold_in, split, split_array
+from ._order import shuffled
 from ._state import TrainState
 from ._step import Metrics, Step
 
@@ -68,7 +69,7 @@ def order_across_passes(
 
     def order_of_pass(number: Int[Array, ""]) -> Int[Array, " examples"]:
         order_key, _ = split(fold_in(key, number))
-        return jax.random.permutation(order_key, size)
+        return shuffled(order_key, size)
 
     steps_per_pass = size // batch_size
     first_pass, first_step = jnp.divmod(epoch * steps_per_epoch, steps_per_pass)

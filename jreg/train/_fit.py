@@ -15,6 +15,7 @@ from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import length, monitored
 from ._epoch import LastBatch, batch_like, order_across_passes, pass_over
+from ._order import shuffled
 from ._plateau import update_plateau
 from ._result import FitResult, continued, extended, recorded
 from ._schedule import at_epoch, bare_wrapped
@@ -137,7 +138,7 @@ def fit(
         today = at_epoch(check, hyper, epoch)
         order_key, steps_key = split(fold_in(key, epoch))
         if steps_per_epoch is None:
-            order = jax.random.permutation(order_key, size)
+            order = shuffled(order_key, size)
         else:
             order = order_across_passes(key, epoch, size, batch_size, steps_per_epoch)
         trained, means = pass_over(step, progress.last, steps_key, train_data, order, today, batch_size, last_batch)

@@ -10,6 +10,7 @@ import optax
 import pytest
 
 from jreg import noise, norm, random, train
+from jreg.train._order import shuffled
 
 KEY = jax.random.key(7)
 NUM_EXAMPLES, BATCH_SIZE, NUM_STEPS, EPOCHS = 22, 4, 5, 6
@@ -64,7 +65,7 @@ def python_loop(key, hyper):
     state, states, train_history, valid_history = make_state(), [], [], []
     for epoch in range(EPOCHS):
         order_key, steps_key = random.split(random.fold_in(key, epoch))
-        order = jax.random.permutation(order_key, NUM_EXAMPLES)
+        order = shuffled(order_key, NUM_EXAMPLES)
         metrics = []
         for index, step_key in enumerate(random.split(steps_key, NUM_STEPS)):
             rows = order[index * BATCH_SIZE : (index + 1) * BATCH_SIZE]
