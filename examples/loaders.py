@@ -25,7 +25,7 @@ BATCH_SIZE, NUM_TRAIN = 32, 1200
 RATE = {"rate": 0.3}
 
 Rows = tuple[np.ndarray, np.ndarray]
-Epochs = Callable[[int], Iterable[Rows]]
+Epochs = Callable[[int], Iterable[Any]]
 
 
 def with_grain(x: np.ndarray, y: np.ndarray) -> Epochs:
@@ -41,7 +41,7 @@ def with_torch(x: np.ndarray, y: np.ndarray) -> Epochs:
 
     rows = TensorDataset(torch.from_numpy(x), torch.from_numpy(y))
 
-    def batches(epoch: int) -> Iterable[Rows]:
+    def batches(epoch: int) -> Iterable[Any]:
         order = torch.Generator().manual_seed(epoch)
         return DataLoader(rows, BATCH_SIZE, shuffle=True, drop_last=True, generator=order)
 
@@ -49,11 +49,11 @@ def with_torch(x: np.ndarray, y: np.ndarray) -> Epochs:
 
 
 def with_tf(x: np.ndarray, y: np.ndarray) -> Epochs:
-    import tensorflow as tf
+    import tensorflow as tf  # type: ignore[reportMissingModuleSource]
 
     rows = tf.data.Dataset.from_tensor_slices((x, y))
 
-    def batches(epoch: int) -> Iterable[Rows]:
+    def batches(epoch: int) -> Iterable[Any]:
         shuffled = rows.shuffle(len(x), seed=epoch, reshuffle_each_iteration=False)
         return shuffled.batch(BATCH_SIZE, drop_remainder=True).prefetch(2).as_numpy_iterator()
 
