@@ -6,6 +6,8 @@ grain's iterators know where they are: the run saves their state and puts it bac
 again, in the order of its number, and the batches that were used before are dropped.
 """
 
+# pyright: reportMissingImports=false, reportMissingModuleSource=false
+
 import argparse
 import signal
 import sys
@@ -49,7 +51,7 @@ def with_torch(x: np.ndarray, y: np.ndarray) -> Epochs:
 
 
 def with_tf(x: np.ndarray, y: np.ndarray) -> Epochs:
-    import tensorflow as tf  # type: ignore[reportMissingModuleSource]
+    import tensorflow as tf
 
     rows = tf.data.Dataset.from_tensor_slices((x, y))
 
