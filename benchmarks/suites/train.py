@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from jreg import noise, train
+from jreg.train._order import shuffled
 
 from ..measure import Plan, Suite
 
@@ -85,3 +86,35 @@ def sweep(plan: Plan) -> Iterator[Suite]:
         }
         work = dict.fromkeys(cases, float(lanes))
         yield Suite(f"{lanes} fits of 80 steps on {len(jax.devices())} devices", cases, work=work, unit="models")
+
+
+def halving(plan: Plan) -> Iterator[Suite]:
+    """A grid of strengths with three seeds each: every setting to the end, and successive halving."""
+    made, keys = problem(), jax.random.split(jax.random.key(0), 3)
+    rates, rungs = jnp.linspace(0.0, 0.8, plan.size), [20, 60, 180]
+
+    def fit_on(key: jax.Array, rate: Any, so_far: train.FitResult | None, epochs: int) -> train.FitResult:
+        start_key, fit_key = jax.random.split(key)
+        state = made.start(start_key) if so_far is None else so_far
+        run = partial(train.fit, batch_size=BATCH, epochs=epochs)
+        return run(made.step, made.evaluate, state, fit_key, made.data, made.data, rate)
+
+    def fit_one(key: jax.Array, rate: Any) -> train.FitResult:
+        return fit_on(key, rate, None, rungs[-1])
+
+    cases = {
+        "train.sweep, all to the end": lambda: train.sweep(fit_one, keys, rates),
+        "train.halving": lambda: train.halving(fit_on, keys, rates, rungs=rungs),
+    }
+    yield Suite(f"{plan.size} settings x 3 seeds, rungs of 20, 60 and 180 epochs", cases)
+
+
+def shuffle(plan: Plan) -> Iterator[Suite]:
+    """The order of an epoch: a sort of pairs, as in JAX, and sorts of single words."""
+    key = jax.random.key(0)
+    for size in (1400, plan.size):
+        cases = {
+            "jax.random.permutation": partial(jax.jit(partial(jax.random.permutation, x=size)), key),
+            "order of train.fit": partial(jax.jit(partial(shuffled, size=size)), key),
+        }
+        yield Suite(f"the order of {size} rows", cases)
