@@ -27,6 +27,10 @@ NAMESPACES = (
 def __getattr__(name: str) -> ModuleType:
     """Import a namespace when it is first used: all of them take longer than jax's own start needs."""
     if name in NAMESPACES:
+        if name in ("linen", "nnx"):
+            from ._core.extras import require
+
+            require("flax", "flax", f"jreg.{name}")
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..._core.extras import require
 from ._damage import DamagedError
 from ._leaves import Leaf, is_local, sharding_of
 
@@ -23,6 +24,7 @@ def write_arrays(folder: Path, arrays: dict[str, Any]) -> None:
     Raises:
       OSError: the disk failed; the storage reports some of its errors as ValueError.
     """
+    require("orbax", "run", "Checkpoints")
     import orbax.checkpoint as ocp
 
     # orbax refuses to store nothing.
@@ -44,6 +46,7 @@ def read_arrays(folder: Path, wanted: dict[str, Any], saved: dict[int, Leaf]) ->
     """
     if not wanted:
         return {}
+    require("orbax", "run", "Checkpoints")
     try:
         arrays = _read(folder, {name: _argument(leaf) for name, leaf in wanted.items()})
     except Exception:

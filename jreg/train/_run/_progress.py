@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 
+from ..._core.extras import is_there
+
 
 class Event(NamedTuple):
     """What a callback is called with: numbers of one step or of one epoch.
@@ -115,7 +117,7 @@ def text(event: Event) -> str:
 def display(wanted: bool, *args: Any) -> Iterator[Display]:
     """The display that fits: nothing where it is not wanted or in all but the first process of a distributed run."""
     is_silent = not wanted or jax.process_index() != 0
-    audible = Bar if sys.stdout.isatty() else Lines
+    audible = Bar if sys.stdout.isatty() and is_there("rich") else Lines
     shown = (Display if is_silent else audible)(*args)
     try:
         yield shown
