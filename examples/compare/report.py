@@ -22,7 +22,7 @@ def table(rows: list[Row], data: Dataset) -> Table:
     shown = score_name(data)
     grid = Table(
         title=f"{data.name}: what validation chose, means over {len(rows[0].outcome.test)} seeds",
-        caption='"none (residual)" is the baseline of stochastic depth, "none" that of the others',
+        caption=f'"none (residual)" is the baseline of stochastic depth, "none" that of the others; {floor(data)}',
     )
     columns = ("strength", f"train {shown}", f"test {shown} ± 95 %", "gap", "epochs", "exact zeros", "s/model")
     grid.add_column("recipe")
@@ -44,7 +44,18 @@ def table(rows: list[Row], data: Dataset) -> Table:
 
 
 def score_name(data: Dataset) -> str:
-    return "accuracy" if data.is_classification else "R²"
+    if not data.is_classification:
+        return "R²"
+    return "balanced accuracy" if data.is_uneven else "accuracy"
+
+
+def floor(data: Dataset) -> str:
+    """What a network must beat."""
+    if not data.is_classification:
+        return "the mean of the target would have R² 0"
+    if data.is_uneven:
+        return f"the largest class alone would have {1 / data.test_y.shape[1]:.3f} (plain accuracy {data.majority:.3f})"
+    return f"the largest class alone would have {data.majority:.3f}"
 
 
 def compared(rows: list[Row]) -> dict[str, tuple[str, float, float]]:

@@ -12,14 +12,11 @@ from scipy import stats
 
 from jreg import augment, diagnose, optim, random, targets, train
 
-from .data import DataError, Dataset
+from .data import BATCH_SIZE, MOST_TRAINING_ROWS, Dataset, split_sizes
 from .models import make_model
 from .recipes import RECIPES, Hyper, Recipe
 
 LEARNING_RATE = 2e-3
-BATCH_SIZE = 32
-MOST_TRAINING_ROWS = 200
-MOST_VALIDATION_ROWS = 300
 
 
 class Outcome(NamedTuple):
@@ -61,7 +58,8 @@ def make_fit_one(architecture: str, data: Dataset, settings: Settings) -> Callab
     pool = (jnp.asarray(data.pool_x), jnp.asarray(data.pool_y))
     test = (jnp.asarray(data.test_x), jnp.asarray(data.test_y))
     model = make_model(architecture, data.pool_x.shape[1], data.pool_y.shape[1])
-    loss_of, score_of = (cross_entropy, accuracy) if data.is_classification else (squared_error, r_squared)
+    loss_of = cross_entropy if data.is_classification else squared_error
+    score_of = r_squared if not data.is_classification else balanced_accuracy if data.is_uneven else accuracy
 
     def optimizer(hyper: Hyper) -> optax.GradientTransformation:
         decayed = optim.with_decoupled_decay(optax.adam(LEARNING_RATE), hyper.decay, learning_rate=LEARNING_RATE)
@@ -177,18 +175,6 @@ def interval(values: np.ndarray) -> float:
     return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
 
 
-def split_sizes(data: Dataset, most_training_rows: int) -> tuple[int, int]:
-    """Training and validation rows of each run: 2 to 1 from the pool, up to a limit, so that the study stays quick."""
-    num_train = min(most_training_rows, len(data.pool_x) * 2 // 3)
-    if num_train < BATCH_SIZE:
-        num_rows = len(data.pool_x) + len(data.test_x)
-        raise DataError(
-            f"{data.name}: has {num_rows} rows, of which {num_train} would be for training: fewer than a batch "
-            f"of {BATCH_SIZE}"
-        )
-    return num_train, min(MOST_VALIDATION_ROWS, len(data.pool_x) - num_train)
-
-
 def standardized(parts: dict[str, Any], is_classification: bool) -> dict[str, Any]:
     """Columns in units of the training rows' standard deviation, and a regression target likewise."""
     train_x, train_y = parts["train"]
@@ -212,6 +198,14 @@ def squared_error(outputs: jax.Array, y: jax.Array, smoothing: Any) -> jax.Array
 
 def accuracy(logits: jax.Array, labels: jax.Array) -> jax.Array:
     return jnp.mean((logits.argmax(-1) == labels.argmax(-1)).astype(jnp.float32))
+
+
+def balanced_accuracy(logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """The mean over the classes that occur of the share of their rows that is right."""
+    is_right = (logits.argmax(-1) == labels.argmax(-1)).astype(jnp.float32)
+    of_class = labels.sum(0)
+    shares = is_right @ labels / jnp.maximum(of_class, 1.0)
+    return shares.sum() / jnp.maximum((of_class > 0).sum().astype(jnp.float32), 1.0)
 
 
 def r_squared(outputs: jax.Array, y: jax.Array) -> jax.Array:

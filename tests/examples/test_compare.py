@@ -1,9 +1,11 @@
 """The study, run as a user runs it, on digits, on tables of both kinds, and on bad files."""
 
 import csv
+import gzip
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import jax
@@ -82,12 +84,16 @@ def test_an_npz_file_is_read_as_its_arrays(tmp_path):
 
 GOOD = [[1.0, 2.0, "a"], [2.0, 1.0, "b"], [3.0, 0.0, "a"]] * 40
 BAD_CSV = {
-    "text": ([*GOOD[:4], ["red", 1.0, "a"], *GOOD], "x1", "t.csv, column 'x1', row 6: must be a number; got 'red'"),
-    "blank": ([*GOOD[:4], ["", 1.0, "a"], *GOOD], "x1", "t.csv, column 'x1', row 6: must be a number; got ''"),
-    "nan": ([["nan", 1.0, "a"], *GOOD], "x1", "t.csv, column 'x1', row 2: must be a finite number; got 'nan'"),
+    "text": (
+        [*GOOD[:4], ["red", 1.0, "a"], *GOOD],
+        "x1",
+        "t.csv, column 'x1': must hold numbers, or text; it holds numbers, and 'red' in row 6",
+    ),
+    "twice": (GOOD, "x2", "t.csv: two columns are called 'x2'"),
     "inf": ([[1.0, "inf", "a"], *GOOD], "x1", "t.csv, column 'x2', row 2: must be a finite number; got 'inf'"),
     "ragged": ([[1.0, "a"], *GOOD], "x1", "t.csv, row 2: has 2 values for 3 columns"),
     "one class": ([[1.0, 2.0, "a"]] * 90, "x1", "t.csv: the target has one value only, 'a'"),
+    "three rows": (GOOD[:3], "x1", "t.csv: must have at least 20 rows with a 'target'; it has 3"),
     "few rows": (GOOD[:30], "x1", "t.csv: has 30 rows, of which 12 would be for training: fewer than a batch of 32"),
     "all different": (
         [[1.0, 2.0, f"name {i}"] for i in range(90)],
@@ -109,22 +115,127 @@ def test_a_bad_table_is_refused_in_one_line(tmp_path, capsys, case):
     assert printed.out == ""
 
 
+def test_all_that_is_wrong_with_a_file_is_told_at_once(tmp_path, capsys):
+    rows = [[1.0, "inf", "a"], *GOOD[:40], ["red", 1.0, "a"], *GOOD]
+    path = write_csv(tmp_path / "t.csv", ["x1", "x2", "target"], rows)
+    assert main(["--data", path, "--target", "target", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"compare: {path}: 2 problems",
+        "  column 'x1': must hold numbers, or text; it holds numbers, and 'red' in row 43",
+        "  column 'x2', row 2: must be a finite number; got 'inf'",
+    ]
+    path = write_csv(tmp_path / "t.csv", ["x1", "x2", "target"], [[1.0], *GOOD, *[[1.0, 2.0]] * 8])
+    assert main(["--data", path, "--target", "target", "--out", str(tmp_path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 7
+    assert lines[1] == "  row 2: has 1 values for 3 columns"
+    assert lines[-1] == "  so have 4 rows more"
+
+
+def same(found, expected):
+    jax.tree.map(np.testing.assert_array_equal, found[3:7], expected[3:7])
+
+
+def test_separators_encodings_and_endings_make_no_difference(tmp_path):
+    header, rows = ["höhe", "x2", "target"], [[1.5 + i % 7, i, "äb"[i % 2]] for i in range(60)]
+    expected = data.load(write_csv(tmp_path / "t.csv", header, rows), "target")
+    text = (tmp_path / "t.csv").read_text()
+    files = {
+        "semicolon.csv": text.replace(",", ";").encode(),
+        "decimal.csv": text.replace(",", ";").replace(".", ",").encode(),
+        "tabs.tsv": text.replace(",", "\t").encode(),
+        "pipes.csv": text.replace(",", "|").encode("utf-16"),
+        "windows.csv": text.encode("cp1252"),
+        "mark.csv": text.encode("utf-8-sig"),
+        "packed.csv.gz": gzip.compress(text.encode()),
+    }
+    notes = {}
+    for name, raw in files.items():
+        (tmp_path / name).write_bytes(raw)
+        found = data.load(str(tmp_path / name), "target")
+        same(found, expected)
+        notes[name] = found.notes
+    assert notes["semicolon.csv"] == ("the separator is ';'",)
+    assert notes["windows.csv"] == ("the file is no UTF-8 and was read as Windows-1252",)
+    assert notes["mark.csv"] == ()
+
+
+def test_parquet_is_read_where_pandas_is(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    expected = data.load(write_csv(tmp_path / "t.csv", ["x1", "x2", "target"], GOOD), "target")
+    pandas.DataFrame(GOOD, columns=["x1", "x2", "target"]).to_parquet(tmp_path / "t.parquet")
+    same(data.load(str(tmp_path / "t.parquet"), "target"), expected)
+
+
+def test_text_becomes_columns_and_gaps_are_filled_and_marked(tmp_path):
+    colours = ["red", "green", "red", "blue"]
+    rows = [
+        [i, colours[i % 4], "NA" if i % 10 == 3 else i % 5, f"name {i}", "", "yes" if i % 2 else "no"]
+        for i in range(100)
+    ]
+    rows.append([100, "red", 1, "name 100", "", "?"])
+    path = write_csv(tmp_path / "t.csv", ["x", "colour", "gaps", "name", "empty", "target"], rows)
+    found = data.load(path, "target")
+    assert found.notes == (
+        "1 rows without a 'target' are left out",
+        "'colour' is text: a column for each of 3 values",
+        "'gaps' lacks 10 numbers: their place has the median, and a column tells where",
+        "'name' is text with 100 different values and left out",
+        "'empty' is empty and left out",
+    )
+    x = np.concatenate([found.pool_x, found.test_x])
+    x = x[np.argsort(x[:, 0])]
+    np.testing.assert_array_equal(x[:, 0], np.arange(100))
+    np.testing.assert_array_equal(x[:, 1:4].argmax(1), np.tile([0, 2, 0, 1], 25))
+    np.testing.assert_array_equal(x[:, 1:4].sum(1), np.ones(100))
+    np.testing.assert_array_equal(x[:, 5], np.arange(100) % 10 == 3)
+    in_pool = ~np.isin(np.arange(100), found.test_x[:, 0]) & (np.arange(100) % 10 != 3)
+    np.testing.assert_array_equal(x[x[:, 5] == 1, 4], np.full(10, np.median((np.arange(100) % 5)[in_pool])))
+
+
+def test_a_large_table_is_cut_and_says_so(tmp_path):
+    np.savez(tmp_path / "t.npz", x=np.random.default_rng(0).normal(size=(100_000, 2)), y=np.arange(100_000) % 3)
+    found = data.load(str(tmp_path / "t.npz"), None)
+    assert (len(found.pool_x), len(found.test_x)) == (data.MOST_POOL_ROWS, data.MOST_TEST_ROWS)
+    assert found.notes == ("of 100000 rows 20000 are there to learn from and 10000 to test on",)
+
+
+def test_uneven_classes_are_scored_by_balanced_accuracy():
+    from sklearn.metrics import balanced_accuracy_score
+
+    generator = np.random.default_rng(0)
+    labels, logits = generator.choice(4, 200, p=[0.9, 0.06, 0.04, 0.0]), generator.normal(size=(200, 4))
+    logits[np.arange(200), labels] += 1.0
+    found = study.balanced_accuracy(jnp.asarray(logits), jnp.asarray(np.eye(4)[labels]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        np.testing.assert_allclose(found, balanced_accuracy_score(labels, logits.argmax(1)), rtol=1e-6)
+    uneven = data.split_off_test("t", True, False, np.zeros((200, 1)), np.eye(4)[labels])
+    assert report.score_name(uneven) == "balanced accuracy"
+    assert "the largest class alone would have 0.250 (plain accuracy 0.8" in report.floor(uneven)
+    even = data.digits()
+    assert report.score_name(even) == "accuracy"
+
+
 def test_missing_files_and_columns_are_named(tmp_path, capsys):
     path = write_csv(tmp_path / "t.csv", ["x1", "x2", "target"], GOOD)
     (tmp_path / "t.txt").write_text("")
     (tmp_path / "bad.npz").write_text("not an archive")
-    (tmp_path / "bad.csv").write_bytes(b"a,b\n\xff\xfe,1\n")
+    (tmp_path / "bad.csv").write_bytes(b"a,b\n\x00,1\n")
+    (tmp_path / "bad.csv.gz").write_bytes(b"a,b\n")
     np.savez(tmp_path / "no_y.npz", x=np.ones((9, 2)))
     np.savez(tmp_path / "shapes.npz", x=np.ones((9, 2)), y=np.ones(8))
-    np.savez(tmp_path / "nan.npz", x=np.full((90, 2), np.nan), y=np.arange(90))
+    np.savez(tmp_path / "nan.npz", x=np.full((90, 1), np.nan), y=np.arange(90))
     np.savez(tmp_path / "objects.npz", x=np.array([[{}]], object), y=np.ones(1))
     messages = {
         (str(tmp_path / "none.csv"), "target"): "none.csv: no such file",
         (path, "price"): "t.csv: no column 'price'; the columns are x1, x2, target",
         (path, None): "t.csv: name the column to predict with --target; the columns are x1, x2, target",
-        (str(tmp_path / "t.txt"), None): "t.txt: must end in .csv or .npz",
+        (str(tmp_path / "t.txt"), None): "t.txt: must end in .npz, .csv, .tsv, .csv.gz, .tsv.gz, .parquet",
+        (str(tmp_path / "bad.csv.gz"), None): "bad.csv.gz: cannot be read",
         (str(tmp_path / "bad.npz"), None): "bad.npz: ",
-        (str(tmp_path / "bad.csv"), "a"): "bad.csv: is no UTF-8 CSV file",
+        (str(tmp_path / "bad.csv"), "a"): "bad.csv: is no text",
         (str(tmp_path / "no_y.npz"), None): "no_y.npz: no array 'y'; it must hold x and y",
         (str(tmp_path / "shapes.npz"), None): "shapes.npz: x must have shape (rows, columns) and y (rows,)",
         (str(tmp_path / "nan.npz"), None): "nan.npz, column x[:, 0], row 0: must be a finite number; got nan",
