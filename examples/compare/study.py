@@ -83,11 +83,13 @@ def make_fit_one(architecture: str, data: Dataset, settings: Settings) -> Callab
 
     def fit_one(key: jax.Array, hyper: Hyper) -> Outcome:
         rows_key, init_key, fit_key = random.split(key, 3)
+        # Behind the barrier XLA does not begin to compute with the data while it compiles.
+        rows_of, held_out = jax.lax.optimization_barrier((pool, test))
         rows = jax.random.permutation(rows_key, len(data.pool_x))
         parts = {
-            "train": jax.tree.map(lambda a: a[rows[:num_train]], pool),
-            "valid": jax.tree.map(lambda a: a[rows[num_train : num_train + num_valid]], pool),
-            "test": test,
+            "train": jax.tree.map(lambda a: a[rows[:num_train]], rows_of),
+            "valid": jax.tree.map(lambda a: a[rows[num_train : num_train + num_valid]], rows_of),
+            "test": held_out,
         }
         parts = parts if data.is_standardized else standardized(parts, data.is_classification)
         params, model_state = model.init(init_key)
