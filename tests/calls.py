@@ -490,6 +490,13 @@ RANDOM_CALLS = (
     of(random, "split_array", KEY, 2, without=NO_BATCH),
     of(random, "split_like", KEY, PARAMS, without=WEIGHTS),
 )
+
+
+def likely(key: Any, x: Any) -> Any:
+    return jax.nn.softmax(noise.dropout(key, x, 0.5))
+
+
+PROBS = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.5, 0.2], [0.1, 0.1, 0.8]], np.float32)
 DIAGNOSE_CALLS = (
     of(
         diagnose,
@@ -501,6 +508,22 @@ DIAGNOSE_CALLS = (
     ),
     of(diagnose, "sparsity", PARAMS, without=WEIGHTS),
     of(diagnose, "variance_shift", partial(noise.dropout, rate=0.5), KEY, X, without=MOMENTS),
+    of(diagnose, "brier_score", PROBS, IDS),
+    of(diagnose, "brier_score, two classes", PROBS[:, 0], IDS % 2),
+    of(diagnose, "negative_log_likelihood", PROBS, IDS),
+    of(diagnose, "calibration_error", PROBS, IDS, options={"num_bins": 3, "debiased": True}),
+    of(diagnose, "calibration_error, mass", PROBS, IDS, options={"num_bins": 2, "binning": "mass", "norm": "l2"}),
+    of(diagnose, "reliability", PROBS, IDS, options={"num_bins": 1}),
+    of(
+        diagnose,
+        "temperature_scale",
+        np.log(PROBS),
+        np.array([0, 1, 1, 0], np.int32),
+        tolerance=1e-3,
+        without={"shard_map": "optax's line search cannot run on values that vary over shards"},
+    ),
+    of(diagnose, "mc_predict", likely, KEY, X, options={"num_samples": 5, "batch_size": 2}, tolerance=1e-4),
+    of(diagnose, "mc_predict, no key", likely, None, X, options={"num_samples": 5}),
 )
 
 

@@ -759,6 +759,56 @@ BAD = [
         ValueError,
         r"variance_shift: num_samples must be at least 1; got 0",
     ),
+    (
+        lambda: diagnose.mc_predict(noise.dropout, KEY, X, num_samples=0),
+        ValueError,
+        r"mc_predict: num_samples must be at least 1; got 0",
+    ),
+    (
+        lambda: diagnose.mc_predict(noise.dropout, KEY, X, num_samples=2, batch_size=0),
+        ValueError,
+        r"mc_predict: batch_size must be at least 1; got 0",
+    ),
+    (
+        lambda: diagnose.brier_score(5.0 * X, IDS),
+        ValueError,
+        r"brier_score: probs must sum to 1, such as jax.nn.softmax\(logits\); got \[",
+    ),
+    (
+        lambda: diagnose.negative_log_likelihood(jnp.array([0.5, 1.5]), jnp.array([0, 1])),
+        ValueError,
+        r"negative_log_likelihood: probs must be in \[0, 1\], such as jax.nn.sigmoid\(logits\); got 1.5",
+    ),
+    (
+        lambda: diagnose.calibration_error(jnp.eye(3), jnp.arange(3), norm="max", debiased=True),
+        ValueError,
+        r"calibration_error: norm must be 'l1' or 'l2' where debiased is True; got 'max'",
+    ),
+    (
+        lambda: diagnose.calibration_error(jnp.eye(3), jnp.arange(3), binning="equal"),
+        ValueError,
+        r"calibration_error: binning must be one of 'width', 'mass'; got 'equal'",
+    ),
+    (
+        lambda: diagnose.reliability(jnp.eye(3), jnp.arange(3), num_bins=0),
+        ValueError,
+        r"reliability: num_bins must be at least 1; got 0",
+    ),
+    (
+        lambda: diagnose.reliability(jnp.eye(3), jnp.eye(3)),
+        TypeError,
+        r"reliability: labels must be class ids; got dtype float32. Of one-hot rows take the argmax",
+    ),
+    (
+        lambda: diagnose.temperature_scale(jnp.eye(3), jnp.arange(1, 4)),
+        ValueError,
+        r"temperature_scale: labels must be in \[0, 3\); got 3",
+    ),
+    (
+        lambda: diagnose.temperature_scale(jnp.eye(3), jnp.arange(2)),
+        ValueError,
+        r"temperature_scale: labels must be class ids, of shape \(3,\) for logits of shape \(3, 3\)",
+    ),
     (lambda: diagnose.sparsity({"bias": X[0]}), ValueError, r"sparsity: mask must select at least one leaf"),
     (
         lambda: diagnose.audit_optimizer(optim, PARAMS),

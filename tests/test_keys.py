@@ -141,6 +141,7 @@ REST = {
     "init_spectral_vector": lambda key: norm.init_spectral_vector(key, 6),
     "jacobian": lambda key: penalty.jacobian(jnp.tanh, key, X),
     "variance_shift": lambda key: diagnose.variance_shift(dropped, key, X),
+    "mc_predict": lambda key: diagnose.mc_predict(dropped, key, X, num_samples=5, batch_size=2),
     "with_stochastic_rounding": stochastic_rounding,
     "fit": fit,
 }

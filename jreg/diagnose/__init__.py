@@ -1,18 +1,30 @@
 """What went wrong, found and named."""
 
+from ._calibration import Reliability, calibration_error, reliability
 from ._curves import Diagnosis, curves
 from ._optimizer import Audit, LeafAudit, audit_optimizer
+from ._scores import brier_score, negative_log_likelihood
 from ._sparsity import Sparsity, sparsity
+from ._temperature import temperature_scale
+from ._uncertainty import Uncertainty, mc_predict
 from ._variance_shift import VarianceShift, variance_shift
 
 __all__ = [
     "Audit",
     "Diagnosis",
     "LeafAudit",
+    "Reliability",
     "Sparsity",
+    "Uncertainty",
     "VarianceShift",
     "audit_optimizer",
+    "brier_score",
+    "calibration_error",
     "curves",
+    "mc_predict",
+    "negative_log_likelihood",
+    "reliability",
     "sparsity",
+    "temperature_scale",
     "variance_shift",
 ]
