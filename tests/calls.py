@@ -628,6 +628,8 @@ CALLS = (
 )
 HOST = {
     "diagnose.audit_optimizer": "writes a report on the host",
+    "diagnose.plot_calibration": "draws on the host",
+    "diagnose.plot_masks": "draws on the host",
     "linen.as_function": "takes a module apart on the host",
     "nnx.as_function": "takes a module apart on the host",
     "train.grid": "makes the settings of a sweep on the host",

@@ -809,6 +809,21 @@ BAD = [
         ValueError,
         r"temperature_scale: labels must be class ids, of shape \(3,\) for logits of shape \(3, 3\)",
     ),
+    (
+        lambda: diagnose.plot_masks(KEY, 1.5),
+        ValueError,
+        r"plot_masks: rate must be in \[0, 1\]; got 1.5",
+    ),
+    (
+        lambda: diagnose.plot_masks(KEY, 0.5, shape=(4, 4)),
+        ValueError,
+        r"plot_masks: shape must hold four sizes of at least 1, and noises a function; got \(4, 4\)",
+    ),
+    (
+        lambda: diagnose.plot_calibration({"a": X}),
+        TypeError,
+        r"plot_calibration: found must be a Reliability, from reliability; got",
+    ),
     (lambda: diagnose.sparsity({"bias": X[0]}), ValueError, r"sparsity: mask must select at least one leaf"),
     (
         lambda: diagnose.audit_optimizer(optim, PARAMS),

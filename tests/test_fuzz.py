@@ -103,6 +103,8 @@ BAD: dict[str, Callable[[], Any]] = {
 EXEMPT = {
     "train.run": "a loop on the host with files and signals: tests/train/test_run.py",
     "diagnose.audit_optimizer": "calls the optimizer that it is given: tests/diagnose/test_optimizer.py",
+    "diagnose.plot_calibration": "draws: tests/diagnose/test_plot_calibration.py",
+    "diagnose.plot_masks": "draws: tests/diagnose/test_plot_masks.py",
     "linen.as_function": "takes a module and its variables: tests/linen/test_as_function.py",
     "nnx.as_function": "takes a module: tests/nnx/test_as_function.py",
     "train.grid": "takes a dict of lists: tests/train/test_grid.py",

@@ -145,7 +145,7 @@ REST = {
     "with_stochastic_rounding": stochastic_rounding,
     "fit": fit,
 }
-HOST_LOOPS = {"run"}
+HOST_LOOPS = {"plot_masks", "run"}
 """They take a key, and are no program that can be traced."""
 LAYERS = {
     "linen.Dropout": layer(jreg_linen.Dropout(0.5, deterministic=False), X),

@@ -3,6 +3,8 @@
 from ._calibration import Reliability, calibration_error, reliability
 from ._curves import Diagnosis, curves
 from ._optimizer import Audit, LeafAudit, audit_optimizer
+from ._plot_calibration import plot_calibration
+from ._plot_masks import plot_masks
 from ._scores import brier_score, negative_log_likelihood
 from ._sparsity import Sparsity, sparsity
 from ._temperature import temperature_scale
@@ -23,6 +25,8 @@ __all__ = [
     "curves",
     "mc_predict",
     "negative_log_likelihood",
+    "plot_calibration",
+    "plot_masks",
     "reliability",
     "sparsity",
     "temperature_scale",
