@@ -54,17 +54,17 @@ def plot_masks(
     """
     check = Checks("plot_masks")
     check.valid_scalar("rate", rate, 0.0, 1.0)
-    shape = check.shape("shape", shape)
+    sizes = check.shape("shape", shape)
     noises = NOISES if noises is None else check.mapping("noises", noises, "functions (key, x, rate) -> x")
-    if len(shape) != 4 or 0 in shape or not noises:
-        raise ValueError(f"{check}: shape must hold four sizes of at least 1, and noises a function; got {shape}")
+    if len(sizes) != 4 or 0 in sizes or not noises:
+        raise ValueError(f"{check}: shape must hold four sizes of at least 1, and noises a function; got {sizes}")
     rows = [
-        _row(check, name, function(own, jnp.ones(shape), rate), shape)
+        _row(check, name, function(own, jnp.ones(sizes), rate), sizes)
         for own, (name, function) in zip(split(key, len(noises)), noises.items(), strict=True)
     ]
     num_panels, height, width = rows[0].shape
     size = (6.8, 0.8 + 5.0 * len(rows) * (height + 2) / (num_panels * (width + 2)))
-    return _drawn(axes_of(check, axes, size), list(noises), np.stack(rows), shape)
+    return _drawn(axes_of(check, axes, size), list(noises), np.stack(rows), sizes)
 
 
 def _row(check: Checks, name: str, factors: Array, shape: tuple[int, ...]) -> np.ndarray:
