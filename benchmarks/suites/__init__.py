@@ -4,7 +4,22 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..measure import Plan, Suite
-from . import augment, depth, dropout, generator, losses, noise, norm, optim, penalty, seeds, startup, steps, train
+from . import (
+    augment,
+    depth,
+    dropout,
+    generator,
+    losses,
+    noise,
+    norm,
+    optim,
+    penalty,
+    seeds,
+    startup,
+    steps,
+    train,
+    uncertainty,
+)
 from .peers import PEERS as PEERS
 
 
@@ -37,6 +52,7 @@ SUITES: dict[str, Entry] = {
     "mlp": Entry(steps.mlp, 4, 1),
     "resnet": Entry(steps.resnet, 4, 1),
     "transformer": Entry(steps.transformer, 6, 1),
+    "uncertainty": Entry(uncertainty.predictions, 64, 6),
     "fit": Entry(train.fit, 100, 2),
     "sweep": Entry(train.sweep, 200, 4),
     "halving": Entry(train.halving, 27, 3),
