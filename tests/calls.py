@@ -354,6 +354,13 @@ def mean_of(transformation: Any, params: Any) -> Any:
     return optim.averaged_params(transformation.init(params))
 
 
+def mean_after(transformation: Any, gradients: Any, params: Any) -> Any:
+    state = transformation.init(params)
+    for _ in range(3):
+        _, state = transformation.update(gradients, state, params)
+    return optim.averaged_params(state, params=params)
+
+
 OF_TREES: Any = {"then": update, "data": (GRADIENTS, PARAMS), "without": WEIGHTS}
 SGD = optax.sgd(LEARNING_RATE, momentum=0.9)
 transformation = partial(of, optim, **OF_TREES)
@@ -372,10 +379,58 @@ OPTIM_CALLS = (
     transformation("constrain_unit_norm"),
     transformation("constrain", half_ball),
     transformation("average_params", 0.9),
+    transformation("power_average", 0.1),
+    transformation("latest_average", 2),
     transformation("with_float32_copy", SGD),
     transformation("with_stochastic_rounding", SGD, KEY),
     Call("optim.average_params, read", optim.average_params, (0.9,), then=mean_of, data=(PARAMS,), without=WEIGHTS),
+    Call(
+        "optim.power_average, read",
+        optim.power_average,
+        (0.1,),
+        then=mean_after,
+        data=OF_TREES["data"],
+        without=WEIGHTS,
+    ),
+    Call(
+        "optim.latest_average, read",
+        optim.latest_average,
+        (2,),
+        then=mean_after,
+        data=OF_TREES["data"],
+        without=WEIGHTS,
+    ),
+    Call(
+        "optim.average_params, now and then",
+        optim.average_params,
+        (0.9,),
+        {"start": 1, "every": 2, "warmup": 3.0, "mask": optim.kernels},
+        then=mean_after,
+        data=OF_TREES["data"],
+        without=WEIGHTS,
+    ),
     of(optim, "averaged_params", optim.average_params(0.9).init(PARAMS), without=WEIGHTS),
+    of(optim, "take_snapshots", optim.power_average(0.1).init(PARAMS), without=WEIGHTS),
+    of(
+        optim,
+        "synthesize_average",
+        [optim.Snapshot(step, 0.1, PARAMS) for step in (8, 16)],
+        0.12,
+        without=WEIGHTS,
+    ),
+    of(optim, "merge_params", [PARAMS, GRADIENTS], np.array([1.0, 3.0], np.float32), without=WEIGHTS),
+    of(optim, "merge_weights", np.array([0.5, 0.25], np.float32), without=NO_BATCH),
+    of(
+        optim,
+        "swa_schedule",
+        0.5,
+        0.2,
+        0.1,
+        options={"start": 1, "anneal": 2},
+        then=called,
+        data=(np.int32(2),),
+        without=NO_BATCH,
+    ),
     of(optim, "sam_gradient", jax.grad(lambda w: jnp.sum(w * w)), 0.5, then=called, data=(X,), without=WEIGHTS),
     of(optim, "soft_threshold", X, 0.1),
     of(optim, "block_soft_threshold", X, 0.1, options={"axis": 1}),
@@ -632,6 +687,7 @@ HOST = {
     "diagnose.plot_masks": "draws on the host",
     "linen.as_function": "takes a module apart on the host",
     "nnx.as_function": "takes a module apart on the host",
+    "optim.greedy_soup": "chooses models by numbers on the host",
     "train.grid": "makes the settings of a sweep on the host",
     "train.halving": "chooses the settings of each rung on the host",
     "train.reshape_to_grid": "names the axes of a result on the host",

@@ -605,7 +605,29 @@ BAD = [
     ),
     (lambda: optim.average_params(1.1), ValueError, r"average_params: decay must be in \[0, 1\]; got 1.1"),
     (lambda: update(optim.average_params(0.9), params=None), ValueError, r"average_params: params must be given"),
-    (lambda: optim.averaged_params(SGD.init(X)), ValueError, r"averaged_params: opt_state must hold the state of one"),
+    (
+        lambda: optim.averaged_params(SGD.init(X)),
+        ValueError,
+        r"averaged_params: opt_state must hold one average, or na",
+    ),
+    (lambda: optim.average_params(0.9, every=0), ValueError, r"average_params: every must be at least 1; got 0"),
+    (lambda: optim.average_params(0.9, name=""), TypeError, r"average_params: name must be a string with .*; got ''"),
+    (lambda: optim.power_average(0.3), ValueError, r"power_average: sigma_rel must be in \(0, 0.288675\]; got 0.3"),
+    (lambda: optim.latest_average(0), ValueError, r"latest_average: num must be at least 1; got 0"),
+    (
+        lambda: optim.take_snapshots(SGD.init(X)),
+        ValueError,
+        r"take_snapshots: opt_state must hold the state of a power",
+    ),
+    (lambda: optim.merge_params([X], [0.0]), ValueError, r"merge_params: weights must have a finite sum other than 0"),
+    (lambda: optim.merge_weights([0.1, 0.2]), ValueError, r"merge_weights: decay must never rise; got \[0.1, 0.2\]"),
+    (lambda: optim.greedy_soup(jnp.sum, X), TypeError, r"greedy_soup: trees must be a list of models; got Array"),
+    (lambda: optim.synthesize_average([], 0.1), ValueError, r"synthesize_average: snapshots must hold at least one"),
+    (
+        lambda: optim.swa_schedule(0.1, 0.1, 0.1, start=-1),
+        ValueError,
+        r"swa_schedule: start must be at least 0; got -1",
+    ),
     (lambda: optim.sam_gradient(jax.grad(jnp.sum), -0.1), ValueError, r"sam_gradient: rho must be finite and at least"),
     (
         lambda: optim.sam_gradient(lambda params: 1.0, 0.1)(PARAMS),
@@ -896,6 +918,8 @@ TRACED = [
     (lambda v: update(optim.prox_l1(v, 0.1))[0]["dense"]["kernel"], -0.5),
     (lambda v: optim.soft_threshold(X, v), -0.5),
     (lambda v: train.update_stopping(STOPPING, 1.0, X, v, 0.0).best_value, -1.0),
+    (lambda v: optim.merge_params([X, X], jnp.stack([v, 0.0 * v])), 0.0),
+    (lambda v: optim.swa_schedule(v, 0.1, 0.1, start=1)(0), -0.5),
 ]
 
 

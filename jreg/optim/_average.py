@@ -6,54 +6,79 @@ no bias at the start, and a decay of 1 makes it the plain mean.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jaxtyping import Array, Float, Int
 
-from .._core import trees
+from .._core import checks
 from .._core.checks import Checks
-from .._core.types import Number, Tree
-from ._leafwise import increment, required
+from .._core.types import Mask, Number, Tree
+from ._leafwise import increment
 from ._precision import widened_copy
+from ._tracked import tracked, whole
 
 
 class AverageState(NamedTuple):
-    """The number of updates made, the sum n of what each w counts, and the average, in float32 or wider."""
+    """The number of updates made, the sum n of what each w counts, and the average, under its name."""
 
     count: Int[Array, ""]
     total: Float[Array, ""]
-    average: Tree
+    weights: dict[str, Tree]
+
+    @property
+    def average(self) -> Tree:
+        return next(iter(self.weights.values()))
 
 
-def average_params(decay: Number | optax.Schedule) -> optax.GradientTransformation:
+def average_params(
+    decay: Number | optax.Schedule,
+    *,
+    start: Number = 0,
+    every: Number = 1,
+    warmup: Number = 0,
+    name: str = "average",
+    mask: Mask = None,
+) -> optax.GradientTransformation:
     """Keep a running mean of the weights in the optimizer's state; `averaged_params` reads it.
 
         n <- decay * n + 1,    average <- average + (w - average) / n
 
-    Put it last in the chain: it averages the weights that the step reaches, and changes no update. Validate and ship
-    the average; the running statistics of batch norm belong to other weights and must be measured again.
+    Put it last in the chain: it averages the weights that the step reaches, and changes no update. Several averages in
+    one chain need names of their own. Validate and ship the average; the running statistics of batch norm belong to
+    other weights and must be measured again, by `norm.recalibrate`.
 
     Args:
       decay: share of the past that is kept, in [0, 1]; a number, traced or not, or a schedule of the step count. 0.999
         gives an exponential average of about the last thousand steps, 1 the mean of all steps. 0 restarts the average
-        at this step, so `lambda step: 1.0 * (step > start)` averages from `start` on (SWA).
+        at this step.
+      start: the first update that counts, counted from 0. Before it, the average is the weights themselves. With a
+        decay of 1 this is SWA; `swa_schedule` is its learning rate.
+      every: average after every so many updates, counted from `start`; between them nothing is read or written.
+      warmup: the decay rises linearly from 0 to `decay` over so many updates, counted from `start`. A decay of 0.9999
+        would otherwise remember the first weights for thousands of steps.
+      name: what `averaged_params` calls this average.
+      mask: which leaves or elements; None takes all. Leaves that it leaves out take no memory, and elements and
+        integers are as the last step that was averaged left them.
 
     Raises:
-      ValueError: a concrete decay outside [0, 1] (a traced one gives NaN), updates that do not have the structure and
-        shapes of params, or no params.
+      ValueError: a concrete decay outside [0, 1], start or warmup below 0 or every below 1 (traced ones give NaN), a
+        mask that selects nothing, updates that do not have the structure and shapes of params, or no params.
+      TypeError: a name that is no text.
 
     >>> import jax.numpy as jnp, optax
     >>> from jreg import optim
-    >>> optimizer = optax.chain(optax.sgd(1.0), optim.average_params(1.0))
+    >>> optimizer = optax.chain(
+    ...     optax.sgd(1.0), optim.average_params(1.0), optim.average_params(1.0, start=2, name="tail")
+    ... )
     >>> w, state = jnp.zeros(1), optimizer.init(jnp.zeros(1))
-    >>> for _ in range(3):
+    >>> for _ in range(4):
     ...     updates, state = optimizer.update(jnp.array([-1.0]), state, w)
     ...     w = w + updates
-    >>> w.tolist(), optim.averaged_params(state).tolist()
-    ([3.0], [2.0])
+    >>> w.tolist(), [optim.averaged_params(state, name=name).tolist() for name in ("average", "tail")]
+    ([4.0], [[2.5], [3.5]])
 
     Polyak and Juditsky, Acceleration of Stochastic Approximation by Averaging, 1992; Izmailov et al., Averaging Weights
     Leads to Wider Optima and Better Generalization, UAI 2018.
@@ -61,49 +86,34 @@ def average_params(decay: Number | optax.Schedule) -> optax.GradientTransformati
     check = Checks("average_params")
     if not callable(decay):
         check.valid_scalar("decay", decay, 0.0, 1.0)
+    check.valid_scalar("warmup", warmup, 0.0, ends="[)")
+    first, period = whole(check, "start", start, 0), whole(check, "every", every, 1)
+    is_each = not checks.is_traced(every) and int(every) == 1
+    kept = tracked(check, name, mask)
 
     def init(params: Tree) -> AverageState:
-        return AverageState(jnp.zeros((), jnp.int32), jnp.zeros(()), widened_copy(params))
+        return AverageState(jnp.zeros((), jnp.int32), jnp.zeros(()), {name: widened_copy(kept.started(params))})
 
     def update(updates: Tree, state: Any, params: Tree | None = None) -> tuple[Tree, AverageState]:
-        trees.same_structure(check, "updates", updates, required(check, params))
+        choice, reached = kept.reached(updates, params)
+        count = increment(state.count)
         share = check.scalar("decay", decay(state.count) if callable(decay) else decay, 0.0, 1.0)
-        total = share * state.total + 1.0
-        # Updates of 16-bit weights may be float32.
-        with jax.numpy_dtype_promotion("standard"):
-            reached = widened_copy(optax.apply_updates(cast(Any, params), updates))
-        average = jax.tree.map(lambda old, new: _moved(old, new, total), state.average, reached)
-        return updates, AverageState(increment(state.count), total, average)
+        share = share * _ramp(check.scalar("warmup", warmup, 0.0, ends="[)"), state.count - first)
+        share = jnp.where((first < 0) | (period < 0), jnp.nan, share)
+        is_before, is_due = count <= first, (count - first) % jnp.abs(period) == 0
+        total = jnp.where(is_before, 0.0, jnp.where(is_due, share * state.total + 1.0, state.total))
+        way = jnp.where(is_before, 1.0, 1.0 / total)
+
+        def move() -> Tree:
+            return kept.moved(choice, state.average, widened_copy(reached), way)
+
+        average = move() if is_each else lax.cond(is_before | is_due, move, lambda: state.average)
+        return updates, AverageState(count, total, {name: average})
 
     return optax.GradientTransformation(init, update)
 
 
-def averaged_params(opt_state: Any) -> Tree:
-    """Return the mean that `average_params` keeps, wherever it is in a chained, wrapped or masked state.
-
-    Before the first update it is the initial weights. It is float32 or wider: cast 16-bit models back with
-    `optax.tree.cast_like`.
-
-    Args:
-      opt_state: the state of the optimizer.
-
-    Raises:
-      ValueError: no such state, or more than one.
-
-    >>> import jax.numpy as jnp, optax
-    >>> from jreg import optim
-    >>> optimizer = optax.chain(optax.sgd(0.1), optim.average_params(0.999))
-    >>> optim.averaged_params(optimizer.init(jnp.ones(2))).tolist()
-    [1.0, 1.0]
-    """
-    leaves = jax.tree.leaves(opt_state, is_leaf=lambda node: isinstance(node, AverageState))
-    found = [node for node in leaves if isinstance(node, AverageState)]
-    if len(found) != 1:
-        raise ValueError(f"averaged_params: opt_state must hold the state of one average_params; it holds {len(found)}")
-    return found[0].average
-
-
-def _moved(average: Array, reached: Array, total: Array) -> Array:
-    if not jnp.issubdtype(average.dtype, jnp.inexact):
-        return reached
-    return average + (reached - average) / total.astype(average.dtype)
+def _ramp(length: Float[Array, ""], steps: Int[Array, ""]) -> Float[Array, ""]:
+    """0 to 1 over a number of steps; 1 throughout if there are none."""
+    share = steps.astype(length.dtype) / jnp.where(length == 0.0, 1.0, length)
+    return jnp.where(length == 0.0, 1.0, jnp.clip(share, 0.0, 1.0))

@@ -92,6 +92,12 @@ OPTIMIZERS = {
     "average_params": lambda strength: optax.chain(
         optim.add_l2(strength), optax.sgd(LEARNING_RATE, momentum=0.9), optim.average_params(0.9)
     ),
+    "other averages": lambda strength: optax.chain(
+        optim.add_l2(strength),
+        optax.sgd(LEARNING_RATE, momentum=0.9),
+        optim.power_average(0.1, name="power"),
+        optim.latest_average(2, every=2, name="latest"),
+    ),
     "with_float32_copy": lambda strength: optim.with_float32_copy(chained("prox_l1")(strength)),
     "with_stochastic_rounding": lambda strength: optim.with_stochastic_rounding(
         chained("prox_l1")(strength), jax.random.key(0)

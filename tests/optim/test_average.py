@@ -108,12 +108,6 @@ def test_accumulated_batches_are_averaged_once():
     assert_close_trees(optim.averaged_params(state), weighted_mean(path[1::2], [1.0] * 3))
 
 
-@pytest.mark.parametrize("optimizer", [SGD, optax.chain(averaged(), optim.average_params(0.9))], ids=["none", "two"])
-def test_no_average_or_two_raise(optimizer):
-    with pytest.raises(ValueError, match="averaged_params: opt_state must hold the state of one average_params; it ho"):
-        optim.averaged_params(optimizer.init(tree()))
-
-
 def test_before_the_first_step_it_is_the_initial_weights_in_buffers_of_its_own():
     params = tree()
     average = optim.averaged_params(averaged().init(params))
@@ -218,3 +212,57 @@ def test_16_bit_weights_that_are_constrained_are_averaged_as_they_end():
     optimizer = optax.chain(optax.sgd(0.1), optim.constrain_unit_norm(), optim.average_params(1.0))
     state = optimizer.update(jnp.zeros_like(w), optimizer.init(w), w)[1]
     np.testing.assert_array_equal(optim.averaged_params(state), jnp.full((4, 1), 0.5))
+
+
+@pytest.mark.parametrize(("start", "every"), [(2, 1), (0, 3), (1, 2), (9, 1), (2, 9)])
+def test_swa_averages_every_so_many_steps_from_its_start(start, every):
+    path, state = run(optax.chain(SGD, optim.average_params(1.0, start=start, every=every)))
+    taken = path[start + every - 1 :: every]
+    expected = weighted_mean(taken, [1.0] * len(taken)) if taken else [tree(), *path][min(start, len(path))]
+    assert_close_trees(optim.averaged_params(state), expected)
+
+
+def test_a_decay_that_warms_up_is_the_linear_schedule_of_optax():
+    schedule = optax.linear_schedule(0.0, 0.9, 4)
+    for start in (0, 2):
+        _, state = run(optax.chain(SGD, optim.average_params(0.9, warmup=4, start=start)))
+        path, expected = run(optax.chain(SGD, optim.average_params(lambda step: schedule(step - start), start=start)))  # noqa: B023
+        assert_close_trees(optim.averaged_params(state), optim.averaged_params(expected))
+    decays = np.array([schedule(step) for step in range(6)])
+    weights = [np.prod(decays[age + 1 :]) for age in range(6)]
+    _, state = run(optax.chain(SGD, optim.average_params(0.9, warmup=4)))
+    assert_close_trees(optim.averaged_params(state), weighted_mean(path, weights))
+
+
+def test_what_diverged_before_the_start_is_forgotten():
+    optimizer, w = optim.average_params(1.0, start=2), jnp.ones(2)
+    state = optimizer.init(w)
+    for value in (jnp.nan, jnp.inf, 1.0, 3.0):
+        _, state = optimizer.update(jnp.full(2, value - 1.0), state, w)
+    np.testing.assert_array_equal(optim.averaged_params(state), 2.0 * w)
+
+
+@pytest.mark.parametrize("options", [{"start": -1}, {"every": 0}, {"warmup": -1.0}], ids=str)
+def test_bad_times_raise_when_concrete_and_give_nan_when_traced(options):
+    (argument, value), *_ = options.items()
+    with pytest.raises(ValueError, match=f"average_params: {argument} must be"):
+        optim.average_params(0.9, **options)
+
+    @jax.jit
+    def average(value):
+        optimizer = optim.average_params(0.9, **{argument: value})
+        return optim.averaged_params(optimizer.update(jnp.ones(2), optimizer.init(jnp.ones(2)), jnp.ones(2))[1])
+
+    assert jnp.isnan(average(value)).all()
+
+
+def test_all_its_numbers_may_be_injected_and_mapped_over():
+    make = optax.inject_hyperparams(optim.average_params, static_args="mask")
+    path, state = run(optax.chain(SGD, make(decay=1.0, start=2, every=2)))
+    assert_close_trees(optim.averaged_params(state), weighted_mean(path[3::2], [1.0] * 2))
+
+    def last(start):
+        return optim.averaged_params(run(optax.chain(SGD, optim.average_params(1.0, start=start)))[1])["head"][0]
+
+    starts = jnp.arange(4)
+    np.testing.assert_allclose(jax.vmap(last)(starts), [last(int(start)) for start in starts], rtol=1e-5)
