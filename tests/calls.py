@@ -416,6 +416,7 @@ OPTIM_CALLS = (
         "synthesize_average",
         [optim.Snapshot(step, 0.1, PARAMS) for step in (8, 16)],
         0.12,
+        options={"tolerance": 0.5},
         without=WEIGHTS,
     ),
     of(optim, "merge_params", [PARAMS, GRADIENTS], np.array([1.0, 3.0], np.float32), without=WEIGHTS),

@@ -112,7 +112,7 @@ def _mean_of_taken(num_taken: Int[Array, ""], snapshots: Tree) -> Tree:
         if not _is_averaged(leaf):
             return leaf
         wide, filled = leaf.astype(dtypes.widened(leaf.dtype)), jnp.clip(num_taken, 1, len(leaf))
-        is_filled = jnp.arange(len(leaf)) < filled
+        is_filled = jnp.arange(len(leaf), dtype=filled.dtype) < filled
         shown = jax.vmap(lambda row, is_row: jnp.where(is_row, row, 0.0))(wide, is_filled)
         return jnp.sum(shown, axis=0) / filled.astype(wide.dtype)
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .._core import checks, dtypes, trees
 from .._core.checks import Checks
+from .._core.placement import gathered
 from .._core.types import Number, Tree
 
 
@@ -106,7 +107,7 @@ def _as_vector(check: Checks, argument: str, values: Any, *ends: float) -> Float
     if isinstance(values, list | tuple):
         values = [check.scalar(argument, value, *ends) for value in values]
         values = jnp.stack(values) if values else jnp.zeros(0)
-    vector = check.number(argument, values, *ends)
+    vector = gathered(check.number(argument, values, *ends))
     if vector.ndim != 1 or not vector.size:
         raise ValueError(f"{check}: {argument} must be a list of numbers, at least one; got shape {vector.shape}")
     return vector

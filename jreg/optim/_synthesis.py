@@ -67,7 +67,7 @@ def synthesize_average(
     for i, given in enumerate(widths):
         check.valid_scalar(f"snapshots[{i}].sigma_rel", given, 0.0, WIDEST + 1e-6, ends="(]")
     check.valid_scalar("sigma_rel", width, 0.0, WIDEST + 1e-6, ends="(]")
-    check.valid_scalar("tolerance", tolerance, 0.0)
+    tolerance = _known(check, "tolerance", tolerance, 0.0)
     end = float(steps.max()) if step is None else float(check.integer("step", step))
     if end > steps.max():
         raise ValueError(f"{check}: step must be at most that of the last snapshot, {steps.max():.0f}; got {step}")

@@ -73,6 +73,8 @@ def check_name(check: Checks, name: Any) -> None:
 
 def whole(check: Checks, argument: str, value: Number, low: int) -> Int[Array, ""]:
     """A number of steps, traced or not; a traced one below `low` becomes -1."""
+    if not checks.is_real(value):  # such as a key, of which numpy makes no array
+        raise TypeError(f"{check}: {argument} must be a whole number; got {checks.shown(value)}")
     value = check.whole_number(argument, value)
     if not checks.is_traced(value):
         return jnp.int32(check.integer(argument, value, low, bits=31))
