@@ -479,7 +479,23 @@ def fitted(schedule: Any, state: Any, key: Any, x: Any) -> Any:
     return train.fit(STEP, EVALUATE, state, key, x, x, schedule, batch_size=2, epochs=3)
 
 
+LANES = jax.tree.map(lambda leaf: np.stack([leaf, 2.0 * leaf, leaf - leaf]).astype(leaf.dtype), STATE)
+
+
+def predicted(params: Any, model_state: Any, x: Any) -> Any:
+    return {"mean": x @ params}
+
+
 TRAIN_CALLS = (
+    of(
+        train,
+        "ensemble",
+        predicted,
+        LANES,
+        X,
+        options={"top": 2, "values": jnp.array([0.5, 0.1, 0.3])},
+        whole=(1,),
+    ),
     of(train, "init_state", PARAMS, SGD, without=WEIGHTS),
     of(train, "make_step", loss_fn, optax.sgd(0.1), then=called, data=(STATE, KEY, X, 0.5), whole=(2,)),
     of(train, "make_eval", metrics, then=called, data=(STATE, X, 0.5), whole=(1,)),

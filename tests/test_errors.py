@@ -764,6 +764,12 @@ BAD = [
         TypeError,
         r"sweep: hypers must hold arrays; at its root it has 0.5. Write jnp.array",
     ),
+    (
+        lambda: train.ensemble(len, train.init_state(X, SGD), X),
+        ValueError,
+        r"ensemble: states must have axes of lanes in front",
+    ),
+    (lambda: train.ensemble(len, X, X), TypeError, r"ensemble: states must be a TrainState, from init_state, or a Fit"),
     # diagnosis
     (lambda: diagnose.curves(X[0], X[0, :2]), ValueError, r"curves: train and valid must be one-dimensional"),
     (

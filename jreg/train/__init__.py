@@ -1,6 +1,7 @@
 """Training as pure functions: a step, a whole fit, a whole sweep in one program; and a host loop with checkpoints."""
 
 from ._checkpoints import Checkpoint, Checkpoints
+from ._ensemble import ensemble
 from ._fit import fit
 from ._grid import GridResults, grid, reshape_to_grid
 from ._halving import Halving, Rung, halving
@@ -27,6 +28,7 @@ __all__ = [
     "Stopping",
     "Table",
     "TrainState",
+    "ensemble",
     "fit",
     "grid",
     "halving",
