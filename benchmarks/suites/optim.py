@@ -31,6 +31,9 @@ def update(plan: Plan) -> Iterator[Suite]:
         "adamw + prox_group_lasso": optax.chain(adamw, optim.prox_group_lasso(0.01, LEARNING_RATE, axis=0)),
         "adamw + constrain_max_norm": optax.chain(adamw, optim.constrain_max_norm(3.0)),
         "adamw + average_params": optax.chain(adamw, optim.average_params(0.999)),
+        "adamw + average_params, every 100": optax.chain(adamw, optim.average_params(1.0, every=100)),
+        "adamw + power_average": optax.chain(adamw, optim.power_average(0.1)),
+        "adamw + latest_average of 4, every 100": optax.chain(adamw, optim.latest_average(4, every=100)),
     }
 
     def step(optimizer: optax.GradientTransformation) -> Step:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 from jaxtyping import Array, Float, Int
@@ -71,13 +72,13 @@ def check_name(check: Checks, name: Any) -> None:
         raise TypeError(f"{check}: name must be a string with a letter or more; got {checks.shown(name)}")
 
 
-def whole(check: Checks, argument: str, value: Number, low: int) -> Int[Array, ""]:
-    """A number of steps, traced or not; a traced one below `low` becomes -1."""
+def whole(check: Checks, argument: str, value: Number, low: int) -> Int[Array, ""] | np.int32:
+    """A number of steps, traced or not; a traced one below `low` becomes -1. No other one touches a device."""
     if not checks.is_real(value):  # such as a key, of which numpy makes no array
         raise TypeError(f"{check}: {argument} must be a whole number; got {checks.shown(value)}")
     value = check.whole_number(argument, value)
     if not checks.is_traced(value):
-        return jnp.int32(check.integer(argument, value, low, bits=31))
+        return np.int32(check.integer(argument, value, low, bits=31))
     value = cast(Array, value).astype(jnp.int32)
     return lax.select(value >= low, value, jnp.full_like(value, -1))
 

@@ -92,7 +92,7 @@ def ensemble(
         best = jnp.argsort(merit)[:top]  # NaN sorts last
         lanes, merit = jax.tree.map(lambda leaf: leaf[best], (lanes, merit))
     counted = None if merit is None else ~jnp.isnan(merit)
-    predictions = jax.vmap(predict, in_axes=(0, 0, None))(*lanes, x)
+    predictions = jax.vmap(predict, in_axes=(0, 0, None))(lanes[0], lanes[1], x)
     return jax.tree.map(lambda leaf: _mean(check, leaf, counted), predictions)
 
 

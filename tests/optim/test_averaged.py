@@ -1,5 +1,8 @@
 """Several averages in one chain: each has a name and a mask, and all come back from a checkpoint."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -172,6 +175,15 @@ def test_a_fit_validates_an_average_of_some_of_the_weights():
     np.testing.assert_allclose(result.valid_history["loss"][-1], loss(averaged(result.last).params, x), rtol=1e-5)
     assert_equal_trees(averaged(result.last).params["b"], result.last.params["b"])
     assert jnp.abs(averaged(result.last).params["w"] - result.last.params["w"]).max() > 1e-3
+
+
+def test_making_an_average_chooses_no_device():
+    code = (
+        "import jax, optax; from jreg import optim; from jax._src import xla_bridge;"
+        "optim.average_params(0.9, start=2, every=3, warmup=4), optim.power_average(0.1);"
+        "optim.latest_average(2, every=2), optim.swa_schedule(0.1, 0.1, 0.1, start=3); assert not xla_bridge._backends"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_mean_of_named_averages_is_that_of_the_path():
