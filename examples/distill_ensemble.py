@@ -4,8 +4,9 @@
 
 Every round draws its own training and validation rows. A sweep over dropout rates and seeds gives the networks; the
 ensemble averages the predictions of those that validation ranks first. A student of the same size then learns from the
-ensemble's softened outputs in place of the labels: on the training rows alone, or on 500 more rows whose labels nobody
-knows. Test rows only measure, and all differences are paired by round.
+ensemble's outputs in place of the labels: on the training rows alone, or on 500 more rows whose labels nobody knows.
+Validation chooses the epoch of every run, and the dropout rate of the single networks and of the students. Test rows
+only measure, and all differences are paired by round.
 """
 
 import argparse
@@ -32,7 +33,7 @@ BATCH_SIZE = 32
 NUM_HIDDEN = 128
 NUM_TRAIN, NUM_VALID = 200, 300
 NUM_UNLABELLED = 500
-TEMPERATURE = 2.0
+TEMPERATURE = 1.0
 STUDENTS = ("the training rows", f"{NUM_UNLABELLED} more rows without labels")
 
 
@@ -43,12 +44,12 @@ class Size(NamedTuple):
     rates: tuple[float, ...] = (0.0, 0.25, 0.5)
     num_seeds: int = 8
     tops: tuple[int, ...] = (1, 2, 4, 8, 16)
-    num_students: int = 4
+    num_students: int = 3
     epochs: int = 60
     student_epochs: int = 30
 
 
-QUICK = Size(num_rounds=2, rates=(0.0, 0.5), num_seeds=2, tops=(1, 2), num_students=1, epochs=6, student_epochs=3)
+QUICK = Size(num_rounds=2, rates=(0.0, 0.5), num_seeds=2, tops=(1, 2), num_students=2, epochs=6, student_epochs=3)
 
 
 class Round(NamedTuple):
@@ -94,8 +95,10 @@ def probabilities(params: Any, model_state: Any, x: jax.Array) -> jax.Array:
     return jax.nn.softmax(logits(params, None, x, 0.0))
 
 
-def accuracy(params: Any, model_state: Any, batch: Any, hyper: Any) -> dict[str, jax.Array]:
-    return {"accuracy": share_right(probabilities(params, model_state, batch[0]), batch[1])}
+def metrics(params: Any, model_state: Any, batch: Any, hyper: Any) -> dict[str, jax.Array]:
+    outputs = logits(params, None, batch[0], 0.0)
+    loss = jnp.mean(optax.softmax_cross_entropy(outputs, batch[1]))
+    return {"loss": loss, "accuracy": share_right(outputs, batch[1])}
 
 
 def share_right(outputs: jax.Array, labels: jax.Array) -> jax.Array:
@@ -110,20 +113,21 @@ def loss_of_member(params: Any, model_state: Any, key: jax.Array, batch: Any, hy
 def loss_of_student(params: Any, model_state: Any, key: jax.Array, batch: Any, hyper: Any) -> Any:
     """The batch has the teacher's probabilities where labels would be."""
     teacher = jnp.log(batch[1])
-    return targets.distillation(logits(params, None, batch[0], 0.0), teacher, TEMPERATURE), (model_state, {})
+    outputs = logits(params, key, batch[0], hyper["rate"])
+    return targets.distillation(outputs, teacher, TEMPERATURE), (model_state, {})
 
 
 def make_fit(loss_fn: Any, epochs: int) -> Any:
     """A run for a sweep, whose settings hold the data too."""
     optimizer = optax.adam(LEARNING_RATE)
-    step, evaluate = train.make_step(loss_fn, optimizer), train.make_eval(accuracy)
+    step, evaluate = train.make_step(loss_fn, optimizer), train.make_eval(metrics)
 
     def fit_one(key: jax.Array, hyper: Any) -> train.FitResult:
         init_key, fit_key = random.split(key)
         return train.fit(
             step, evaluate, train.init_state(init_params(init_key), optimizer), fit_key,
             hyper["train"], hyper["valid"], hyper,
-            batch_size=BATCH_SIZE, epochs=epochs, monitor="accuracy", mode="max",
+            batch_size=BATCH_SIZE, epochs=epochs,
         )  # fmt: skip
 
     return fit_one
@@ -133,62 +137,54 @@ def study(size: Size) -> dict[str, Any]:
     """Test accuracies by round: of single networks, of ensembles by their size, of students by what they saw."""
     pool, test = digits()
     rounds = rounds_of(pool, size.num_rounds)
-    axes = {"round": list(range(size.num_rounds)), "rate": list(size.rates)}
-    settings = train.grid(axes)
-    data = jax.tree.map(lambda leaf: leaf[settings["round"]], {"train": rounds.train, "valid": rounds.valid})
-    result = train.sweep(
-        make_fit(loss_of_member, size.epochs),
-        random.split_array(jax.random.key(1), size.num_seeds),
-        {"rate": jnp.asarray(settings["rate"]), **data},
-    )
-    by_round = train.reshape_to_grid(axes, result).values
+    data = {"train": rounds.train, "valid": rounds.valid}
+    result = sweep_rates(make_fit(loss_of_member, size.epochs), 1, size.num_seeds, size, data)
     x = np.concatenate([rounds.train[0], rounds.unlabelled], axis=1)
-    single, ensembles, teacher = judged(by_round, x, test, size.tops)
-    taught = train.sweep(
-        make_fit(loss_of_student, size.student_epochs),
-        random.split_array(jax.random.key(2), size.num_students),
-        for_students(x, np.asarray(teacher), rounds.valid),
-    )
-    students = jnp.mean(tested(taught.best.params, test), axis=1).reshape(len(STUDENTS), size.num_rounds)
+    ensembles, teacher = asked(result, x, test, size.tops)
+    # Students of the training rows alone see them more often, so that all make as many steps.
+    students, fit_one = {}, make_fit(loss_of_student, size.student_epochs)
+    for name, places in zip(STUDENTS, (np.arange(x.shape[1]) % NUM_TRAIN, np.arange(x.shape[1])), strict=True):
+        taught = {"train": (x[:, places], np.asarray(teacher)[:, places]), "valid": rounds.valid}
+        students[name] = tested(sweep_rates(fit_one, 2, size.num_students, size, taught), test)
     return {
         "size": size._asdict(),
-        "single": as_list(single),
+        "single": as_list(tested(result, test)),
         "ensembles": {str(top): as_list(found) for top, found in ensembles.items()},
-        "students": {name: as_list(found) for name, found in zip(STUDENTS, students, strict=True)},
+        "students": {name: as_list(found) for name, found in students.items()},
     }
 
 
+def sweep_rates(fit_one: Any, seed: int, num_seeds: int, size: Size, data: Any) -> train.FitResult:
+    """Runs on the data of every round, whose results have the axes (round, rate, seed).
+
+    They come to the host: what follows is small, and one device does it without waiting for the others.
+    """
+    axes = {"round": list(range(size.num_rounds)), "rate": list(size.rates)}
+    settings = train.grid(axes)
+    hypers = {"rate": settings["rate"], **jax.tree.map(lambda leaf: leaf[settings["round"]], data)}
+    result = train.sweep(fit_one, random.split_array(jax.random.key(seed), num_seeds), hypers)
+    return train.reshape_to_grid(axes, jax.device_get(result)).values
+
+
 @partial(jax.jit, static_argnames="tops")
-def judged(result: train.FitResult, x: Any, test: Any, tops: tuple[int, ...]) -> Any:
-    """By round: the test accuracy of a single network, that of the ensembles, and what the largest one says of `x`."""
+def asked(result: train.FitResult, x: Any, test: Any, tops: tuple[int, ...]) -> Any:
+    """By round: the test accuracy of the ensembles, and what the largest one says of `x`."""
 
     def of_round(result: train.FitResult, x: Any) -> Any:
-        rate = jnp.argmax(jnp.mean(result.best_value, axis=1))
-        ensembles = {top: train.ensemble(probabilities, result, test[0], top=top, mode="max") for top in tops}
-        teacher = train.ensemble(probabilities, result, x, top=tops[-1], mode="max")
-        single = jnp.mean(tested(result.best.params, test)[rate])
-        return single, {top: share_right(outputs, test[1]) for top, outputs in ensembles.items()}, teacher
+        outputs = {top: train.ensemble(probabilities, result, test[0], top=top) for top in tops}
+        teacher = train.ensemble(probabilities, result, x, top=tops[-1])
+        return {top: share_right(found, test[1]) for top, found in outputs.items()}, teacher
 
     return jax.vmap(of_round)(result, x)
 
 
 @jax.jit
-def tested(params: Any, test: Any) -> jax.Array:
-    """The test accuracy of every lane, (setting, seed)."""
-    return jax.vmap(jax.vmap(lambda lane: share_right(probabilities(lane, (), test[0]), test[1])))(params)
-
-
-def for_students(x: np.ndarray, teacher: np.ndarray, valid: Any) -> Any:
-    """The settings of the students: each way of learning in each round.
-
-    Those of the training rows alone see them more often, so that all make as many steps.
-    """
-    few, all_rows = np.arange(x.shape[1]) % NUM_TRAIN, np.arange(x.shape[1])
-    data = [(x[:, rows], teacher[:, rows]) for rows in (few, all_rows)]
-    return {
-        "train": jax.tree.map(lambda *leaves: np.concatenate(leaves), *data),
-        "valid": jax.tree.map(lambda leaf: np.concatenate([leaf] * len(STUDENTS)), valid),
-    }
+def tested(result: train.FitResult, test: Any) -> jax.Array:
+    """By round: the mean test accuracy over the seeds, at the rate that validation chose."""
+    score = lambda params: share_right(probabilities(params, (), test[0]), test[1])  # noqa: E731
+    scores = jax.vmap(jax.vmap(jax.vmap(score)))(result.best.params)
+    best = jnp.argmin(jnp.mean(result.best_value, axis=2), axis=1)
+    return jnp.take_along_axis(jnp.mean(scores, axis=2), best[:, None], axis=1)[:, 0]
 
 
 def as_list(values: jax.Array) -> list[float]:
@@ -227,7 +223,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figure, axis = pyplot.subplots(figsize=(8, 4.8), layout="constrained")
+    figure, axis = pyplot.subplots(figsize=(9, 4.8), layout="constrained")
     tops = [int(top) for top in record["ensembles"]]
     gains = [interval(np.subtract(scores, record["single"])) for scores in record["ensembles"].values()]
     means, halves = (100.0 * np.array(column) for column in zip(*gains, strict=True))
@@ -243,7 +239,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
     axis.set_xlabel("networks in the ensemble")
     axis.set_ylabel("test accuracy minus that of a single network (points)")
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     axis.set_title(f"{NUM_TRAIN} digits: mean and 95 % interval over {len(record['single'])} rounds", loc="left")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

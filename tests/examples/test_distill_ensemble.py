@@ -36,3 +36,14 @@ def test_rounds_share_no_row_among_their_parts():
 def test_the_stored_study_is_of_the_full_size():
     record = json.loads(STORED.read_text())
     assert record["size"] == json.loads(json.dumps(distill_ensemble.Size()._asdict()))
+
+
+def test_the_stored_student_of_unlabelled_rows_knows_what_the_ensemble_does():
+    record = json.loads(STORED.read_text())
+    gains = {
+        name: distill_ensemble.interval(np.subtract(scores, record["single"]))
+        for name, scores in distill_ensemble.rows(record).items()
+    }
+    for name in ("ensemble of the best 16", "one student, on 500 more rows without labels"):
+        mean, half = gains[name]
+        assert mean > half

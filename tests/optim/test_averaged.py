@@ -19,6 +19,7 @@ MAKERS = {
     "power": lambda **options: optim.power_average(0.1, **options),
     "latest": lambda **options: optim.latest_average(3, **options),
 }
+pytestmark = pytest.mark.sampled(2)
 every_kind = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
