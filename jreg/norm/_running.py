@@ -54,9 +54,10 @@ def recalibrate(fn: Callable[[Any, Any, Any], Any], stats: Tree, batches: Tree) 
 
         stats = fn(stats, batches[i], i / (i + 1)),   i = 0, 1, ...
 
-    Averaging, pruning or quantizing the weights changes every activation, so the running statistics of training no
-    longer fit. None of the old statistics remain, not even a NaN. Use the batch size of training: an average of the
-    batches' variances leaves out how their means differ.
+    Averaging, merging, pruning or quantizing the weights changes every activation, so the running statistics of
+    training no longer fit: measure them for the weights that `optim.averaged_params` and `optim.merge_params` return.
+    None of the old statistics remain, not even a NaN. Use the batch size of training: an average of the batches'
+    variances leaves out how their means differ.
 
     Args:
       fn: `fn(stats, batch, decay)` runs the model in training mode, passes `decay` to every `batch_norm`, and returns

@@ -10,7 +10,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Int
 
-from .._core import dtypes
+from .._core import checks, dtypes
 from .._core.checks import Checks
 from .._core.types import Mask, Number, Tree
 from ._leafwise import increment
@@ -72,8 +72,10 @@ def latest_average(
     kept = tracked(check, name, mask)
 
     def init(params: Tree) -> LatestState:
-        zero = jnp.zeros((), jnp.int32)
-        return LatestState(zero, zero, {name: jax.tree.map(copies, kept.started(params))})
+        # Two zeros, since no buffer can be donated twice.
+        return LatestState(
+            jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32), {name: jax.tree.map(copies, kept.started(params))}
+        )
 
     def copies(leaf: Any) -> Array:
         leaf = jnp.asarray(leaf)
@@ -97,7 +99,7 @@ def latest_average(
         def take() -> Tree:
             return jax.tree.map(write, choice, snapshots, reached)
 
-        snapshots = lax.cond(is_due, take, lambda: snapshots)
+        snapshots = take() if checks.is_known(every, 1) else lax.cond(is_due, take, lambda: snapshots)
         return updates, LatestState(count, state.num_taken + is_due.astype(jnp.int32), {name: snapshots})
 
     return optax.GradientTransformation(init, update)

@@ -143,6 +143,14 @@ def test_updates_pass_unchanged_and_the_state_keeps_its_types(make):
         optimizer.update({"dense": updates["dense"]}, state, params)
 
 
+@every_kind
+def test_params_and_state_may_be_donated(make):
+    optimizer, params = optax.chain(SGD, make()), tree()
+    state = optimizer.init(params)
+    held = [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves((params, state))]
+    assert len(set(held)) == len(held)
+
+
 def test_checkpoints_restore_every_average_and_tell_their_names_apart(tmp_path):
     checkpoints, optimizer = train.Checkpoints(tmp_path), all_kinds(mask=optim.kernels)
     path, state = run(optimizer, gradients=GRADIENTS[:4])
