@@ -88,7 +88,7 @@ def average_params(
         check.valid_scalar("decay", decay, 0.0, 1.0)
     check.valid_scalar("warmup", warmup, 0.0, ends="[)")
     first, period = whole(check, "start", start, 0), whole(check, "every", every, 1)
-    is_each = checks.is_known(every, 1)
+    is_each = checks.is_known(every, 1.0)
     kept = tracked(check, name, mask)
 
     def init(params: Tree) -> AverageState:

@@ -99,7 +99,7 @@ def latest_average(
         def take() -> Tree:
             return jax.tree.map(write, choice, snapshots, reached)
 
-        snapshots = take() if checks.is_known(every, 1) else lax.cond(is_due, take, lambda: snapshots)
+        snapshots = take() if checks.is_known(every, 1.0) else lax.cond(is_due, take, lambda: snapshots)
         return updates, LatestState(count, state.num_taken + is_due.astype(jnp.int32), {name: snapshots})
 
     return optax.GradientTransformation(init, update)
