@@ -93,7 +93,7 @@ def test_a_profile_that_the_snapshots_cannot_make_is_refused():
         ),
         ({"sigma_rel": 0.3}, ValueError, r"sigma_rel must be in \(0, 0.288\d+\]; got 0.3"),
         ({"step": STEPS + 1}, ValueError, "step must be at most that of the last snapshot, 320; got 321"),
-        ({"tolerance": -1.0}, ValueError, "tolerance must be at least 0"),
+        ({"tolerance": -1.0}, ValueError, "tolerance must be finite and at least 0; got -1.0"),
     ],
 )
 def test_bad_input_is_named(change, error, message):
