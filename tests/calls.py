@@ -578,6 +578,22 @@ DIAGNOSE_CALLS = (
         whole=(0, 1),
         without=dict.fromkeys(("empty batch", "one row"), "takes a history"),
     ),
+    of(
+        diagnose,
+        "selection_optimism",
+        np.random.default_rng(3).uniform(size=(4, 3)).astype(np.float32),
+        np.random.default_rng(4).uniform(size=(4, 3)).astype(np.float32),
+        whole=(0, 1),
+        without=NO_BATCH,
+    ),
+    of(
+        diagnose,
+        "majority_baseline",
+        np.array([0, 1, 1, 2]),
+        options={"num_classes": 3},
+        whole=(0,),
+        without=NO_BATCH,
+    ),
     of(diagnose, "sparsity", PARAMS, without=WEIGHTS),
     of(diagnose, "variance_shift", partial(noise.dropout, rate=0.5), KEY, X, without=MOMENTS),
     of(diagnose, "brier_score", PROBS, IDS),
@@ -702,6 +718,9 @@ HOST = {
     "diagnose.audit_optimizer": "writes a report on the host",
     "diagnose.plot_calibration": "draws on the host",
     "diagnose.plot_masks": "draws on the host",
+    **dict.fromkeys(
+        ("diagnose.plot_curves", "diagnose.plot_gaps", "diagnose.plot_path", "diagnose.plot_sweep"), "draws on the host"
+    ),
     "linen.as_function": "takes a module apart on the host",
     "nnx.as_function": "takes a module apart on the host",
     "optim.greedy_soup": "chooses models by numbers on the host",

@@ -771,7 +771,7 @@ BAD = [
     ),
     (lambda: train.ensemble(len, X, X), TypeError, r"ensemble: states must be a TrainState, from init_state, or a Fit"),
     # diagnosis
-    (lambda: diagnose.curves(X[0], X[0, :2]), ValueError, r"curves: train and valid must be one-dimensional"),
+    (lambda: diagnose.curves(X[0], X[0, :2]), ValueError, r"curves: train and valid must be histories \(steps,\) or"),
     (
         lambda: diagnose.curves(X[0], X[0], mode="low"),
         ValueError,
@@ -781,6 +781,21 @@ BAD = [
         lambda: diagnose.curves(X[0], X[0], tolerance=-1.0),
         ValueError,
         r"curves: tolerance must be at least 0; got -1.0",
+    ),
+    (
+        lambda: diagnose.curves({"loss": X[0]}, {"loss": X[0]}, metric="score"),
+        ValueError,
+        r"curves: metric must be one of \['loss'\], the names in train; got 'score'",
+    ),
+    (
+        lambda: diagnose.majority_baseline(IDS, num_classes=2),
+        ValueError,
+        r"majority_baseline: labels must be in \[0, 2\)",
+    ),
+    (
+        lambda: diagnose.selection_optimism(X, X[0]),
+        ValueError,
+        r"selection_optimism: valid and test must have one shape \(settings, seeds\)",
     ),
     (
         lambda: diagnose.variance_shift(noise.dropout, KEY, X, num_samples=0),

@@ -105,6 +105,10 @@ EXEMPT = {
     "diagnose.audit_optimizer": "calls the optimizer that it is given: tests/diagnose/test_optimizer.py",
     "diagnose.plot_calibration": "draws: tests/diagnose/test_plot_calibration.py",
     "diagnose.plot_masks": "draws: tests/diagnose/test_plot_masks.py",
+    **{
+        f"diagnose.plot_{name}": f"draws: tests/diagnose/test_plot_{name}.py"
+        for name in ("curves", "gaps", "path", "sweep")
+    },
     "linen.as_function": "takes a module and its variables: tests/linen/test_as_function.py",
     "nnx.as_function": "takes a module: tests/nnx/test_as_function.py",
     "optim.greedy_soup": "calls the function that it is given: tests/optim/test_soup.py",

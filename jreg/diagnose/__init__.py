@@ -1,11 +1,14 @@
 """What went wrong, found and named."""
 
 from ._calibration import Reliability, calibration_error, reliability
+from ._baseline import Baseline, majority_baseline
 from ._curves import Diagnosis, curves
+from ._optimism import Optimism, selection_optimism
 from ._optimizer import Audit, LeafAudit, audit_optimizer
 from ._plot_calibration import plot_calibration
 from ._plot_masks import plot_masks
 from ._scores import brier_score, negative_log_likelihood
+from ._plots import plot_curves, plot_gaps, plot_path, plot_sweep
 from ._sparsity import Sparsity, sparsity
 from ._temperature import temperature_scale
 from ._uncertainty import Uncertainty, mc_predict
@@ -13,9 +16,11 @@ from ._variance_shift import VarianceShift, variance_shift
 
 __all__ = [
     "Audit",
+    "Baseline",
     "Diagnosis",
     "LeafAudit",
     "Reliability",
+    "Optimism",
     "Sparsity",
     "Uncertainty",
     "VarianceShift",
@@ -28,6 +33,12 @@ __all__ = [
     "plot_calibration",
     "plot_masks",
     "reliability",
+    "majority_baseline",
+    "plot_curves",
+    "plot_gaps",
+    "plot_path",
+    "plot_sweep",
+    "selection_optimism",
     "sparsity",
     "temperature_scale",
     "variance_shift",
