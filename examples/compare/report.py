@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from jreg import diagnose
+from jreg import diagnose, train
 
 from .data import Dataset
 from .study import Row, Settings, interval
@@ -86,42 +86,40 @@ def verdict(rows: list[Row], data: Dataset) -> str:
 
 
 def diagnosis(rows: list[Row]) -> str:
-    """What the mean loss curves of the unregularized network say."""
+    """What the loss curves of the unregularized network say, over its seeds."""
     none = rows[0].outcome
-    found = diagnose.curves(none.train_curve.mean(0), none.valid_curve.mean(0))
+    found = diagnose.curves(none.train_curve, none.valid_curve)
     return f'Loss of "none": {found.describe("epoch")}'
 
 
 def draw(rows: list[Row], data: Dataset, path: Path) -> None:
-    """Gaps as bars with intervals, and the learning curves of the worst and the best recipe."""
+    """The gaps as differences to that of "none", paired by seed, and the learning curves of the worst and the best."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    by_test = sorted(rows, key=lambda row: float(row.outcome.test.mean()))
-    figure, (bars, curves) = pyplot.subplots(1, 2, figsize=(13, 5), layout="constrained")
+    figure, (gaps, curves) = pyplot.subplots(1, 2, figsize=(13, 5), layout="constrained")
     order = sorted(rows, key=lambda row: -float(row.gap.mean()))
-    names, gaps, errors = zip(*((row.recipe.name, row.gap.mean(), interval(row.gap)) for row in order), strict=True)
-    colours = ["#9aa5b1" if row.recipe.name == row.recipe.baseline else "#2f6f9f" for row in order]
-    bars.barh(names, gaps, xerr=errors, color=colours, error_kw={"elinewidth": 1, "capsize": 3})
-    bars.set_xlabel(f"gap: train minus test {score_name(data)}, mean over seeds with 95 % interval")
-    bars.set_title(f"The gap that each recipe leaves on {data.name}")
-    for row, colour in ((by_test[0], "#c0504d"), (by_test[-1], "#2f6f9f")):
-        epochs = np.arange(1, row.outcome.valid_curve.shape[1] + 1)
-        label = f"{row.recipe.name}, {row.setting.describe()}"
-        # Past the epoch where the first seed stopped the mean is NaN, and no line is drawn.
-        curves.plot(epochs, row.outcome.valid_curve.mean(0), color=colour, label=f"{label}: validation")
-        curves.plot(epochs, row.outcome.train_curve.mean(0), color=colour, ls="--", label=f"{label}: training")
+    diagnose.plot_gaps(gap_table(order), "gap", axes=gaps)
+    gaps.set_title(f"Train minus test {score_name(data)} on {data.name}: how much less than without", fontsize="medium")
+    by_test = sorted(rows, key=lambda row: float(row.outcome.test.mean()))
+    for row, label in ((by_test[0], "worst"), (by_test[-1], "best")):
+        label = f"{label}, {row.recipe.name}"
+        diagnose.plot_curves(row.outcome.train_curve, row.outcome.valid_curve, label=label, axes=curves)
     curves.set_yscale("log")
-    curves.set_xlabel("epoch")
     curves.set_ylabel("loss without noise, mean over seeds")
-    curves.set_title("Worst and best on the test rows")
-    curves.legend(loc="upper right")
-    for axes in (bars, curves):
-        axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def gap_table(rows: list[Row]) -> train.Table:
+    """All rows met the same seeds, and so the same training rows."""
+    names = [row.recipe.name for row in rows]
+    gaps = np.stack([row.gap for row in rows])
+    return train.tabulate(
+        {"recipe": np.array(names)}, {"gap": gaps}, by="gap", mode="min", baseline=names.index("none")
+    )
 
 
 def store(rows: list[Row], data: Dataset, settings: Settings, seconds: float, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import entr
 from jaxtyping import Array, Float, Int
 
@@ -24,7 +25,7 @@ class Baseline(NamedTuple):
     loss: Float[Array, ""]
 
 
-def majority_baseline(labels: Int[Array, "..."], *, num_classes: int) -> Baseline:
+def majority_baseline(labels: Int[Array | np.ndarray, "..."], *, num_classes: int) -> Baseline:
     """Score a model that ignores its input: the accuracy and the loss that `curves` takes as `baseline`.
 
         accuracy = max_c f_c,   loss = -sum_c f_c log f_c,   f_c the share of class c

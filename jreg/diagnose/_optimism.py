@@ -31,8 +31,8 @@ class Optimism(NamedTuple):
 
 
 def selection_optimism(
-    valid: Float[Array, "settings seeds"],
-    test: Float[Array, "settings seeds"],
+    valid: Float[Array | np.ndarray, "settings seeds"],
+    test: Float[Array | np.ndarray, "settings seeds"],
     *,
     mode: Literal["min", "max"] = "max",
 ) -> Optimism:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ..._core import dtypes
@@ -18,7 +19,7 @@ from ._diagnosis import Diagnosis
 from ._reading import Reading
 from ._states import Reference
 
-History: TypeAlias = Float[Array, "*settings_and_seeds steps"] | Mapping[str, Any]
+History: TypeAlias = Float[Array | np.ndarray, "*settings_and_seeds steps"] | Mapping[str, Any]
 
 
 def curves(

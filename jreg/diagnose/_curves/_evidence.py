@@ -71,44 +71,71 @@ def gather(runs: Reading, baseline: Float[Array, ""] | None) -> Evidence:
     best step of each seed would show a setback in noise alone.
     """
     is_used = runs.num_steps > 0
-    train, valid, gap = runs.train, runs.valid, runs.valid - runs.train
-    train_noise, valid_noise = (noise.level * noise.doubt for noise in (runs.train_noise, runs.valid_noise))
-    gap_noise = jnp.hypot(train_noise, valid_noise)
-    at_end, between = runs.num_end**-0.5, (1.0 / runs.num_end + 1.0 / runs.num_inside) ** 0.5
-    mean_train, mean_valid = mean(train, is_used), mean(valid, is_used)
+    mean_train, mean_valid = mean(runs.train, is_used), mean(runs.valid, is_used)
     first, last = (jnp.max(jnp.where(is_used, step, 0)) for step in (runs.first_step, runs.last_step))
     turn, train_turn = (jnp.maximum(jnp.argmin(curve), first) for curve in (mean_valid, mean_train))
     start = mean(runs.start, is_used) if baseline is None else baseline
     scale = jnp.maximum(start - mean_train[train_turn], _size(mean_valid[-1]))
-    setback = Estimate(
-        *(
-            field[0]
-            for field in _over_seeds((valid[:, -1] - valid[:, turn])[None], (valid_noise * between)[None], is_used)
-        )
-    )
-    slack = jnp.maximum(setback.half, LEAST_RISE * scale)
+    found = _estimates(is_used, **_of_ends(runs), **_since_the_best(runs, turn, train_turn))
+    slack = jnp.maximum(found["setback"].half, LEAST_RISE * scale)
     stall = jnp.maximum(jnp.argmax(mean_valid <= mean_valid[turn] + slack), first)
-    found = {
-        "train_end": (train[:, -1], train_noise * at_end),
-        "valid_end": (valid[:, -1], valid_noise * at_end),
-        "gap": (gap[:, -1], gap_noise * at_end),
-        "growth": (gap[:, -1] - gap[:, stall], gap_noise * between),
-        "train_setback": (train[:, -1] - train[:, train_turn], train_noise * between),
-        "since_turn": (train[:, -1] - train[:, turn], train_noise * between),
-        "since_stall": (train[:, -1] - train[:, stall], train_noise * between),
-        "descent": (valid[:, 0] - valid[:, turn], valid_noise * between),
-        "train_descent": (train[:, 0] - train[:, train_turn], train_noise * between),
+    found |= _estimates(is_used, **_since_the_stall(runs, stall))
+    share = (last - stall).astype(scale.dtype) / jnp.maximum(last - first, 1).astype(scale.dtype)
+    return Evidence(scale=scale, turn=turn, stall=stall, stalled_share=share, **found)
+
+
+Numbers = dict[str, tuple[Array, Array]]
+"""What a number is in each run, and its standard error there."""
+
+
+def _of_ends(runs: Reading) -> Numbers:
+    train_noise, valid_noise, gap_noise = _noises(runs)
+    at_end = runs.num_end**-0.5
+    return {
+        "train_end": (runs.train[:, -1], train_noise * at_end),
+        "valid_end": (runs.valid[:, -1], valid_noise * at_end),
+        "gap": (runs.valid[:, -1] - runs.train[:, -1], gap_noise * at_end),
         "gain": (runs.gain, valid_noise * (2.0 / runs.num_quarter) ** 0.5),
     }
-    estimates = _over_seeds(*(jnp.stack(rows) for rows in zip(*found.values(), strict=True)), is_used)
-    return Evidence(
-        scale=scale,
-        setback=setback,
-        turn=turn,
-        stall=stall,
-        stalled_share=(last - stall).astype(valid.dtype) / jnp.maximum(last - first, 1).astype(valid.dtype),
-        **{name: Estimate(*pair) for name, *pair in zip(found, *estimates, strict=True)},
-    )
+
+
+def _since_the_best(runs: Reading, turn: Int[Array, ""], train_turn: Int[Array, ""]) -> Numbers:
+    train, valid = runs.train, runs.valid
+    train_error, valid_error, _ = (noise * _of_difference(runs) for noise in _noises(runs))
+    return {
+        "setback": (valid[:, -1] - valid[:, turn], valid_error),
+        "train_setback": (train[:, -1] - train[:, train_turn], train_error),
+        "since_turn": (train[:, -1] - train[:, turn], train_error),
+        "descent": (valid[:, 0] - valid[:, turn], valid_error),
+        "train_descent": (train[:, 0] - train[:, train_turn], train_error),
+    }
+
+
+def _since_the_stall(runs: Reading, stall: Int[Array, ""]) -> Numbers:
+    gap = runs.valid - runs.train
+    train_error, _, gap_error = (noise * _of_difference(runs) for noise in _noises(runs))
+    return {
+        "growth": (gap[:, -1] - gap[:, stall], gap_error),
+        "since_stall": (runs.train[:, -1] - runs.train[:, stall], train_error),
+    }
+
+
+def _noises(runs: Reading) -> tuple[Array, Array, Array]:
+    """Of a single value of training, of validation and of the gap."""
+    train, valid = (noise.level * noise.doubt for noise in (runs.train_noise, runs.valid_noise))
+    return train, valid, jnp.hypot(train, valid)
+
+
+def _of_difference(runs: Reading) -> Float[Array, " seeds"]:
+    """The error of a smoothed end minus a smoothed value inside, where a single value's is 1."""
+    return (1.0 / runs.num_end + 1.0 / runs.num_inside) ** 0.5
+
+
+def _estimates(is_used: Bool[Array, " seeds"], **numbers: tuple[Array, Array]) -> dict[str, Estimate]:
+    """All at once, which makes a short program of them."""
+    values, errors = (jnp.stack(rows) for rows in zip(*numbers.values(), strict=True))
+    means, halves = _over_seeds(values, errors, is_used)
+    return {name: Estimate(means[row], halves[row]) for row, name in enumerate(numbers)}
 
 
 def _size(value: Float[Array, ""]) -> Float[Array, ""]:

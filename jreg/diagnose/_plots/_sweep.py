@@ -36,10 +36,10 @@ def plot_sweep(table: Any, score: str, *, axes: Any = None) -> Any:
     >>> import jax.numpy as jnp
     >>> from jreg import diagnose, train
     >>> settings = train.grid({"rate": [0.0, 0.5], "decay": [0.1, 1.0]})
-    >>> scores = {"valid": jnp.array([[0.7, 0.8], [0.7, 0.6], [0.9, 0.9], [0.8, 0.7]])}
+    >>> scores = {"valid": jnp.array([[0.7, 0.7, 0.7], [0.6, 0.5, 0.4], [0.9, 0.8, 0.7], [0.7, 0.8, 0.9]])}
     >>> axes = diagnose.plot_sweep(train.tabulate(settings, scores, by="valid"), "valid")
     >>> axes.get_xlabel(), axes.get_ylabel(), [text.get_text() for text in axes.texts]
-    ('decay', 'rate', ['0.75~', '0.65', '0.9', '0.75~'])
+    ('decay', 'rate', ['0.7~', '0.5', '0.8', '0.8~'])
     """
     check = Checks("plot_sweep")
     valid_table(check, table)
