@@ -5,6 +5,7 @@ from math import inf, log, nan
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from benchmarks import diagnosis as constructed
@@ -226,6 +227,29 @@ def test_the_histories_of_a_result_are_taken_as_they_are():
     assert diagnose.curves(*histories).name == "over-fitting"
     assert diagnose.curves(*histories, metric="accuracy", mode="max").name == "healthy"
     assert {"train_history", "valid_history"} <= set(train.FitResult._fields) & set(train.RunResult._fields)
+
+
+def test_a_sweep_of_real_fits_is_taken_as_it_is():
+    """Regression on 30 rows of 20 columns: with noisy targets it over-fits, without it does not."""
+
+    def loss_of(params, batch):
+        return jnp.mean((batch[0] @ params - batch[1]) ** 2)
+
+    step = train.make_step(lambda params, _, key, batch, hyper: (loss_of(params, batch), ((), {})), optax.sgd(0.05))
+    evaluate = train.make_eval(lambda params, _, batch, hyper: {"loss": loss_of(params, batch)})
+
+    def fit_one(key, noise):
+        x_key, noise_key, fit_key = jax.random.split(key, 3)
+        x = jax.random.normal(x_key, (130, 20))
+        y = x @ jnp.ones(20) + noise * jax.random.normal(noise_key, (130,))
+        training, valid = ((x[part], y[part]) for part in (slice(30), slice(30, None)))
+        state = train.init_state(jnp.zeros(20), optax.sgd(0.05))
+        return train.fit(step, evaluate, state, fit_key, training, valid, noise, batch_size=30, epochs=200)
+
+    result = train.sweep(fit_one, jax.random.split(jax.random.key(0), 4), jnp.array([0.0, 3.0]))
+    diagnosis = diagnose.curves(result.train_history, result.valid_history)
+    assert diagnosis.name.tolist() == ["healthy", "over-fitting"]
+    assert diagnosis.num_seeds.tolist() == [4, 4]
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
