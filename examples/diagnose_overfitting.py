@@ -84,7 +84,7 @@ def init_dense(key: Key, inputs: int, outputs: int) -> Any:
 
 
 def dense(layer: Any, x: jax.Array) -> jax.Array:
-    return x @ layer["kernel"] + layer["bias"]
+    return x @ layer["kernel"] + layer["bias"][None]
 
 
 def make_fit_one(script: Script, epochs: int) -> Callable[[Key, Any], dict[str, jax.Array]]:

@@ -1,11 +1,15 @@
 """The wrong script and the repaired one: what is said of each, in a quick run, and the picture."""
 
+import jax
+
 from examples import diagnose_overfitting
 
 
 def test_the_quick_run_names_the_mistakes_and_pairs_the_gaps(tmp_path, capsys):
     out = tmp_path / "picture.png"
-    assert diagnose_overfitting.main(["--quick", "--out", str(out)]) == 0
+    # optax.adam relies on implicit promotion.
+    with jax.numpy_dtype_promotion("standard"):
+        assert diagnose_overfitting.main(["--quick", "--out", str(out)]) == 0
     wrong, repaired = capsys.readouterr().out.split("repaired, audit_optimizer:")
     assert "Warning: head/bias, hidden/bias are decayed although they are not kernels." in wrong
     assert "it is normalized with the gradient" in wrong
