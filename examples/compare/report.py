@@ -102,11 +102,10 @@ def draw(rows: list[Row], data: Dataset, path: Path) -> None:
     figure, (gaps, curves) = pyplot.subplots(1, 2, figsize=(13, 5), layout="constrained")
     order = sorted(rows, key=lambda row: -float(row.gap.mean()))
     diagnose.plot_gaps(gap_table(order), "gap", axes=gaps)
-    gaps.set_title(f"Train minus test {score_name(data)} on {data.name}: how much less than without", fontsize="medium")
+    gaps.set_title(f"{data.name}: the gap is train minus test {score_name(data)}", fontsize="medium")
     by_test = sorted(rows, key=lambda row: float(row.outcome.test.mean()))
-    for row, label in ((by_test[0], "worst"), (by_test[-1], "best")):
-        label = f"{label}, {row.recipe.name}"
-        diagnose.plot_curves(row.outcome.train_curve, row.outcome.valid_curve, label=label, axes=curves)
+    for row in (by_test[0], by_test[-1]):
+        diagnose.plot_curves(row.outcome.train_curve, row.outcome.valid_curve, label=row.recipe.name, axes=curves)
     curves.set_yscale("log")
     curves.set_ylabel("loss without noise, mean over seeds")
     figure.savefig(path, dpi=110)

@@ -50,6 +50,7 @@ def test_seeds_get_a_band_and_an_early_stop_its_line():
     stop = axes.lines[labels(axes).index("stop")]
     assert float(stop.get_xdata()[0]) == 24
     upper = axes.collections[0].get_paths()[0].vertices[:, 1].max()
+    assert axes.lines[0].get_ydata()[-1] == pytest.approx((stack[0][0, 24] + stack[0][1, 14] + stack[0][2, 24]) / 3)
     mean, deviation = stack[0][:, 0].mean(), stack[0][:, 0].std(ddof=1)
     assert upper == pytest.approx(mean + 4.3027 * deviation / 3**0.5, rel=1e-3)
 

@@ -38,10 +38,10 @@ def without_frame(axes: Any) -> None:
 
 def legend_above(axes: Any) -> None:
     """Above the axes, where it covers nothing."""
-    handles, _ = axes.get_legend_handles_labels()
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(3, len(handles)), frameon=False, fontsize="small"
-    )
+    _, labels = axes.get_legend_handles_labels()
+    inches = axes.get_position().width * axes.figure.get_figwidth()
+    columns = min(max(int(inches / (0.4 + 0.06 * max(map(len, labels)))), 1), 3, len(labels))
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, frameon=False, fontsize="small")
 
 
 def mean_and_interval(

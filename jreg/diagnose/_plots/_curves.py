@@ -29,8 +29,9 @@ def plot_curves(
 ) -> Any:
     """Draw training (dashed) and validation (solid), with intervals over seeds, the best, the onset and the stop.
 
-    The shaded bands are 95 % intervals of the mean over the seeds that still run (Student's t). The stop is drawn where
-    the longest run ended before its history does. A further call on the same axes draws another run beside it.
+    The shaded bands are 95 % intervals of the mean over the seeds (Student's t). A seed that stopped keeps its last
+    value, since those that go on are no fair sample of all. The stop is drawn where the longest run ended before its
+    history does. A further call on the same axes draws another run beside it.
 
     Args:
       train, valid: as for `curves`, of one setting: (steps,), (seeds, steps), or dicts of them.
@@ -78,7 +79,7 @@ def plot_curves(
 
 
 def _draw(axes: Any, values: np.ndarray, label: str, colour: str, style: str) -> None:
-    mean, half = mean_and_interval(values.T)
+    mean, half = mean_and_interval(_held(values).T)
     steps, is_known = np.arange(mean.size), ~np.isnan(mean)
     axes.plot(steps[is_known], mean[is_known], style, color=colour, linewidth=1.8, label=label, gid=RUN)
     if np.isfinite(half).any():
@@ -87,7 +88,7 @@ def _draw(axes: Any, values: np.ndarray, label: str, colour: str, style: str) ->
 
 def _mark(axes: Any, found: Diagnosis, valid: np.ndarray, prefix: str, colour: str, marker: str) -> None:
     best, onset = int(found.best_step), int(found.onset)
-    mean, _ = mean_and_interval(valid.T)
+    mean, _ = mean_and_interval(_held(valid).T)
     if best >= 0 and np.isfinite(mean[best]):
         shape = {"marker": marker, "markersize": 8, "markeredgecolor": "black", "color": colour}
         axes.plot(best, mean[best], linestyle="none", label=f"{prefix}best", zorder=3, **shape)
@@ -96,3 +97,12 @@ def _mark(axes: Any, found: Diagnosis, valid: np.ndarray, prefix: str, colour: s
     stop = int(np.max(np.nonzero(~np.isnan(mean))[0], initial=0))
     if stop < mean.size - 1:
         axes.axvline(stop, color=colour, linestyle="-.", linewidth=1, label=f"{prefix}stop")
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """Each seed (seeds, steps) at its last value from there to the end of the longest."""
+    steps = np.arange(values.shape[1])
+    last = np.where(np.isnan(values), -1, steps).max(1)
+    ends = values[np.arange(len(values)), last]
+    is_past = (steps > last[:, None]) & (steps <= last.max())
+    return np.where(is_past, ends[:, None], values)

@@ -62,6 +62,7 @@ def plot_gaps(table: Any, score: str, *, axes: Any = None) -> Any:
         )
     axes.set_yticks(range(len(differences)), row_names(table.settings))
     axes.set_ylim(len(differences) - 0.5, -0.5)
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel(f"{score}: difference to the baseline, paired by seed, 95 % interval")
     without_frame(axes)
     return axes
