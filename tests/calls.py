@@ -716,11 +716,10 @@ CALLS = (
 )
 HOST = {
     "diagnose.audit_optimizer": "writes a report on the host",
-    "diagnose.plot_calibration": "draws on the host",
-    "diagnose.plot_masks": "draws on the host",
-    **dict.fromkeys(
-        ("diagnose.plot_curves", "diagnose.plot_gaps", "diagnose.plot_path", "diagnose.plot_sweep"), "draws on the host"
-    ),
+    **{
+        f"diagnose.plot_{name}": "draws on the host"
+        for name in ("calibration", "curves", "gaps", "masks", "path", "sweep")
+    },
     "linen.as_function": "takes a module apart on the host",
     "nnx.as_function": "takes a module apart on the host",
     "optim.greedy_soup": "chooses models by numbers on the host",

@@ -103,11 +103,9 @@ BAD: dict[str, Callable[[], Any]] = {
 EXEMPT = {
     "train.run": "a loop on the host with files and signals: tests/train/test_run.py",
     "diagnose.audit_optimizer": "calls the optimizer that it is given: tests/diagnose/test_optimizer.py",
-    "diagnose.plot_calibration": "draws: tests/diagnose/test_plot_calibration.py",
-    "diagnose.plot_masks": "draws: tests/diagnose/test_plot_masks.py",
     **{
         f"diagnose.plot_{name}": f"draws: tests/diagnose/test_plot_{name}.py"
-        for name in ("curves", "gaps", "path", "sweep")
+        for name in ("calibration", "curves", "gaps", "masks", "path", "sweep")
     },
     "linen.as_function": "takes a module and its variables: tests/linen/test_as_function.py",
     "nnx.as_function": "takes a module: tests/nnx/test_as_function.py",

@@ -1,14 +1,12 @@
 """What went wrong, found and named."""
 
-from ._calibration import Reliability, calibration_error, reliability
 from ._baseline import Baseline, majority_baseline
+from ._calibration import Reliability, calibration_error, reliability
 from ._curves import Diagnosis, curves
 from ._optimism import Optimism, selection_optimism
 from ._optimizer import Audit, LeafAudit, audit_optimizer
-from ._plot_calibration import plot_calibration
-from ._plot_masks import plot_masks
+from ._plots import plot_calibration, plot_curves, plot_gaps, plot_masks, plot_path, plot_sweep
 from ._scores import brier_score, negative_log_likelihood
-from ._plots import plot_curves, plot_gaps, plot_path, plot_sweep
 from ._sparsity import Sparsity, sparsity
 from ._temperature import temperature_scale
 from ._uncertainty import Uncertainty, mc_predict
@@ -19,8 +17,8 @@ __all__ = [
     "Baseline",
     "Diagnosis",
     "LeafAudit",
-    "Reliability",
     "Optimism",
+    "Reliability",
     "Sparsity",
     "Uncertainty",
     "VarianceShift",
@@ -28,16 +26,16 @@ __all__ = [
     "brier_score",
     "calibration_error",
     "curves",
+    "majority_baseline",
     "mc_predict",
     "negative_log_likelihood",
     "plot_calibration",
-    "plot_masks",
-    "reliability",
-    "majority_baseline",
     "plot_curves",
     "plot_gaps",
+    "plot_masks",
     "plot_path",
     "plot_sweep",
+    "reliability",
     "selection_optimism",
     "sparsity",
     "temperature_scale",

@@ -71,7 +71,7 @@ def test_the_bars_are_wilsons_interval():
 def test_bad_arguments_raise_and_no_rows_draw_no_points():
     with pytest.raises(TypeError, match="plot_calibration: found must be a dict of Reliability by name; got 3"):
         diagnose.plot_calibration(3)
-    with pytest.raises(TypeError, match="plot_calibration: axes must be matplotlib axes; got 'axes'"):
+    with pytest.raises(TypeError, match="plot_calibration: axes must be axes of matplotlib; got 'axes'"):
         diagnose.plot_calibration(BEFORE, axes="axes")
     empty = Reliability(np.full(2, np.nan), np.full(2, np.nan), np.zeros(2, int))
     assert not len(curves(diagnose.plot_calibration(empty))[0].get_xdata())
@@ -86,4 +86,4 @@ def test_without_matplotlib_the_error_says_what_to_install():
         "except ImportError as error: print(error)"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert said == "plot_calibration: needs matplotlib: pip install 'jreg[plot]'\n"
+    assert said == "plot_calibration: needs matplotlib, which pip install 'jreg[plot]' brings\n"

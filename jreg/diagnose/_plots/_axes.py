@@ -13,20 +13,21 @@ DARK, LIGHT, MIDDLE = "#08306b", "#e8871e", "#5f7d95"
 """Colours that differ in brightness, so that they differ in grayscale too."""
 
 
-def new_axes(check: Checks, rows: int = 1) -> Any:
-    """Axes on a figure of their own, one below another."""
+def new_axes(check: Checks, rows: int = 1, size: tuple[float, float] | None = None) -> Any:
+    """Axes on a figure of their own, one below another; its size in inches."""
     try:
         from matplotlib import pyplot
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(f"{check}: needs matplotlib, which pip install 'jreg[plot]' brings") from error
-    _, axes = pyplot.subplots(rows, sharex=True, figsize=(6.4, 2.0 + 2.4 * rows), layout="constrained")
+    size = (6.4, 2.0 + 2.4 * rows) if size is None else size
+    _, axes = pyplot.subplots(rows, sharex=True, figsize=size, layout="constrained")
     return axes
 
 
-def valid_axes(check: Checks, axes: Any) -> Any:
+def valid_axes(check: Checks, axes: Any, size: tuple[float, float] | None = None) -> Any:
     """Return axes of matplotlib; None makes new ones."""
     if axes is None:
-        return new_axes(check)
+        return new_axes(check, size=size)
     if not callable(getattr(axes, "plot", None)) or not hasattr(axes, "figure"):
         raise TypeError(f"{check}: axes must be axes of matplotlib; got {shown(axes)}")
     return axes

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .. import noise
-from .._core.checks import Checks
-from .._core.types import Key
-from ..random import split
-from ._axes import axes_of
+from ... import noise
+from ..._core.checks import Checks
+from ..._core.types import Key
+from ...random import split
+from ._axes import valid_axes
 
 Noise = Callable[[Any, Any, Any], Any]
 DARK, LIGHT = "#111111", "#d9d9d9"
@@ -64,7 +64,7 @@ def plot_masks(
     ]
     num_panels, height, width = rows[0].shape
     size = (6.8, 0.8 + 5.0 * len(rows) * (height + 2) / (num_panels * (width + 2)))
-    return _drawn(axes_of(check, axes, size), list(noises), np.stack(rows), sizes)
+    return _drawn(valid_axes(check, axes, size), list(noises), np.stack(rows), sizes)
 
 
 def _row(check: Checks, name: str, factors: Array, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .._core.checks import Checks
-from ._axes import axes_of
-from ._calibration import Reliability
+from ..._core.checks import Checks
+from .._calibration import Reliability
+from ._axes import valid_axes
 
 STYLES = (("#1b3a57", "o", "-"), ("#e08214", "s", "--"), ("#7b3294", "^", "-."), ("#5aae61", "D", ":"))
 """Colour, marker and line: the lightness of the colours differs too, for prints without colour."""
@@ -44,7 +44,7 @@ def plot_calibration(found: Reliability | Mapping[str, Reliability], *, axes: An
     by_name = {"": found} if isinstance(found, Reliability) else check.mapping("found", found, "Reliability by name")
     for each in by_name.values():
         check.instance("found", each, Reliability, "reliability")
-    axes = axes_of(check, axes, (4.8, 4.8))
+    axes = valid_axes(check, axes, (4.8, 4.8))
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, zorder=0)
     for place, (name, each) in enumerate(by_name.items()):
         _draw(axes, name, each, *STYLES[place % len(STYLES)])
