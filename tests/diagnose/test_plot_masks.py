@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jreg.diagnose._plot_masks import NOISES
+from jreg.diagnose._plots._masks import NOISES
 from matplotlib import pyplot
 
 from jreg import diagnose, noise
