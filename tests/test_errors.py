@@ -485,6 +485,33 @@ BAD = [
     (lambda: optim.with_float32_copy(optax.sgd), TypeError, r"inner must be an optax transformation; .*Call it first"),
     (lambda: optim.constrain(None), TypeError, r"^constrain: projection must be a function of a tree.*; got None"),
     (lambda: optim.proximal(None, 0.1, 0.1), TypeError, r"^proximal: operator must be a function of .*; got None"),
+    (
+        lambda: optim.with_proximal(SGD, None, 0.1),
+        TypeError,
+        r"^with_proximal: operator must be a function of .*; got None",
+    ),
+    (lambda: optim.with_l1(SGD, -0.1), ValueError, r"^with_l1: strength must be finite and at least 0; got -0.1"),
+    (
+        lambda: optim.with_l1(optax.adam, 0.1),
+        TypeError,
+        r"^with_l1: inner must be an optax transformation; .*Call it first",
+    ),
+    (
+        lambda: optim.with_elastic_net(SGD, 0.1, -1.0),
+        ValueError,
+        r"^with_elastic_net: l2 must be finite and at least 0; got",
+    ),
+    (lambda: update(optim.with_l1(SGD, 0.1), params=None), ValueError, r"^with_l1: params must be given to update"),
+    (
+        lambda: update(optim.with_group_lasso(SGD, 0.1, axis=2)),
+        ValueError,
+        r"^with_group_lasso: axis must name axes of a 2-dimensional array; got 2 at dense/kernel",
+    ),
+    (
+        lambda: optim.with_l1(optax.adafactor(0.1), 0.1).init(X),
+        ValueError,
+        r"^with_l1: inner must scale each weight's step by itself, .*; got one with FactoredState",
+    ),
     (lambda: optim.constrain_unit_norm(axis=None), TypeError, r"axis must be an int or a sequence of ints; got None"),
     (
         lambda: optim.add_l2(10**400),

@@ -3,6 +3,8 @@
 Where each belongs: `add_*` before the optimizer (they change the gradient); `with_*` around it; after it, in this
 order, `decay_towards`, `prox_*`, `constrain_*`, and `average_params`, `power_average` or `latest_average` (they act on
 the weights that the step would reach). `merge_*`, `greedy_soup` and `synthesize_average` combine weights after a run.
+order, `decay_towards`, `prox_*`, `constrain_*` and `average_params` (they act on the weights that the step would
+reach). An L1 strength is that of the Lasso in `add_l1`, in `with_l1` around any optimizer, and in `prox_l1` after SGD.
 """
 
 from .._core.leaves import kernels, matching
@@ -21,6 +23,7 @@ from ._soup import Soup, greedy_soup
 from ._swa import swa_schedule
 from ._synthesis import synthesize_average
 from ._thresholds import block_soft_threshold, elastic_net_threshold, soft_threshold
+from ._with_proximal import with_elastic_net, with_group_lasso, with_l1, with_proximal
 
 __all__ = [
     "Snapshot",
@@ -53,6 +56,10 @@ __all__ = [
     "synthesize_average",
     "take_snapshots",
     "with_decoupled_decay",
+    "with_elastic_net",
     "with_float32_copy",
+    "with_group_lasso",
+    "with_l1",
+    "with_proximal",
     "with_stochastic_rounding",
 ]

@@ -42,7 +42,7 @@ def leafwise(
     are None, stay as they are. The others must have `axis`, if it is given. `beside(params)` gives one more tree, which
     `change` takes before the strengths. For `replaces` see `change_taken`.
     """
-    _check_strengths(check, strengths)
+    check_strengths(check, strengths)
 
     def prepare(params: Tree) -> tuple[Tree, list[Tree]]:
         taken = trees.selection(check, mask, params, elementwise=True)
@@ -58,7 +58,7 @@ def leafwise(
         params = required(check, params)
         trees.same_structure(check, "updates", updates, params)
         taken, others = prepare(params)
-        others += _strengths_at(check, state.count, params, strengths)
+        others += strengths_at(check, state.count, params, strengths)
         changed = change_taken(check, change, taken, updates, params, *others, replaces=replaces)
         return changed, CountState(increment(state.count))
 
@@ -102,7 +102,7 @@ def required(check: Checks, params: Tree | None) -> Any:
     return params
 
 
-def _check_strengths(check: Checks, strengths: Mapping[str, Strength]) -> None:
+def check_strengths(check: Checks, strengths: Mapping[str, Strength]) -> None:
     """Raise at once for a bad number; a schedule is checked where it is called."""
     for argument, strength in strengths.items():
         for value in [strength] if strength is None else jax.tree.leaves(strength):
@@ -110,7 +110,7 @@ def _check_strengths(check: Checks, strengths: Mapping[str, Strength]) -> None:
                 check.valid_scalar(argument, value, low=0.0, ends="[)")
 
 
-def _strengths_at(check: Checks, count: Array, params: Tree, strengths: Mapping[str, Strength]) -> list[Tree]:
+def strengths_at(check: Checks, count: Array, params: Tree, strengths: Mapping[str, Strength]) -> list[Tree]:
     """The strengths of this update, each as a tree with one scalar for every leaf of `params`."""
 
     def at_count(argument: str, value: Any) -> Float[Array, ""]:

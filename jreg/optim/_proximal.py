@@ -65,7 +65,9 @@ def prox_l1(
 
     Put it last in the chain, after the learning rate. Every step moves each weight towards zero by
     learning_rate * strength, but not past it. With plain SGD it is ISTA and converges to the Lasso; with momentum m,
-    whose steps are 1 / (1 - m) times as long, to the Lasso of (1 - m) * strength.
+    whose steps are 1 / (1 - m) times as long, to the Lasso of (1 - m) * strength. After an adaptive optimizer, whose
+    steps are about as long as the learning rate, the strength is a share of the step: at 1 or more every weight ends at
+    zero, whatever the loss. For the Lasso around those take `with_l1`.
 
     Args:
       strength: of the penalty, at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix)

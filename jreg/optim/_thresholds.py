@@ -10,6 +10,9 @@ from .._core import dtypes, norms
 from .._core.checks import Checks
 from .._core.types import Numbers
 
+NUM_STEPS = 4
+"""Newton's steps to the norm of a group whose thresholds differ."""
+
 
 def soft_threshold(x: Inexact[Array, "*shape"], threshold: Numbers) -> Inexact[Array, "*shape"]:
     """Apply the proximal operator of threshold * |x|: sign(x) * max(|x| - threshold, 0), on the modulus of complex x.
@@ -97,6 +100,33 @@ def soft(x: Array, limit: Array) -> Array:
 
 def block_soft(x: Array, limit: Array, axes: tuple[int, ...]) -> Array:
     return _shrunk(x, norms.safe_norm(x, axes, keepdims=True), limit)
+
+
+def scaled_block_soft(x: Array, limits: Array, axes: tuple[int, ...]) -> Array:
+    """The proximal operator of |x|_2 in a diagonal metric: argmin_v sum |v_i - x_i|^2 / (2 limits_i) + |v|_2.
+
+    v_i = x_i * r / (r + limits_i), where r = |v|_2 is the root of sum (|x_i| / (r + limits_i))^2 = 1. The inverse root
+    of that sum is concave in r, so Newton's steps rise to it from any r below; where all limits are equal, one is
+    enough. Each term is at most 1 at the root, hence r is at least each |x_i| - limits_i.
+    """
+    size, is_free = jnp.abs(x), limits == 0.0
+    pull = jnp.where(is_free, jnp.where(size == 0.0, 0.0, jnp.inf), size / jnp.where(is_free, 1.0, limits))
+    is_zeroed = jnp.sum(pull * pull, axes, keepdims=True) <= 1.0
+    lowest = jnp.maximum(
+        norms.safe_norm(x, axes, keepdims=True) - jnp.max(limits, axes, keepdims=True, initial=0.0), 0.0
+    )
+    lowest = jnp.maximum(lowest, jnp.max(size - limits, axes, keepdims=True, initial=0.0))
+
+    def rise(_: Array, radius: Array) -> Array:
+        reach = radius + limits
+        inverse = jnp.where(reach == 0.0, 0.0, 1.0 / jnp.where(reach == 0.0, 1.0, reach))
+        squares = (size * inverse) ** 2
+        total, slope = jnp.sum(squares, axes, keepdims=True), jnp.sum(squares * inverse, axes, keepdims=True)
+        return radius + total * (jnp.sqrt(total) - 1.0) / jnp.where(slope == 0.0, 1.0, slope)
+
+    radius = lax.fori_loop(0, NUM_STEPS, rise, lowest)
+    reach = radius + limits
+    return jnp.where(is_zeroed, 0.0, x * (radius / jnp.where(reach == 0.0, 1.0, reach)).astype(x.dtype))
 
 
 def soft_elastic(x: Array, first: Array, second: Array) -> Array:

@@ -24,6 +24,11 @@ def elastic_net(make, *rate):
     return lambda strength, **options: make(strength, strength, *rate, **options)
 
 
+def around(make, strength, **options):
+    """A row of what is put around an optimizer."""
+    return make(optax.identity(), strength=strength, **options)
+
+
 def decay_towards_zero(strength, **options):
     """`decay_towards` a tree of zeros, whatever the params are."""
     optim.decay_towards({}, strength, **options)
@@ -58,6 +63,10 @@ SHRINKING = {
     "prox_l1": prox(optim.prox_l1),
     "prox_elastic_net": elastic_net(optim.prox_elastic_net, LEARNING_RATE),
     "prox_group_lasso": prox(optim.prox_group_lasso, axis=0),
+    "with_proximal": partial(around, partial(optim.with_proximal, operator=optim.soft_threshold)),
+    "with_l1": partial(around, optim.with_l1),
+    "with_elastic_net": elastic_net(partial(optim.with_elastic_net, optax.identity())),
+    "with_group_lasso": partial(around, partial(optim.with_group_lasso, axis=0)),
 }
 STRENGTHS = SHRINKING | {"constrain_max_norm": optim.constrain_max_norm}
 TRANSFORMATIONS = STRENGTHS | {
@@ -67,7 +76,10 @@ TRANSFORMATIONS = STRENGTHS | {
     ),
 }
 # What replaces the weights aims at a value, which a step in 16 bits would miss.
-REPLACING = {name: make for name, make in TRANSFORMATIONS.items() if name.startswith(("decay", "prox", "constrain"))}
+AROUND = ("with_proximal", "with_l1", "with_elastic_net", "with_group_lasso")
+REPLACING = {
+    name: make for name, make in TRANSFORMATIONS.items() if name.startswith(("decay", "prox", "constrain", *AROUND))
+}
 
 
 def chained(*names):
@@ -89,6 +101,7 @@ OPTIMIZERS = {
         optax.sgd(LEARNING_RATE, momentum=0.9), strength, learning_rate=LEARNING_RATE
     ),
     "all that comes after": chained("decay_towards", "prox_l1", "prox_group_lasso", "constrain_max_norm", "constrain"),
+    "with_l1": lambda strength: optim.with_l1(optax.sgd(LEARNING_RATE, momentum=0.9), strength),
     "average_params": lambda strength: optax.chain(
         optim.add_l2(strength), optax.sgd(LEARNING_RATE, momentum=0.9), optim.average_params(0.9)
     ),
