@@ -40,6 +40,7 @@ def fit(
     monitor: str = "loss",
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
+    baseline: Number | None = None,
     last_batch: LastBatch = "drop",
     steps_per_epoch: int | None = None,
     validated: Validated | None = None,
@@ -71,6 +72,7 @@ def fit(
       monitor: the validation metric that decides which epoch is best, and that `reduce_on_plateau` is told.
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` epochs may be best but never count against `patience`.
+      baseline: a value to beat; an epoch that does not counts against `patience`, even if it is the best so far.
       last_batch: what becomes of the rows that fill no batch. "drop" leaves them out, others in each epoch; "keep"
         makes them a short batch, for which the step is compiled a second time; "pad" fills that batch up with rows of
         weight 0: every batch is then a pair `(rows, weights)`, and the loss `sum(weights * losses) / sum(weights)`. Pad
@@ -153,6 +155,7 @@ def fit(
             min_delta,
             mode=mode,
             warmup=warmup,
+            baseline=baseline,
         )
         trained = trained._replace(opt_state=update_plateau(trained.opt_state, value, mode=mode))
         train_history = recorded(progress.train_history, means, epoch)

@@ -58,13 +58,15 @@ def update_stopping(
     *,
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
+    baseline: Number | None = None,
 ) -> Stopping:
     """Take in the value of one check: keep the best params, count the bad checks in a row, decide.
 
     A check is good if it beats the best by more than `min_delta`, compared in float32, or in float64 in x64 mode: 0.9
     after 1.0 may or may not beat a `min_delta` of 0.1, so give one between the differences that matter. The first value
     that is not NaN is good. NaN is never best and counts as bad. The run should stop at the `patience`-th bad check in
-    a row; patience 0 acts as 1, infinity never stops. Once set, `should_stop` stays set.
+    a row; patience 0 acts as 1, infinity never stops. Once set, `should_stop` stays set. With a baseline, a check that
+    does not beat it may be the best, but is bad: a run that never gets there stops, as in Keras.
 
     Args:
       stopping: what came of the check before, or of `init_stopping`.
@@ -74,10 +76,11 @@ def update_stopping(
       min_delta: at least 0.
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` checks may be best but never count as bad.
+      baseline: the value to beat by more than `min_delta`, or None.
 
     Raises:
-      ValueError: a concrete patience, min_delta or warmup below 0 or NaN (with a traced one no check is good), or
-        another mode.
+      ValueError: a concrete patience, min_delta or warmup below 0 or NaN, or a baseline of NaN (with a traced one no
+        check is good), or another mode.
       TypeError: a value that is no real scalar, such as the None of a missing metric.
 
     >>> import jax.numpy as jnp
@@ -103,18 +106,27 @@ def update_stopping(
         gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
     is_valid = ~(jnp.isnan(patience) | jnp.isnan(min_delta) | jnp.isnan(warmup))
-    is_good = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid
+    is_best = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid
+    is_good = is_best & _beats(baseline, value, min_delta, mode)
     num_checks = stopping.num_checks + 1
     may_count = num_checks.astype(warmup.dtype) > warmup
     num_bad = jnp.where(is_good | ~may_count, 0, stopping.num_bad + 1)
     return Stopping(
-        best_value=jnp.where(is_good, value, stopping.best_value),
-        best_params=jax.tree.map(lambda new, old: jnp.where(is_good, new, old), params, stopping.best_params),
-        best_step=jnp.where(is_good, stopping.num_checks, stopping.best_step),
+        best_value=jnp.where(is_best, value, stopping.best_value),
+        best_params=jax.tree.map(lambda new, old: jnp.where(is_best, new, old), params, stopping.best_params),
+        best_step=jnp.where(is_best, stopping.num_checks, stopping.best_step),
         num_bad=num_bad,
         num_checks=num_checks,
         should_stop=stopping.should_stop | (~is_good & may_count & (num_bad.astype(patience.dtype) >= patience)),
     )
+
+
+def _beats(baseline: Number | None, value: Array, min_delta: Array, mode: str) -> Array | bool:
+    if baseline is None:
+        return True
+    bar = Checks("update_stopping").scalar("baseline", baseline).astype(value.dtype)
+    gain = bar - value if mode == "min" else value - bar
+    return gain > min_delta.astype(value.dtype)
 
 
 def _check_kept(params: Tree, best: Tree) -> None:

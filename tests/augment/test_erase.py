@@ -132,3 +132,20 @@ def test_bad_options_are_refused():
         augment.cutout(KEY, jnp.ones((4, 4, 3)), size=0)
     with pytest.raises(ValueError, match=r"^grid_mask: unit must be finite and above 0; got 0"):
         augment.grid_mask(KEY, jnp.ones((4, 4, 3)), 0.5, unit=(0, 0.5))
+
+
+@pytest.mark.parametrize("pattern", ["channel", "pixel"])
+def test_cutout_fills_with_noise(pattern):
+    images = jnp.full((200, 8, 8, 3), 2.0)
+    plain = augment.cutout(KEY, images, size=4)
+    noisy = jax.jit(partial(augment.cutout, size=4, pattern=pattern))(KEY, images)
+    np.testing.assert_array_equal(noisy == 2.0, plain == 2.0)  # The same squares.
+    filled = np.asarray(noisy)[np.asarray(plain == 0.0)]
+    assert 0.0 <= filled.min() < 0.05 < 0.95 < filled.max() < 1.0
+    assert abs(filled.mean() - 0.5) < 0.06
+    colours = [len(np.unique(image[..., 0][image[..., 0] != 2.0])) for image in np.asarray(noisy)[:20]]
+    assert (max(colours) == 1) == (pattern == "channel")
+    with pytest.raises(
+        ValueError, match=r"^cutout: pattern must be one of 'constant', 'channel', 'pixel'; got 'noise'"
+    ):
+        augment.cutout(KEY, images, size=4, pattern="noise")

@@ -288,3 +288,45 @@ def test_no_value_yet_is_no_fault_where_jax_looks_for_nan():
         for value in (1.0, 0.5):
             stopping = train.update_stopping(stopping, value, jnp.zeros(2), 1, 0.0)
     assert int(stopping.best_step) == 1
+
+
+# A baseline, as in Keras 3.11: a check that does not beat it may be the best, and still counts against the patience.
+
+
+def stopped(values, baseline, patience=2, mode="min", min_delta=0.0):
+    """The number of checks made, and the best of them."""
+    stopping = train.init_stopping(jnp.float32(-1.0))
+    for step, value in enumerate(values):
+        stopping = train.update_stopping(
+            stopping, value, jnp.float32(step), patience, min_delta, mode=mode, baseline=baseline
+        )
+        if stopping.should_stop:
+            break
+    return int(stopping.num_checks), float(stopping.best_params)
+
+
+@pytest.mark.parametrize(
+    ("values", "baseline", "mode", "expected"),
+    [
+        ([0.9, 0.8, 0.7, 0.6], 0.5, "min", (2, 1.0)),  # Never there: it stops, and keeps the best.
+        ([0.9, 0.4, 0.45, 0.3, 0.35, 0.4], 0.5, "min", (6, 3.0)),
+        ([0.6, 0.7, 0.9], 0.8, "max", (2, 1.0)),
+        ([0.6, 0.9, 0.7, 0.8], 0.8, "max", (4, 1.0)),
+        ([0.5, 0.5], 0.5, "min", (2, 0.0)),  # Equal is not beaten.
+        ([3.0, 2.0, 1.0], None, "min", (3, 2.0)),
+        ([3.0, nan, 1.0], inf, "min", (3, 2.0)),
+    ],
+)
+def test_a_baseline_must_be_beaten_within_the_patience(values, baseline, mode, expected):
+    assert stopped(values, baseline, mode=mode) == expected
+
+
+def test_a_baseline_is_beaten_by_more_than_min_delta():
+    assert stopped([0.45, 0.44, 0.43], 0.5, min_delta=0.2) == (2, 0.0)
+
+
+def test_a_traced_baseline_of_nan_makes_no_check_good():
+    update = jax.jit(lambda s, b: train.update_stopping(s, 0.1, jnp.float32(0.0), 3, 0.0, baseline=b))
+    assert int(update(train.init_stopping(jnp.float32(0.0)), nan).num_bad) == 1
+    with pytest.raises(ValueError, match=r"^update_stopping: baseline must be a number other than NaN; got nan"):
+        train.update_stopping(train.init_stopping(jnp.float32(0.0)), 0.1, jnp.float32(0.0), 3, 0.0, baseline=nan)

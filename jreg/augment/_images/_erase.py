@@ -89,7 +89,7 @@ def random_erase(
     check.choice("pattern", pattern, get_args(Pattern))
     prob = number_per_image(check, "prob", prob, parts, 0.0, 1.0)
     scale, ratio = bounds(check, "scale", scale, 0.0, 1.0), bounds(check, "ratio", ratio, 0.0, ends="()")
-    constant = shade = colour(check, fill, parts)
+    constant = colour(check, fill, parts)
     if key is None:
         return x
     prob_key, box_key, noise_key = split(check.key(key), 3)
@@ -97,20 +97,19 @@ def random_erase(
     kept = keep_mask(prob_key, shape, prob)
     heights, widths, down, along = _box(box_key, shape, parts["image"].shape[-3:-1], scale, ratio)
     boxes = jnp.where(kept[..., None], 0.0, _whole_box(parts["image"], heights, widths, down, along))
-    if pattern != "constant":
-        noise_shape = parts["image"].shape if pattern == "pixel" else (*shape, 1, 1, parts["image"].shape[-1])
-        shade = 0.5 * signed_uniform(noise_key, noise_shape) + 0.5
+    shade = _shade(noise_key, pattern, parts, constant)
     return _filled(x, parts, _inside(parts["image"], boxes), shade, prob, heights, jnp.max(constant))
 
 
-def cutout(key: Key | None, x: X, *, size: int, fill: Numbers = 0.0) -> X:
+def cutout(key: Key | None, x: X, *, size: int, pattern: Pattern = "constant", fill: Numbers = 0.0) -> X:
     """Fill a square of each image, centred on any of its pixels and cut at the border; the key None fills none.
 
     Args:
       key: one key, or None.
       x: images, or a mapping with "image"; masks and boxes stay.
       size: side of the square in pixels.
-      fill: the colour, in [0, 1]; one number, or one per channel.
+      pattern: "constant", or noise uniform on [0, 1): one colour per image ("channel"), or one per pixel ("pixel").
+      fill: the colour of the constant, in [0, 1]; one number, or one per channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from functools import partial
@@ -123,14 +122,16 @@ def cutout(key: Key | None, x: X, *, size: int, fill: Numbers = 0.0) -> X:
     """
     check = Checks("cutout")
     size = check.integer("size", size, bits=31)
+    check.choice("pattern", pattern, get_args(Pattern))
     parts = parts_of(check, x)
-    shade = colour(check, fill, parts)
+    constant = colour(check, fill, parts)
     if key is None:
         return x
-    keys = split(check.key(key))
+    *keys, noise_key = split(check.key(key), 3)
     starts = [integers(keys[i], batch_shape(parts), parts["image"].shape[i - 3]) - size // 2 for i in (0, 1)]
     boxes = jnp.stack([*starts, *(start + size for start in starts)], -1)
-    return _filled(x, parts, _inside(parts["image"], boxes), shade, jnp.max(shade))
+    shade = _shade(noise_key, pattern, parts, constant)
+    return _filled(x, parts, _inside(parts["image"], boxes), shade, jnp.max(constant))
 
 
 def grid_mask(key: Key | None, x: X, keep: Numbers, *, unit: Range = (0.25, 0.5), fill: Numbers = 0.0) -> X:
@@ -199,6 +200,14 @@ def _whole_box(image: Array, heights: Array, widths: Array, down: Array, along: 
     tall, wide = jnp.clip(jnp.round(heights), 0, height), jnp.clip(jnp.round(widths), 0, width)
     top, left = jnp.floor(down * (height - tall + 1)), jnp.floor(along * (width - wide + 1))
     return jnp.stack([top, left, top + tall, left + wide], -1)
+
+
+def _shade(key: Key, pattern: Pattern, parts: Parts, constant: Array) -> Array:
+    """What a box is filled with: a constant, or noise in one colour per image or per pixel."""
+    if pattern == "constant":
+        return constant
+    shape = parts["image"].shape
+    return 0.5 * signed_uniform(key, shape if pattern == "pixel" else (*shape[:-3], 1, 1, shape[-1])) + 0.5
 
 
 def _inside(image: Array, boxes: Array) -> Bool[Array, "*batch height width 1"]:
