@@ -11,6 +11,8 @@ from .._core.leaves import kernels, matching
 from ._average import average_params
 from ._averaged import averaged_params
 from ._constraints import constrain, constrain_max_norm, constrain_unit_norm
+from ._average import average_params, averaged_params
+from ._constraints import constrain, constrain_max_norm, constrain_spectral_norm, constrain_unit_norm
 from ._decay import decay_towards, with_decoupled_decay
 from ._latest import latest_average
 from ._merge import merge_params, merge_weights
@@ -36,6 +38,7 @@ __all__ = [
     "block_soft_threshold",
     "constrain",
     "constrain_max_norm",
+    "constrain_spectral_norm",
     "constrain_unit_norm",
     "decay_towards",
     "elastic_net_threshold",

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from .._core import dtypes, leaves, norms, trees
+from .._core import dtypes, leaves, norms, spectra, trees
 from .._core.checks import Checks
 from .._core.types import Mask, Strength, Tree
 from ._leafwise import change_taken, leafwise, required
@@ -142,6 +142,43 @@ def constrain_unit_norm(
         return stepped / jnp.where(norm == 0.0, 1.0, norm).astype(w.dtype) - w
 
     return leafwise(check, normalize, mask, {}, axis=axis, replaces=True)
+
+
+def constrain_spectral_norm(limit: Strength, *, mask: Mask = leaves.kernels) -> optax.GradientTransformation:
+    """Cap the singular values of each kernel at a limit, which gives the nearest kernel with a spectral norm within it.
+
+        W <- U min(S, limit) V^H
+
+    A network of such layers has a Lipschitz constant that its limits bound. Put it last in the chain. A kernel with
+    more than two axes counts as the matrix (all but the last axis, last axis), as in `penalty.spectral`. It costs the
+    eigenvalues of the smaller Gram matrix of each kernel, which take long beyond a side of about 1000.
+
+    Args:
+      limit: at least 0; a number, traced or not, a schedule of the step count, or a tree (or prefix) of these, one per
+        leaf.
+      mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all; a vector counts
+        as a matrix of one row.
+
+    Raises:
+      ValueError: a concrete limit below 0 (a traced one gives NaN), a mask that selects nothing, updates that do not
+        have the structure and shapes of params, or no params.
+
+    >>> import jax.numpy as jnp, optax
+    >>> from jreg import optim
+    >>> optimizer = optax.chain(optax.sgd(0.1), optim.constrain_spectral_norm(1.0))
+    >>> w = jnp.diag(jnp.array([3.0, 0.5]))
+    >>> updates, _ = optimizer.update(jnp.zeros((2, 2)), optimizer.init(w), w)
+    >>> [[f"{value:.1f}" for value in row] for row in w + updates]
+    [['1.0', '0.0'], ['0.0', '0.5']]
+
+    Newhouse et al., Training Transformers with Enforced Lipschitz Constants, 2025; Gouk et al., Regularisation of
+    Neural Networks by Enforcing Lipschitz Continuity, Machine Learning 2021.
+    """
+
+    def cap(update: Array, w: Array, limit: Array) -> Array:
+        return update + spectra.excess(w + update, jnp.real(limit))
+
+    return leafwise(Checks("constrain_spectral_norm"), cap, mask, {"limit": limit}, replaces=True)
 
 
 def _towards(update: Array, w: Array, target: Array) -> Array:

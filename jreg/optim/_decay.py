@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from jaxtyping import Array
 
 from .._core import checks, leaves, trees
 from .._core.checks import Checks
-from .._core.types import Mask, Strength, Tree
+from .._core.types import Mask, Number, Strength, Tree
 from ._leafwise import leafwise, required
 
 
@@ -21,6 +22,7 @@ def with_decoupled_decay(
     weight_decay: Strength,
     *,
     learning_rate: Strength | None = None,
+    peak_learning_rate: Number | None = None,
     mask: Mask = leaves.kernels,
     cautious: bool = False,
 ) -> optax.GradientTransformationExtraArgs:
@@ -34,16 +36,26 @@ def with_decoupled_decay(
     a schedule of the learning rate both to `inner` and here. Both forms refuse a share of 1 or more, which would flip
     the sign of the weights or let them grow.
 
+    The weights of a layer before a norm settle where decay and gradient balance, at a ratio of gradient to weight that
+    goes with the square root of weight_decay / learning_rate: under a falling rate their gradients grow. With the peak
+    of the rate, the decay falls along and that ratio stays:
+
+        w <- w + inner's step - learning_rate^2 / peak_learning_rate * weight_decay * w
+
+    Its paper leaves out the last layer, which no norm follows: `mask=kernels & ~matching("head")` there, and a
+    decay of its own.
+
     Args:
       weight_decay: at least 0, and below 1 in the paper's form; a number, traced or not, a schedule of the step count,
         or a tree (or prefix) of these, one per leaf.
       learning_rate: None for the paper's form; otherwise what `inner` was given, a number or a schedule.
+      peak_learning_rate: the largest rate of the schedule, above 0, to correct the decay for it; None does not.
       mask: which leaves or elements; by default the kernels, not biases or norm scales. None takes all.
       cautious: decay a weight only where the step moves it towards zero or not at all.
 
     Raises:
-      ValueError: a concrete strength below 0 or share of 1 or more (traced ones give NaN), a mask that selects nothing,
-        updates that do not have the structure and shapes of params, or no params.
+      ValueError: a concrete strength below 0 or share of 1 or more (traced ones give NaN), a peak without a rate, a
+        mask that selects nothing, updates that do not have the structure and shapes of params, or no params.
 
     >>> import jax.numpy as jnp, optax
     >>> from jreg import optim
@@ -54,14 +66,16 @@ def with_decoupled_decay(
     '0.7420'
 
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019; for `cautious` Chen et al., Cautious Weight
-    Decay, 2025.
+    Decay, 2025; for `peak_learning_rate` Defazio, Why Gradients Rapidly Increase Near the End of Training, 2025.
     """
     check = Checks("with_decoupled_decay")
     cautious = check.flag("cautious", cautious)
     inner = check.transformation("inner", inner)
 
+    correction = _correction(check, learning_rate, peak_learning_rate)
+
     def shrink(update: Array, w: Array, *shares: Array) -> Array:
-        share = math.prod(shares)
+        share = math.prod(shares) * correction(shares[-1])
         decayed = update - jnp.where(jnp.real(share) < 1.0, share, jnp.nan) * w
         return jnp.where(jnp.real(update * jnp.conj(w)) <= 0.0, decayed, update) if cautious else decayed
 
@@ -75,6 +89,20 @@ def with_decoupled_decay(
         return both.update(updates, state, params, **extra)
 
     return optax.GradientTransformationExtraArgs(both.init, update)
+
+
+def _correction(check: Checks, learning_rate: Any, peak: Number | None) -> Callable[[Array], Array | float]:
+    """The factor by which the decay falls along with the learning rate; 1 without a peak."""
+    if peak is None:
+        return lambda rate: 1.0
+    if learning_rate is None:
+        raise ValueError(f"{check}: peak_learning_rate must come with the learning_rate that it is the peak of")
+    check.valid_scalar("peak_learning_rate", peak, 0.0, ends="()")
+
+    def correction(rate: Array) -> Array:
+        return rate / check.scalar("peak_learning_rate", peak, 0.0, ends="()").astype(rate.dtype)
+
+    return correction
 
 
 def decay_towards(

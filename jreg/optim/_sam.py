@@ -18,7 +18,14 @@ ADAPTIVE_FLOOR = 0.01
 """Added to |w| in the adaptive form, as in the paper's code, so that a weight of zero can still move."""
 
 
-def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = False) -> Callable[..., Any]:
+def sam_gradient(
+    grad_fn: Callable[..., Any],
+    rho: Number,
+    *,
+    adaptive: bool = False,
+    every: int = 1,
+    step: Number | None = None,
+) -> Callable[..., Any]:
     """Make a gradient function that looks at w + e, the point within `rho` where the loss is highest to first order.
 
         e = rho * g / |g|_2                        plain: a ball in the weights
@@ -28,13 +35,22 @@ def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = F
     gradient is zero, so is e. The value and anything else that `grad_fn` returns come from the first pass, at w: batch
     norm statistics are not those of the perturbed weights.
 
+    With `every=k` only steps 0, k, 2k, ... make the second pass, and the others give the gradient at w: a step costs
+    1 + 1/k passes on average. In a `vmap` over several steps all of them make it. LookSAM, which reuses a part of the
+    last second pass in between, needs a state and is not this.
+
     Args:
       grad_fn: what `jax.grad(loss)` or `jax.value_and_grad(loss, has_aux=...)` returns: a function of (params, ...)
         that returns the gradients, or a pair with the gradients second.
       rho: radius, at least 0; 0.05 is usual, and 0.5 to 2 for the adaptive form. At 0 the result is that of `grad_fn`.
+      adaptive: which of the two balls.
+      every: how many steps one second pass is for, at least 1.
+      step: the number of this step, from 0, which `every` above 1 needs. For `train.make_step`, put
+        `train.per_step(lambda step: step)` into `hyper`, and take it from there in `wrap_gradient`.
 
     Raises:
-      ValueError: a concrete rho below 0 (a traced one gives NaN), or a `grad_fn` that returns neither of the two.
+      ValueError: a concrete rho or step below 0 (a traced one gives NaN), `every` above 1 without a step, or a
+        `grad_fn` that returns neither of the two.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import optim
@@ -43,22 +59,38 @@ def sam_gradient(grad_fn: Callable[..., Any], rho: Number, *, adaptive: bool = F
     >>> float(value), [f"{g:.1f}" for g in gradients]
     (25.0, ['6.6', '8.8'])
 
-    Foret et al., Sharpness-Aware Minimization, ICLR 2021; for `adaptive` Kwon et al., ASAM, ICML 2021.
+    Foret et al., Sharpness-Aware Minimization, ICLR 2021; for `adaptive` Kwon et al., ASAM, ICML 2021;
+    for `every` Liu et al., Towards Efficient and Scalable Sharpness-Aware Minimization, CVPR 2022.
     """
     check = Checks("sam_gradient")
     adaptive = check.flag("adaptive", adaptive)
     check.called("grad_fn", grad_fn, "of (params, ...), such as jax.grad(loss)")
     check.valid_scalar("rho", rho, low=0.0, ends="[)")
+    every = check.integer("every", every, bits=31)
+    if every > 1 and step is None:
+        raise ValueError(f"sam_gradient: step must be given with every={every}, the number of this step; got None")
+    if step is not None:
+        check.valid_scalar("step", step, low=0.0, ends="[)")
 
     def gradient(params: Tree, *args: Any, **kwargs: Any) -> Any:
         radius = check.scalar("rho", rho, low=0.0, ends="[)")
         first = grad_fn(params, *args, **kwargs)
-        second = grad_fn(_perturbed(params, _gradients(first, params), radius, adaptive), *args, **kwargs)
-        if first is _gradients(first, params):
-            return second
-        return first[0], second[1]
+        here = _gradients(first, params)
+
+        def uphill() -> Tree:
+            return _gradients(grad_fn(_perturbed(params, here, radius, adaptive), *args, **kwargs), params)
+
+        found = uphill() if every == 1 else _in_turn(check, every, step, uphill, here)
+        return found if first is here else (first[0], found)
 
     return gradient
+
+
+def _in_turn(check: Checks, every: int, step: Any, uphill: Callable[[], Tree], here: Tree) -> Tree:
+    number = check.scalar("step", step, low=0.0, ends="[)")
+    gradients = lax.cond(number % every == 0.0, uphill, lambda: here)
+    # A step that is NaN is nobody's turn.
+    return jax.tree.map(lambda leaf: leaf + jnp.where(jnp.isnan(number), jnp.nan, 0.0).astype(leaf.dtype), gradients)
 
 
 def _gradients(result: Any, params: Tree) -> Tree:

@@ -67,3 +67,26 @@ def test_a_selection_of_nothing_is_refused():
 def test_a_leaf_that_is_no_array_is_refused_with_its_path():
     with pytest.raises(TypeError, match=r"^sparsity: tree must hold arrays; at activation it has"):
         diagnose.sparsity({"activation": jnp.tanh, "kernel": jnp.ones((2, 2))})
+
+
+def test_every_layer_has_a_fraction_of_its_own():
+    assert {path: float(share) for path, share in diagnose.sparsity(PARAMS).by_layer.items()} == {
+        "dense/kernel": 0.75,
+        "head/kernel": 0.0,
+    }
+    assert list(diagnose.sparsity(jnp.zeros(3)).by_layer) == ["params"]
+
+
+@pytest.mark.parametrize(("threshold", "zeros"), [(0.0, 1), (0.01, 3), (0.5, 4), (jnp.float32(2.0), 6)])
+def test_a_threshold_says_what_else_counts(threshold, zeros):
+    w = jnp.array([[0.0, 0.01, -0.01], [0.3, -1.0, 2.0]])
+    assert int(diagnose.sparsity(w, threshold=threshold).zeros) == zeros
+    assert int(jax.jit(lambda t: diagnose.sparsity(w, threshold=t).zeros)(threshold)) == zeros
+
+
+def test_a_bad_threshold_raises_or_spoils():
+    with pytest.raises(ValueError, match=r"^sparsity: threshold must be at least 0; got -1"):
+        diagnose.sparsity(PARAMS, threshold=-1)
+    found = jax.jit(lambda t: diagnose.sparsity(PARAMS, threshold=t))(-1.0)
+    assert int(found.zeros) == -1
+    assert np.isnan([found.fraction, *found.by_layer.values()]).all()

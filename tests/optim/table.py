@@ -68,7 +68,10 @@ SHRINKING = {
     "with_elastic_net": elastic_net(partial(optim.with_elastic_net, optax.identity())),
     "with_group_lasso": partial(around, partial(optim.with_group_lasso, axis=0)),
 }
-STRENGTHS = SHRINKING | {"constrain_max_norm": optim.constrain_max_norm}
+STRENGTHS = SHRINKING | {
+    "constrain_max_norm": optim.constrain_max_norm,
+    "constrain_spectral_norm": optim.constrain_spectral_norm,
+}
 TRANSFORMATIONS = STRENGTHS | {
     "constrain_unit_norm": fixed(optim.constrain_unit_norm),
     "constrain": fixed(

@@ -166,3 +166,41 @@ def test_16_bit_units_have_the_norm_asked_for(dtype, scale):
     balls = optim.constrain(lambda tree: jax.tree.map(lambda leaf: projections.projection_l2_ball(leaf, 1.0), tree))
     reached = applied(updated(balls, g, w), w).astype(jnp.float32)
     np.testing.assert_allclose(jnp.linalg.norm(reached), 1.0, rtol=digits)
+
+
+# The spectral norm.
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (3, 2, 4), (5,)])
+@pytest.mark.parametrize("limit", [0.0, 1.0, 2.5, 100.0])
+def test_singular_values_are_capped_and_nothing_else_changes(shape, limit):
+    w = np.random.default_rng(0).normal(size=shape)
+    left, sizes, right = np.linalg.svd(w.reshape(-1, shape[-1]) if len(shape) > 1 else w[None], full_matrices=False)
+    expected = (left * np.minimum(sizes, limit) @ right).reshape(shape)
+    w = jnp.asarray(w, jnp.float32)
+    updates = updated(optim.constrain_spectral_norm(limit), jnp.zeros_like(w), w)
+    np.testing.assert_allclose(w + updates, expected, atol=2e-6)
+    if limit == 100.0:
+        np.testing.assert_array_equal(updates, jnp.zeros_like(w))
+
+
+def test_it_is_the_nearest_matrix_within_the_limit():
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(5, 4))
+    projected = w + np.asarray(
+        updated(optim.constrain_spectral_norm(1.0), jnp.zeros((5, 4)), jnp.asarray(w, jnp.float32))
+    )
+    for _ in range(50):
+        other = rng.normal(size=(5, 4))
+        other /= np.linalg.norm(other, 2)
+        assert (
+            np.sum((w - projected) * (other - projected)) <= 1e-5
+        )  # An obtuse angle: the projection onto a convex set.
+
+
+def test_complex_kernels_are_capped():
+    rng = np.random.default_rng(0)
+    w = jnp.asarray(rng.normal(size=(4, 3)) + 1j * rng.normal(size=(4, 3)), jnp.complex64)
+    reached = w + updated(optim.constrain_spectral_norm(1.0), jnp.zeros_like(w), w)
+    sizes = np.linalg.svd(w, compute_uv=False)
+    np.testing.assert_allclose(np.linalg.svd(reached, compute_uv=False), np.minimum(sizes, 1.0), rtol=1e-5)

@@ -309,3 +309,55 @@ def test_a_whole_share_that_is_not_known_gives_nan():
         step = jax.jit(lambda share, make=make: updated(make(share), jnp.zeros(2), jnp.ones(2)))
         np.testing.assert_allclose(step(0.75), -0.75)
         assert jnp.isnan(step(1.0)).all()
+
+
+# Decay corrected for the schedule of the learning rate.
+
+
+def test_with_the_peak_the_decay_falls_along_with_the_rate():
+    schedule = optax.linear_schedule(0.1, 0.0, 4)
+    optimizer = optim.with_decoupled_decay(optax.sgd(schedule), 0.5, learning_rate=schedule, peak_learning_rate=0.1)
+    w, state = jnp.array([2.0]), optimizer.init(jnp.array([2.0]))
+    for count in range(5):
+        updates, state = optimizer.update(jnp.zeros(1), state, w)
+        rate = 0.1 * (1 - count / 4)
+        np.testing.assert_allclose(updates, [-2.0 * 0.5 * rate * rate / 0.1], rtol=1e-5, atol=1e-9)
+
+
+def test_the_corrected_decay_is_that_of_the_papers_algorithm():
+    # AdamC: x <- x - rate_t * (m_hat / (sqrt(v_hat) + eps) + rate_t / rate_max * decay * x).
+    rates, gradients = [0.05, 0.1, 0.04], np.random.default_rng(0).normal(size=(3, 4))
+    schedule = lambda count: jnp.asarray(rates, jnp.float32)[count]  # noqa: E731
+    with jax.numpy_dtype_promotion("standard"):
+        optimizer = optim.with_decoupled_decay(
+            optax.adam(schedule), 0.3, learning_rate=schedule, peak_learning_rate=0.1
+        )
+        path = trajectory(optimizer, jnp.ones(4), jnp.asarray(gradients, jnp.float32))
+    x, m, v = np.ones(4), np.zeros(4), np.zeros(4)
+    for t, (rate, g) in enumerate(zip(rates, gradients, strict=True), 1):
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        x = x - rate * (m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8) + rate / 0.1 * 0.3 * x)
+        np.testing.assert_allclose(path[t - 1], x, rtol=1e-5)
+
+
+def test_at_the_peak_the_correction_is_none():
+    options = {"learning_rate": 0.1, "mask": None}
+    plain = optim.with_decoupled_decay(optax.sgd(0.1), 0.3, **options)
+    corrected = optim.with_decoupled_decay(optax.sgd(0.1), 0.3, **options, peak_learning_rate=0.1)
+    assert_close_trees(updated(corrected, tree(seed=1), tree()), updated(plain, tree(seed=1), tree()))
+
+
+def test_a_peak_must_have_its_rate_and_be_above_zero():
+    with pytest.raises(ValueError, match=r"^with_decoupled_decay: peak_learning_rate must come with the learning_rate"):
+        optim.with_decoupled_decay(optax.sgd(0.1), 0.3, peak_learning_rate=0.1)
+    with pytest.raises(
+        ValueError, match=r"^with_decoupled_decay: peak_learning_rate must be in \(0, inf\)|finite and above"
+    ):
+        optim.with_decoupled_decay(optax.sgd(0.1), 0.3, learning_rate=0.1, peak_learning_rate=0.0)
+    w = jnp.ones(2)
+    corrected = jax.jit(
+        lambda peak: updated(
+            optim.with_decoupled_decay(optax.sgd(0.1), 0.3, learning_rate=0.1, peak_learning_rate=peak), w, w
+        )
+    )
+    assert jnp.isnan(corrected(-1.0)).all()

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jreg import noise, optim
+from jreg import noise, optim, train
 from tests.optim.table import assert_close_trees, tree
 
 MATRIX = np.array([[3.0, 1.0], [1.0, 2.0]])
@@ -180,3 +180,70 @@ def test_a_radius_is_one_number():
         jax.jit(lambda rho: optim.sam_gradient(jax.grad(jnp.sum), rho)(jnp.ones(2)))(jnp.ones(1))
     with pytest.raises(TypeError, match=r"^sam_gradient: grad_fn must be a function of \(params, ...\), .*; got None$"):
         optim.sam_gradient(None, 0.1)
+
+
+# Every k steps.
+
+
+def test_every_k_steps_the_second_pass_is_made():
+    w = jnp.array([1.0, -2.0])
+    both, plain = optim.sam_gradient(jax.grad(quadratic), 0.3)(w), jax.grad(quadratic)(w)
+
+    @jax.jit
+    def gradient(step):
+        return optim.sam_gradient(jax.grad(quadratic), 0.3, every=3, step=step)(w)
+
+    for step in range(7):
+        np.testing.assert_allclose(gradient(step), both if step % 3 == 0 else plain, rtol=1e-6)
+        np.testing.assert_allclose(gradient(jnp.float32(step)), both if step % 3 == 0 else plain, rtol=1e-6)
+
+
+def test_steps_in_between_cost_one_pass():
+    passes = []
+
+    def gradients(w):
+        jax.debug.callback(lambda: passes.append(1))
+        return jax.grad(quadratic)(w)
+
+    gradient = jax.jit(lambda step: optim.sam_gradient(gradients, 0.3, every=4, step=step)(jnp.array([1.0, -2.0])))
+    for step in range(8):
+        gradient(step).block_until_ready()
+    jax.effects_barrier()
+    assert len(passes) == 8 + 2
+
+
+def test_values_and_auxiliary_outputs_come_from_the_first_pass_in_every_step():
+    w, grad_fn = jnp.array([1.0, -2.0]), jax.value_and_grad(lambda w: (quadratic(w), w), has_aux=True)
+    for step in (0, 1):
+        (value, aux), _ = optim.sam_gradient(grad_fn, 0.3, every=2, step=step)(w)
+        np.testing.assert_allclose(value, quadratic(w))
+        np.testing.assert_array_equal(aux, w)
+
+
+def test_bad_steps_are_named_or_spoil():
+    with pytest.raises(ValueError, match=r"^sam_gradient: step must be given with every=2, .*; got None"):
+        optim.sam_gradient(jax.grad(quadratic), 0.3, every=2)
+    with pytest.raises(ValueError, match=r"^sam_gradient: every must be at least 1; got 0"):
+        optim.sam_gradient(jax.grad(quadratic), 0.3, every=0)
+    with pytest.raises(ValueError, match=r"^sam_gradient: step must be finite and at least 0; got -1"):
+        optim.sam_gradient(jax.grad(quadratic), 0.3, every=2, step=-1)
+    w = jnp.array([1.0, -2.0])
+    spoiled = jax.jit(lambda step: optim.sam_gradient(jax.grad(quadratic), 0.3, every=2, step=step)(w))(-1.0)
+    assert jnp.isnan(spoiled).all()
+
+
+def test_a_training_step_knows_its_number():
+    w = jnp.array([1.0, -2.0])
+
+    def loss_fn(params, model_state, key, batch, hyper):
+        return quadratic(params), (model_state, {})
+
+    def wrap(grad_fn, hyper):
+        return optim.sam_gradient(grad_fn, 0.3, every=2, step=hyper["step"])
+
+    step = train.make_step(loss_fn, optax.sgd(1.0), wrap_gradient=wrap)
+    hyper, state = {"step": train.per_step(lambda step: step)}, train.init_state(w, optax.sgd(1.0))
+    for every_step in (optim.sam_gradient(jax.grad(quadratic), 0.3), jax.grad(quadratic)):
+        expected = state.params - every_step(state.params)
+        state, _ = step(state, jax.random.key(0), jnp.zeros(1), hyper)
+        np.testing.assert_allclose(state.params, expected, rtol=1e-6)
