@@ -10,6 +10,7 @@ from ._scores import brier_score, negative_log_likelihood
 from ._sparsity import Sparsity, sparsity
 from ._temperature import temperature_scale
 from ._uncertainty import Uncertainty, mc_predict
+from ._stable_rank import stable_rank
 from ._variance_shift import VarianceShift, variance_shift
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "selection_optimism",
     "sparsity",
     "temperature_scale",
+    "stable_rank",
     "variance_shift",
 ]

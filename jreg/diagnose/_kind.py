@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
-from ._probe import ROUNDING, SIZES, UNIT, Answer
+from ._probe import LARGER, ROUNDING, SIZES, UNIT, Answer
 from ._rounding import Trial
 
 Kind: TypeAlias = Literal[
-    "none", "proportional", "constant", "mixed", "reference", "preconditioned", "nonlinear", "unknown"
+    "none", "proportional", "constant", "mixed", "reference", "preconditioned", "double", "nonlinear", "unknown"
 ]
+L1: TypeAlias = Literal["", "the Lasso's", "a share of the step"]
+Convention: TypeAlias = Literal["", "torch's", "the paper's", "rate^2", "another"]
 Points: TypeAlias = Sequence[tuple[float, float]]
 
+LEAST_SEEN = 1e-5
+"""The share of a decay that is left beside a gradient if there is another one that is not buried."""
 LEAST_LEFT = 0.4
 """A decay that keeps less of itself beside a gradient is buried in it; a cautious one keeps half."""
 
@@ -30,7 +34,26 @@ def kind_of(answer: Answer, trial: Trial) -> Kind:
         return "nonlinear"
     if shape == "proportional" and readings[0].drift > 0.01 * abs(readings[0].shrink):
         return "reference"
+    if is_buried and answer.beside_gradient > LEAST_SEEN and _shape(points[-3:], 1e-4) == "mixed":
+        return "double"
     return "preconditioned" if is_buried and shape in ("proportional", "constant", "mixed") else shape
+
+
+def l1_of(answer: Answer, kind: Kind) -> L1:
+    """What the strength of a proximal L1 means: how far its threshold is a share of a step tells, as gradients grow."""
+    low, high = answer.l1_shares
+    if kind not in ("constant", "mixed") or not answer.reaches_zero or not low > 0.0:
+        return ""
+    if abs(high - low) <= 0.05 * low:
+        return "a share of the step"
+    return "the Lasso's" if abs(LARGER * high - low) <= 0.05 * low else ""
+
+
+def convention_of(shrink: float, at_double_rate: float) -> Convention:
+    """How a shrink goes with the learning rate, from what it is at twice the rate."""
+    ratio = at_double_rate / shrink if shrink else 0.0
+    known: dict[Convention, float] = {"the paper's": 1.0, "torch's": 2.0, "rate^2": 4.0}
+    return next((name for name, expected in known.items() if abs(ratio - expected) <= 0.05 * expected), "another")
 
 
 def shrink_of(answer: Answer, kind: Kind) -> float:

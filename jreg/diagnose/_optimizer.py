@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from math import isnan
+from collections.abc import Iterable
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 import jax
@@ -11,18 +11,15 @@ import jax.numpy as jnp
 
 from .._core import leaves, trees
 from .._core.checks import Checks
-from .._core.types import Tree
-from ._kind import Kind, kind_of, shrink_of
+from .._core.types import Number, Tree
+from ._kind import L1, Convention, Kind, convention_of, kind_of, l1_of, shrink_of
 from ._probe import UNIT, Answer, Probe, ask
 from ._rounding import Trial, try_rounding
+from ._warnings import warnings_of
 
 CHECK = Checks("audit_optimizer")
-HEADER = ("path", "shape", "dtype", "decayed", "kind", "shrink", "beside gradient", "exact zeros", "step")
-DECAYS = ("proportional", "constant", "mixed", "preconditioned")
-ALL = 1.0 - 1e-6
-"""The share of a weight that is all of it, to what float32 may lose."""
-MOST_PATHS = 4
-"""How many paths one warning names."""
+HEADER = ("path", "shape", "dtype", "decayed", "kind", "shrink", "timescale", "convention", "beside gradient")
+HEADER += ("exact zeros", "strength", "step")
 
 
 class LeafAudit(NamedTuple):
@@ -35,9 +32,14 @@ class LeafAudit(NamedTuple):
       decayed: the share of its elements that shrink, since an element-wise mask may take only some.
       kind: how the shrink depends on the size of a weight; see `audit_optimizer`.
       shrink: what a weight of 1 loses in one step.
+      timescale: in how many steps a proportional decay alone takes a weight to 1/e of itself, 1 / shrink; NaN if the
+        decay is none or of another kind.
+      epochs: the same in epochs, if `steps_per_epoch` was told.
+      convention: how the shrink goes with the learning rate, if the optimizer was a function of it.
       beside_gradient: the share of it that is left beside a gradient: 1 for decoupled decay, 0.5 for a cautious one;
         NaN where float32 cannot tell.
       reaches_zero: whether small weights become exactly zero, instead of stepping past it.
+      strength: what the strength of a proximal L1 means: "the Lasso's" or "a share of the step".
       step: the first update that shrinks, from 0; all of this is about that update.
       is_lost: whether rounding to the leaf's dtype undoes the shrink of weights near 1.
     """
@@ -48,8 +50,12 @@ class LeafAudit(NamedTuple):
     decayed: float
     kind: Kind
     shrink: float
+    timescale: float
+    epochs: float | None
+    convention: Convention
     beside_gradient: float
     reaches_zero: bool
+    strength: L1
     step: int
     is_lost: bool
 
@@ -67,12 +73,20 @@ class Audit(NamedTuple):
 
     def __str__(self) -> str:
         rows = [HEADER, *map(_row, self.leaves)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+        told = [column for column in zip(*rows, strict=True) if any(column[1:])]
+        widths = [max(map(len, column)) for column in told]
+        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in zip(*told, strict=True)]
         return "\n".join([*lines, *(f"Warning: {warning}." for warning in self.warnings)])
 
 
-def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Audit:
+def audit_optimizer(
+    optimizer: Any,
+    params: Tree,
+    *,
+    num_steps: int = 10,
+    learning_rate: Number | None = None,
+    steps_per_epoch: Number | None = None,
+) -> Audit:
     """Find out by probing what an optimizer from any library decays, by how much, and in which way.
 
     It hands weights of known sizes and signs to `update`, without a gradient and beside one, and names how they shrink:
@@ -84,8 +98,15 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
         reference       by c * (w - r): towards other values than zero
         preconditioned  by what does not depend on the strength, which is normalized away with the gradient: L2 through
                         Adam, and any decay under the trust ratio of LAMB and LARS
+        double          by such a decay and a decoupled one (through plain SGD, two decays are one: their sum)
         nonlinear       otherwise: a constraint, clipping, or a preconditioner whose epsilon counts
         unknown         the update is not finite
+
+    The timescale of a proportional decay, 1 / shrink, tells over how many steps weights remember; in epochs, its best
+    value hardly changes with the size of a model or of its data. Given the learning rate, the audit tells by trying
+    twice as much how the decay goes with it: as "torch's", rate * decay; as "the paper's", decay alone; as "rate^2", as
+    when it is corrected for a schedule. Of a proximal L1 it tells whether the strength is "the Lasso's" or "a share of
+    the step", as with `prox_l1` after Adam.
 
     It warns of strengths that do not count, of decayed leaves that `optim.kernels` does not take (biases, scales of
     norms), of shrinks that rounding undoes, of decays that take a whole weight or more in a step, and of weights that
@@ -93,46 +114,62 @@ def audit_optimizer(optimizer: Any, params: Tree, *, num_steps: int = 10) -> Aud
     weights' own dtypes if these may lose the shrink.
 
     Args:
-      optimizer: an optax transformation, or whatever has `init` and `update` like one; the learning rate included.
+      optimizer: an optax transformation, or whatever has `init` and `update` like one; the learning rate included. If
+        `learning_rate` is given, a function of the learning rate that makes one.
       params: the weights, or their `jax.ShapeDtypeStruct`s. Leaves of integers are not listed.
       num_steps: how many updates to wait for the first that shrinks, at least 1: strengths may warm up from 0, and
         batches accumulate. Only that update is read; with momentum, coupled decay grows in later ones.
+      learning_rate: the rate that the optimizer is audited at, above 0.
+      steps_per_epoch: to tell timescales in epochs too; above 0.
 
     Raises:
       TypeError: an optimizer without `init` and `update`, or one that needs more than gradients, state and params or
         does not run under jit; a leaf that is no array.
-      ValueError: params without floats, or `num_steps` below 1.
+      ValueError: params without floats, or a number that is too low.
 
     >>> import jax.numpy as jnp, optax
     >>> from jreg import diagnose
     >>> params = {"norm": {"scale": jnp.ones(3)}}
     >>> print(diagnose.audit_optimizer(optax.adamw(0.1, weight_decay=0.01), params))
-    path        shape  dtype    decayed  kind          shrink  beside gradient  exact zeros  step
-    norm/scale  (3,)   float32  yes      proportional  0.001   100%             no           0
+    path        shape  dtype    decayed  kind          shrink  timescale   beside gradient  exact zeros  step
+    norm/scale  (3,)   float32  yes      proportional  0.001   1000 steps  100%             no           0
     Warning: norm/scale is decayed although it is not a kernel.
 
-    Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
+    Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019; for the timescale Wang and Aitchison, How
+    to Set AdamW's Weight Decay as You Scale Model and Dataset Size, ICML 2025.
     """
     CHECK.integer("num_steps", num_steps)
-    CHECK.transformation("optimizer", optimizer)
+    for argument, number in (("learning_rate", learning_rate), ("steps_per_epoch", steps_per_epoch)):
+        if number is not None:
+            CHECK.valid_scalar(argument, number, 0.0, ends="()")
+    made = [optimizer]
+    if learning_rate is not None:
+        CHECK.called("optimizer", optimizer, "of the learning rate, as learning_rate is given")
+        made = [optimizer(learning_rate), optimizer(2.0 * learning_rate)]
+    for each in made:
+        CHECK.transformation("optimizer", each)
     shapes = _shapes(params)
     # Most optimizers need implicit promotion, which the caller may have forbidden in code of their own.
     try:
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            probe = Probe(optimizer, shapes)
+            probe = Probe(made[0], shapes)
             answers = ask(probe, num_steps)
             trials = try_rounding(probe, answers)
+            doubled = [ask(Probe(other, shapes), num_steps) for other in made[1:]] or [[None] * len(answers)]
     except TypeError as error:
         raise TypeError(
             f"{CHECK}: optimizer must work with init(params) and update(gradients, state, params) alone, under jit; "
             f"got {error}"
         ) from error
     is_kernel = jax.tree.leaves(leaves.kernels(shapes))
-    found = zip(jax.tree_util.tree_leaves_with_path(shapes), answers, trials, is_kernel, strict=True)
+    paths = jax.tree_util.tree_leaves_with_path(shapes)
+    found = zip(paths, answers, trials, doubled[0], is_kernel, strict=True)
     listed = [
-        (_audit(path, leaf, answer, trial), kernel) for (path, leaf), answer, trial, kernel in found if _is_float(leaf)
+        (_audit(path, leaf, answer, trial, twice, steps_per_epoch), kernel)
+        for (path, leaf), answer, trial, twice, kernel in found
+        if _is_float(leaf)
     ]
-    return Audit(tuple(leaf for leaf, _ in listed), tuple(_warnings(listed, num_steps)))
+    return Audit(tuple(leaf for leaf, _ in listed), tuple(warnings_of(listed, num_steps)))
 
 
 def _shapes(params: Tree) -> Tree:
@@ -152,64 +189,43 @@ def _is_float(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
-def _audit(path: Any, leaf: Any, answer: Answer, trial: Trial) -> LeafAudit:
+def _audit(path: Any, leaf: Any, answer: Answer, trial: Trial, twice: Answer | None, per_epoch: Any) -> LeafAudit:
     kind = kind_of(answer, trial)
+    shrink = shrink_of(answer, kind)
+    # Of two decays the one that is not buried has a timescale.
+    share = shrink * (answer.beside_gradient if kind == "double" else 1.0)
+    timescale = 1.0 / share if kind in ("proportional", "double", "reference") and share > 0.0 else nan
+    is_steady = kind in ("proportional", "constant", "mixed", "reference")
     return LeafAudit(
         path=trees.path_name(path) or "params",
         shape=leaf.shape,
         dtype=str(leaf.dtype),
         decayed=float(answer.by_size[UNIT].moved),
         kind=kind,
-        shrink=shrink_of(answer, kind),
+        shrink=shrink,
+        timescale=timescale,
+        epochs=None if per_epoch is None else timescale / float(per_epoch),
+        convention=convention_of(shrink, shrink_of(twice, kind)) if twice and is_steady else "",
         beside_gradient=answer.beside_gradient,
         reaches_zero=answer.reaches_zero,
+        strength=l1_of(answer, kind),
         step=answer.step,
         is_lost=trial.is_lost,
     )
-
-
-def _warnings(listed: Sequence[tuple[LeafAudit, bool]], num_steps: int) -> Iterator[str]:
-    leaves = [leaf for leaf, _ in listed]
-    if all(leaf.kind == "none" for leaf in leaves):
-        yield f"nothing is decayed in the first {num_steps} steps"
-    if cancelled := [leaf for leaf in leaves if leaf.kind == "preconditioned"]:
-        yield (
-            f"the decay of {_paths(cancelled)} does not depend on the strength: it is normalized with the gradient, as "
-            "L2 in the gradient of Adam is"
-        )
-    if others := [leaf for leaf, is_kernel in listed if leaf.kind in DECAYS and not is_kernel]:
-        verb, reason = ("is", "it is not a kernel") if len(others) == 1 else ("are", "they are not kernels")
-        yield f"{_paths(others)} {verb} decayed although {reason}"
-    for amount, dtype in dict.fromkeys(map(_lost_amount, leaves)):
-        if amount:
-            same = [leaf for leaf in leaves if _lost_amount(leaf) == (amount, dtype)]
-            yield f"the shrink of {_paths(same)}, {amount} per step of weights near 1, is lost in {dtype}"
-    if growing := [leaf for leaf in leaves if leaf.kind in DECAYS and leaf.shrink < 0.0]:
-        yield f"the decay of {_paths(growing)} is negative: the weights grow"
-    if whole := [leaf for leaf in leaves if leaf.kind in ("proportional", "mixed") and leaf.shrink > ALL]:
-        shrink = max(leaf.shrink for leaf in whole)
-        yield (
-            f"the decay of {_paths(whole)} takes {shrink:.3g} of each weight in a step: from 1 on weights change their "
-            "sign, and beyond 2 they grow without end"
-        )
-    if unknown := [leaf for leaf in leaves if leaf.kind == "unknown"]:
-        dtypes = " or ".join(sorted({leaf.dtype for leaf in unknown}))
-        yield f"the update of {_paths(unknown)} is not finite in {dtypes} where the gradient is zero"
-
-
-def _lost_amount(leaf: LeafAudit) -> tuple[str, str]:
-    return (f"{leaf.shrink:.3g}" if leaf.is_lost else "", leaf.dtype)
-
-
-def _paths(leaves: Sequence[LeafAudit]) -> str:
-    names = [leaf.path for leaf in leaves]
-    return ", ".join(names[:MOST_PATHS]) + (f" and {len(names) - MOST_PATHS} more" if len(names) > MOST_PATHS else "")
 
 
 def _row(leaf: LeafAudit) -> Iterable[str]:
     share = {0.0: "no", 1.0: "yes"}.get(leaf.decayed, f"{leaf.decayed:.0%}")
     about = (leaf.path, str(leaf.shape), leaf.dtype, "?" if leaf.kind == "unknown" else share, leaf.kind)
     if leaf.kind == "unknown" or not leaf.decayed:
-        return (*about, "", "", "", "")
+        return (*about, *[""] * (len(HEADER) - len(about)))
     left = "?" if isnan(leaf.beside_gradient) else f"{round(leaf.beside_gradient, 2) + 0.0:.0%}"
-    return (*about, f"{leaf.shrink:.3g}", left, "yes" if leaf.reaches_zero else "no", str(leaf.step))
+    decay = (f"{leaf.shrink:.3g}", _timescale(leaf), leaf.convention, left)
+    return (*about, *decay, "yes" if leaf.reaches_zero else "no", leaf.strength, str(leaf.step))
+
+
+def _timescale(leaf: LeafAudit) -> str:
+    if isnan(leaf.timescale):
+        return ""
+    steps = f"{leaf.timescale:.0f}" if 100.0 <= leaf.timescale < 1e6 else f"{leaf.timescale:.3g}"
+    return f"{steps} steps" + ("" if leaf.epochs is None else f", {leaf.epochs:.3g} epochs")

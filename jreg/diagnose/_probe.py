@@ -26,7 +26,11 @@ Sizes: TypeAlias = float | Sequence[float]
 SIZES = (1 / 64, 1 / 32, 1.0, 2.0, 8.0)
 """Sizes of weights: powers of two, so that scaling costs no digits."""
 UNIT = SIZES.index(1.0)
+FIRM = SIZES[-2:]
+"""Sizes of weights that no threshold reaches soon."""
 SMALL_GRADIENTS, LARGE_GRADIENT, SMALL_WEIGHT = (1e-3, 1e-2), 100.0, 1e-6
+LARGER = 4.0
+"""A gradient to compare with one of 1."""
 NUDGE = 0.05
 """How far a gradient that is not normalized may move a weight of 1 while its decay is measured."""
 ROUNDING = 1e-6
@@ -48,12 +52,16 @@ class Reading(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a leaf answered: a reading for each of `SIZES`, and what `LeafAudit` takes from here."""
+    """What a leaf answered: a reading for each of `SIZES`, and what `LeafAudit` takes from here.
+
+    `l1_shares` are the constant parts of its shrink, as shares of the steps that gradients of 1 and `LARGER` make.
+    """
 
     by_size: tuple[Reading, ...]
     is_normalized: bool
     beside_gradient: float
     reaches_zero: bool
+    l1_shares: tuple[float, float]
     step: int
 
 
@@ -102,14 +110,20 @@ def ask(probe: Probe, num_steps: int) -> list[Answer]:
         found = probe.read(sizes, gradients, max(steps) + 1)
         return [readings[step] for readings, step in zip(found, steps, strict=True)]
 
-    alone = zip(*map(at, SIZES), strict=True)
+    alone = list(zip(*map(at, SIZES), strict=True))
+    # In the metric of an adaptive optimizer a weight without a gradient is zeroed whatever its size: large ones are
+    # read beside a gradient.
+    if any(map(_is_hidden, alone)):
+        pairs = zip(alone, zip(*(at(size, 1.0) for size in SIZES[UNIT:]), strict=True), strict=True)
+        alone = [(*readings[:UNIT], *beside) if _is_hidden(readings) else readings for readings, beside in pairs]
     # A trust ratio needs a weight to divide by, and a subgradient of L1 hides a small gradient unless there is none.
     small = [zip(*(at(size, gradient) for gradient in SMALL_GRADIENTS), strict=True) for size in (0.0, SMALL_WEIGHT)]
     pairs = zip(*small, strict=True)
     leaves = [_leaf(*found) for found in zip(steps, alone, pairs, strict=True)]
     beside = at(1.0, [leaf.gradient for leaf in leaves])
     below = at([leaf.threshold / 2 for leaf in leaves])
-    return [_answer(*found) for found in zip(leaves, beside, below, strict=True)]
+    firm = zip(*(at(size, gradient) for gradient in (1.0, LARGER) for size in FIRM), strict=True)
+    return [_answer(*found) for found in zip(leaves, beside, below, firm, strict=True)]
 
 
 def units(leaves: Sequence[Any], seed: int) -> list[Array]:
@@ -173,14 +187,25 @@ def _threshold(readings: Sequence[Reading]) -> float:
     return max(first - (second - first) / (SIZES[1] - SIZES[0]) * SIZES[0], 0.0)
 
 
-def _answer(leaf: _Leaf, beside: Reading, below: Reading) -> Answer:
+def _answer(leaf: _Leaf, beside: Reading, below: Reading, firm: Sequence[Reading]) -> Answer:
     return Answer(
         by_size=leaf.by_size,
         is_normalized=leaf.is_normalized,
         beside_gradient=_share_left(leaf.by_size[UNIT], beside),
         reaches_zero=bool(below.is_zeroed or any(reading.is_zeroed for reading in leaf.by_size)),
+        l1_shares=(_l1_share(*firm[:2]), _l1_share(*firm[2:])),
         step=leaf.step,
     )
+
+
+def _is_hidden(readings: Sequence[Reading]) -> bool:
+    return all(reading.is_zeroed for reading in readings)
+
+
+def _l1_share(small: Reading, large: Reading) -> float:
+    """The part of a shrink that does not depend on the size of a weight, as a share of the step beside it."""
+    constant = float(FIRM[1] * small.shrink - FIRM[0] * large.shrink) / (FIRM[1] - FIRM[0])
+    return constant / float(small.drift) if small.drift and not small.is_zeroed else nan
 
 
 def _share_left(alone: Reading, beside: Reading) -> float:

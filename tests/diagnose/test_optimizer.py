@@ -211,6 +211,25 @@ OURS = {
     ),
     "constrain_max_norm": (lambda s: optax.chain(SGD, optim.constrain_max_norm(3.0)), "nonlinear", "none", 0, 0, False),
     "average_params": (lambda s: optax.chain(SGD, optim.average_params(0.9)), "none", "none", 0, 0, False),
+    # In the first step the metric of Adam is the learning rate over the gradient, which is 1 where it is read.
+    "with_l1": (lambda s: optim.with_l1(ADAM, s), "constant", "none", LR * S, 1, True),
+    "with_l1, adamw": (
+        lambda s: optim.with_l1(optax.adamw(LR, weight_decay=s, mask=KERNELS), s),
+        "mixed",
+        "none",
+        2 * LR * S,
+        1,
+        True,
+    ),
+    "with_group_lasso": (lambda s: optim.with_group_lasso(SGD, s, axis=0), "constant", "none", LR * S, 1, True),
+    "add_l2, adamw": (
+        lambda s: optax.chain(optim.add_l2(0.05), optax.adamw(LR, weight_decay=s, mask=KERNELS)),
+        "double",
+        "none",
+        LR + LR * S,
+        S / (1 + S),
+        False,
+    ),
     "with_float32_copy": (
         lambda s: optim.with_float32_copy(decoupled(SGD, s)),
         "proportional",
@@ -292,6 +311,75 @@ def test_decay_of_every_size_is_proportional(strength):
     kernel = audited(optax.chain(ADAM, optax.add_decayed_weights(-strength)))[0]["dense/kernel"]
     assert kernel.kind == "proportional"
     np.testing.assert_allclose(kernel.shrink, strength, rtol=1e-3)
+
+
+# Timescales, conventions, what a strength means.
+
+
+def test_the_timescale_is_that_of_the_decay():
+    kernel = audited(optax.adamw(1e-2, weight_decay=0.05), steps_per_epoch=100)[0]["dense/kernel"]
+    np.testing.assert_allclose([kernel.timescale, kernel.epochs], [2000.0, 20.0], rtol=1e-3)
+    w, state, optimizer = jnp.ones(1), optax.EmptyState(), optim.with_decoupled_decay(SGD, 0.05, learning_rate=1e-2)
+    state = optimizer.init(w)
+    for _ in range(2000):
+        updates, state = optimizer.update(jnp.zeros(1), state, w)
+        w = w + updates
+    np.testing.assert_allclose(w, np.exp(-1.0), rtol=1e-3)  # What the timescale means.
+    without = audited(optax.chain(SGD, optim.prox_l1(S, LR)))[0]["dense/kernel"]
+    assert np.isnan(without.timescale)
+    assert without.epochs is None
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(
+    ("make", "convention"),
+    [
+        (lambda rate: optax.adamw(rate, weight_decay=S), "torch's"),
+        (lambda rate: decoupled(optax.adam(rate), S, learning_rate=rate), "torch's"),
+        (lambda rate: decoupled(optax.adam(rate), S), "the paper's"),
+        (lambda rate: optax.adafactor(rate, weight_decay_rate=S), "the paper's"),
+        (lambda rate: decoupled(optax.adam(rate), S, learning_rate=rate, peak_learning_rate=1.0), "rate^2"),
+        (lambda rate: decoupled(optax.adam(rate), S * rate**0.5), "another"),
+        (optax.adam, ""),
+    ],
+)
+def test_the_convention_of_the_learning_rate_is_told(make, convention):
+    assert audited(make, learning_rate=LR)[0]["dense/kernel"].convention == convention
+    assert audited(make(LR))[0]["dense/kernel"].convention == ""
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(
+    ("optimizer", "strength"),
+    [
+        (optax.chain(SGD, optim.prox_l1(S, LR)), "the Lasso's"),
+        (optax.chain(ADAM, optim.prox_l1(S, LR)), "a share of the step"),
+        (optax.chain(optax.lion(LR), optim.prox_l1(S, LR)), "a share of the step"),
+        (optax.chain(ADAM, optim.prox_elastic_net(S, S, LR)), "a share of the step"),
+        (optim.with_l1(ADAM, S), "the Lasso's"),
+        (optim.with_l1(optax.adamw(LR, weight_decay=0.1), S), "the Lasso's"),
+        (optim.with_l1(optax.lion(LR), S), "the Lasso's"),
+        (optim.with_l1(optax.rmsprop(LR), S), "the Lasso's"),
+        (optim.with_elastic_net(ADAM, S, S), "the Lasso's"),
+        (optim.with_group_lasso(ADAM, S, axis=0), "the Lasso's"),
+        (optax.chain(optim.add_l1(S), ADAM), ""),
+        (optax.adamw(LR, weight_decay=S), ""),
+    ],
+)
+def test_what_a_proximal_strength_means_is_told(optimizer, strength):
+    assert audited(optimizer)[0]["dense/kernel"].strength == strength
+
+
+@pytest.mark.parametrize("decay", [1e-3, 0.1])
+def test_two_decays_in_one_chain_are_named(decay):
+    optimizer = optax.chain(optim.add_l2(0.05), optax.adamw(LR, weight_decay=decay, mask=KERNELS))
+    leaves, warnings = audited(optimizer)
+    assert leaves["dense/kernel"].kind == "double"
+    np.testing.assert_allclose(leaves["dense/kernel"].timescale, 1 / (LR * decay), rtol=0.05)
+    assert warnings == (
+        "dense/kernel is decayed twice: in the gradient, where the strength is normalized away, and beside it, which "
+        "alone counts",
+    )
 
 
 # Steps.
