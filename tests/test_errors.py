@@ -630,6 +630,12 @@ BAD = [
         ValueError,
         r"constrain: what projection returns must have the structure of what it is given",
     ),
+    (
+        lambda: optim.constrain_spectral_norm(-1.0),
+        ValueError,
+        r"^constrain_spectral_norm: limit must be finite and at least 0; got -1.0",
+    ),
+    (lambda: diagnose.stable_rank({"bias": X[0]}), ValueError, r"^stable_rank: mask must select at least one leaf"),
     (lambda: optim.average_params(1.1), ValueError, r"average_params: decay must be in \[0, 1\]; got 1.1"),
     (lambda: update(optim.average_params(0.9), params=None), ValueError, r"average_params: params must be given"),
     (
@@ -920,6 +926,16 @@ BAD = [
         lambda: diagnose.audit_optimizer(SGD, {"key": KEY}),
         TypeError,
         r"audit_optimizer: params must hold arrays; at key it has",
+    ),
+    (
+        lambda: diagnose.audit_optimizer(SGD, PARAMS, learning_rate=0.1),
+        TypeError,
+        r"audit_optimizer: optimizer must be a function of the learning rate, as learning_rate is given; got",
+    ),
+    (
+        lambda: diagnose.audit_optimizer(SGD, PARAMS, steps_per_epoch=0),
+        ValueError,
+        r"audit_optimizer: steps_per_epoch must be finite and above 0; got 0",
     ),
     (
         lambda: diagnose.audit_optimizer(SGD, PARAMS, num_steps=0),

@@ -29,6 +29,9 @@ def update(plan: Plan) -> Iterator[Suite]:
         "with_decoupled_decay": decayed,
         "with_decoupled_decay + prox_l1": optax.chain(decayed, optim.prox_l1(0.01, LEARNING_RATE)),
         "adamw + prox_group_lasso": optax.chain(adamw, optim.prox_group_lasso(0.01, LEARNING_RATE, axis=0)),
+        "with_l1": optim.with_l1(adamw, 0.01),
+        "with_elastic_net": optim.with_elastic_net(adamw, 0.01, 0.01),
+        "with_group_lasso": optim.with_group_lasso(adamw, 0.01, axis=0),
         "adamw + constrain_max_norm": optax.chain(adamw, optim.constrain_max_norm(3.0)),
         "adamw + average_params": optax.chain(adamw, optim.average_params(0.999)),
         "adamw + average_params, every 100": optax.chain(adamw, optim.average_params(1.0, every=100)),
@@ -36,7 +39,7 @@ def update(plan: Plan) -> Iterator[Suite]:
         "adamw + latest_average of 4, every 100": optax.chain(adamw, optim.latest_average(4, every=100)),
     }
 
-    def step(optimizer: optax.GradientTransformation) -> Step:
+    def step(optimizer: optax.GradientTransformation, params: Any = params, grads: Any = grads) -> Step:
         def update(state: Any, grads: Any) -> Any:
             params, optimizer_state = state
             updates, optimizer_state = optimizer.update(grads, optimizer_state, params)
@@ -48,3 +51,13 @@ def update(plan: Plan) -> Iterator[Suite]:
     with torch_process.started(plan, "adamw", size=size, decay=DECAY) as torch:
         cases |= {f"{name} AdamW": case for name, case in torch.cases.items()}
         yield Suite(f"optimizer update, 4 x {size} x {size}", cases, BUDGETS, torch.missing)
+
+    # Eigenvalues take long: a kernel of its own size.
+    side = min(size, 256)
+    kernel = jnp.ones((side, side)) + jnp.eye(side)
+    capped = optax.chain(adamw, optim.constrain_spectral_norm(1.0))
+    spectral = {
+        "optax.adamw": step(adamw, kernel, kernel),
+        "adamw + constrain_spectral_norm": step(capped, kernel, kernel),
+    }
+    yield Suite(f"optimizer update, {side} x {side}", spectral, {})
