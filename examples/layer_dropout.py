@@ -45,7 +45,7 @@ def branch(layer: Any, key: Any, x: jax.Array) -> jax.Array:
     return jax.nn.relu(x @ up) @ down / NUM_LAYERS**0.5
 
 
-def logits(params: Any, key: Any, x: jax.Array, rate: jax.Array) -> jax.Array:
+def logits(params: Any, key: Any, x: jax.Array, rate: Any) -> jax.Array:
     """With the key None no layer is dropped."""
 
     def layer(x: jax.Array, of_layer: Any) -> tuple[jax.Array, None]:
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         def fit(key: jax.Array, rate: Any = rate) -> Any:
             init_key, fit_key = random.split(key)
             state = train.init_state(init_params(init_key), optimizer)
-            options = {"batch_size": BATCH_SIZE, "epochs": epochs}
+            options: dict[str, Any] = {"batch_size": BATCH_SIZE, "epochs": epochs}
             return train.fit(step, evaluate, state, fit_key, train_data, valid_data, {"rate": rate}, **options)
 
         compiled = fit.lower(jax.random.key(0)).compile()

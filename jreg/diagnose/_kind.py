@@ -53,7 +53,8 @@ def convention_of(shrink: float, at_double_rate: float) -> Convention:
     """How a shrink goes with the learning rate, from what it is at twice the rate."""
     ratio = at_double_rate / shrink if shrink else 0.0
     known: dict[Convention, float] = {"the paper's": 1.0, "torch's": 2.0, "rate^2": 4.0}
-    return next((name for name, expected in known.items() if abs(ratio - expected) <= 0.05 * expected), "another")
+    found: list[Convention] = [name for name, times in known.items() if abs(ratio - times) <= 0.05 * times]
+    return found[0] if found else "another"
 
 
 def shrink_of(answer: Answer, kind: Kind) -> float:

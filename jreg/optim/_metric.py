@@ -91,12 +91,12 @@ def metric(
     zeros, params = jax.tree.map(jnp.zeros_like, _widened(updates)), _widened(params)
     follow, scale, grow = (_moments(before, role) for role in Roles._fields)
 
-    def step(gradients: Tree, follow: Moments, scale: Moments, grow: Moments = grow) -> tuple[Tree, Moments, Moments]:
-        stepped, state = update(gradients, _replaced(before, Roles(follow, scale, grow)), params, **extra)
+    def step(gradients: Tree, follow: Moments, scale: Moments, grow: Moments) -> tuple[Tree, Moments, Moments]:
+        stepped, state = update(gradients, _replaced(before, (follow, scale, grow)), params, **extra)
         return stepped, _moments(state, "follow"), _moments(state, "scale")
 
     at_rest = jax.tree.map(jnp.zeros_like, follow), jax.tree.map(jnp.ones_like, scale)
-    _, (_, forgets, fades) = jax.jvp(lambda moments: step(zeros, *moments), (at_rest,), (_ones(at_rest),))
+    _, (_, forgets, fades) = jax.jvp(lambda follow, scale: step(zeros, follow, scale, grow), at_rest, _ones(at_rest))
     reaching = jax.tree.map(_reaching, _moments(after, "scale"), fades), _moments(after, "grow")
     slopes, tangents = zeros, jax.tree.map(jnp.zeros_like, follow)
     # One moment may follow another: each round reaches one further, and the last one the step.
@@ -107,8 +107,7 @@ def metric(
     lengths = jax.tree.map(lambda slope: jnp.abs(slope) if _is_float(slope) else jnp.zeros(slope.shape), slopes)
     if not (signed := _signed(after)):
         return lengths
-    ways = (jax.tree.map(lambda leaf, to=to: jnp.full_like(leaf, to), (zeros, follow)) for to in (1, -1))
-    up, down = (step(*way, *reaching)[0] for way in ways)
+    up, down = (step(_filled(zeros, to), _filled(follow, to), *reaching)[0] for to in (1.0, -1.0))
     return _of_signs(jax.tree.map(lambda a, b: jnp.abs(a - b) / 2, up, down), lengths, signed)
 
 
@@ -144,7 +143,7 @@ def _moments(state: Any, role: str) -> Moments:
     return _widened(fields)
 
 
-def _replaced(state: Any, moments: Roles) -> Any:
+def _replaced(state: Any, moments: tuple[Moments, ...]) -> Any:
     """The state with other moments, by their roles."""
     queues = {role: iter(trees) for role, trees in zip(Roles._fields, moments, strict=True)}
 
@@ -204,6 +203,10 @@ def _widened(tree: Tree) -> Tree:
         return leaf.astype(dtypes.widened(leaf.dtype)) if _is_float(leaf) else leaf
 
     return jax.tree.map(widen, tree)
+
+
+def _filled(tree: Tree, value: float) -> Tree:
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, value), tree)
 
 
 def _ones(tree: Tree) -> Tree:
