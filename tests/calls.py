@@ -91,17 +91,32 @@ def ones_to_two(*shape: int) -> np.ndarray:
     return 1.0 + np.random.default_rng(1).uniform(size=shape).astype(np.float32)
 
 
+QKV = (normals(4, 6, 2, 3), normals(4, 6, 1, 3, seed=1), normals(4, 6, 1, 3, seed=2))
+
+
+def attention_gradient(key: Any, q: Any, k: Any, v: Any) -> Any:
+    def loss(q: Any, k: Any, v: Any) -> Any:
+        return jnp.sum(jnp.sin(noise.attention(key, q, k, v, 0.5, block_size=3)))
+
+    return jax.grad(loss, argnums=(0, 1, 2))(q, k, v)
+
+
 def doubled(key: Any, x: Any) -> Any:
     return x + x
 
 
-WRAPPED = {"zoneout", "dropconnect_dense", "residual"}
+WRAPPED = {"attention", "zoneout", "dropconnect_dense", "residual"}
 NOISE_CALLS = (
     *(
         Call(f"noise.{row.name}", row.apply, (KEY, ones_to_two(*row.shape), 0.5))
         for row in NOISE
         if row.name.split(",")[0] not in WRAPPED
     ),
+    of(noise, "attention", KEY, *QKV, 0.5, options={"block_size": 3}),
+    of(noise, "attention, no key", None, *QKV, 0.5, options={"is_causal": True}),
+    of(noise, "attention, keys", KEY, *QKV, 0.5, options={"drop": "keys", "is_causal": True, "shared_axes": (0, 1)}),
+    of(noise, "attention, heads", KEY, *QKV, 0.5, options={"drop": "heads", "bias": normals(1, 2, 6, 6)}),
+    Call("noise.attention, gradient", attention_gradient, (KEY, *QKV)),
     of(noise, "zoneout", KEY, X, 2.0 * X, 0.5),
     of(noise, "zoneout, tree", KEY, {"a": X, "b": CUBE}, {"a": 2.0 * X, "b": 2.0 * CUBE}, 0.5),
     of(noise, "zoneout, no key", None, X, 2.0 * X, 0.5),
@@ -560,6 +575,7 @@ TRAIN_CALLS = (
 )
 RANDOM_CALLS = (
     of(random, "fold_in", KEY, np.uint32(3), without=NO_BATCH),
+    of(random, "hash_at", KEY, np.arange(4, dtype=np.uint32)[:, None], np.arange(3, dtype=np.uint32)[None]),
     of(random, "hash_bits", KEY, (4, 3), without=NO_BATCH),
     of(random, "keep_mask", KEY, (4, 3), 0.5, without=NO_BATCH),
     of(random, "kept", np.arange(12, dtype=np.uint32).reshape(4, 3) << 28, 0.5),

@@ -29,6 +29,9 @@ class Noise:
     """The mean over keys is the deterministic member."""
     drops_to_zero: bool = True
     """What is dropped becomes 0, even where it was NaN."""
+    spreads_nan: bool = False
+    """A NaN is dropped from a sum as a product with 0, which is NaN."""
+    takes_complex: bool = True
     shared_axes: tuple[int, ...] = ()
     """Axes along which one draw serves all elements."""
     independent: bool = True
@@ -74,6 +77,15 @@ STD = {
 def dense(key: Any, x: Any, rate: Any, **options: Any) -> Any:
     """`dropconnect_dense` with the identity as its kernel."""
     return noise.dropconnect_dense(key, x, jnp.eye(x.shape[-1] if x.ndim else 1, dtype=x.dtype), rate, **options)
+
+
+def attention(key: Any, x: Any, rate: Any, **options: Any) -> Any:
+    """`attention` where each query may attend to its own key alone: dropout of the values x, one draw for each key."""
+    size, empty = x.shape[-3] if x.ndim > 2 else 1, jnp.zeros_like(x)
+    return noise.attention(key, empty, empty, x, rate, mask=jnp.eye(size, dtype=bool), **options)
+
+
+ATTENTION: dict[str, Any] = {"takes_complex": False, "ndims": (3, 4), "mark": "attention"}
 
 
 def doubled(key: Any, x: Any) -> Any:
@@ -138,6 +150,16 @@ NOISE = (
         ndims=(3, 4),
         communicates=True,
     ),
+    Noise("attention", attention, shared_axes=(3,), spreads_nan=True, **ATTENTION),
+    Noise(
+        "attention, keys",
+        partial(attention, drop="keys", block_size=2),
+        keeps_mean=False,
+        shared_axes=(3,),
+        spreads_nan=True,
+        **ATTENTION,
+    ),
+    Noise("attention, heads", partial(attention, drop="heads"), shared_axes=(1, 3), **ATTENTION),
     Noise("dropconnect_dense", dense, (16, 4), communicates=True, **DENSE),
     Noise("dropconnect_dense, shared", partial(dense, per="batch"), (16, 4), **DENSE),
     Noise(

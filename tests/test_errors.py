@@ -23,6 +23,15 @@ STOPPING = train.init_stopping(X)
 STEP = train.make_step(lambda params, model_state, key, batch, hyper: (jnp.sum(params**2), ((), {})), SGD)
 
 
+WORDS = jnp.arange(3, dtype=jnp.uint32)
+QUERIES = jnp.ones((2, 5, 4, 3))
+
+
+def attention(**changes):
+    given = {"key": KEY, "q": QUERIES, "k": QUERIES, "v": QUERIES, "rate": 0.5}
+    return noise.attention(**(given | changes))
+
+
 def update(transformation, updates=PARAMS, params=PARAMS):
     return transformation.update(updates, transformation.init(PARAMS), params)
 
@@ -47,6 +56,46 @@ BAD = [
     (lambda: noise.dropout(jnp.zeros(3, jnp.uint32), X, 0.5), TypeError, r"key must be .*; got uint32\[3\]"),
     (lambda: noise.dropout(jnp.zeros(2), X, 0.5), TypeError, r"key must be .*; got float32\[2\]"),
     (lambda: random.keep_mask(None, (3,), 0.5), TypeError, r"keep_mask: key must be .*noise itself; got None"),
+    (lambda: random.hash_at(None, WORDS), TypeError, r"hash_at: key must be"),
+    (lambda: random.hash_at(KEY, X), TypeError, r"hash_at: places must be an array of uint32; got dtype float32"),
+    (
+        lambda: random.hash_at(KEY),
+        ValueError,
+        r"hash_at: places must be arrays whose shapes broadcast; got shapes \[\]",
+    ),
+    (
+        lambda: random.hash_at(KEY, WORDS, WORDS[1:]),
+        ValueError,
+        r"hash_at: places must be arrays whose shapes broadcast; got shapes \[\(3,\), \(2,\)\]",
+    ),
+    (lambda: attention(drop="values"), ValueError, r"^attention: drop must be one of 'weights', 'keys', 'heads'; got"),
+    (lambda: attention(q=X), ValueError, r"^attention: q must be \(batch, .*, or without batch; got shape \(4, 3\)"),
+    (lambda: attention(k=QUERIES[:, :, :3]), ValueError, r"^attention: k must have .* divides that of q; got shape"),
+    (
+        lambda: attention(k=QUERIES[:1]),
+        ValueError,
+        r"^attention: k must have the batch and the features of q, of shape",
+    ),
+    (
+        lambda: attention(v=QUERIES[:, :2]),
+        ValueError,
+        r"^attention: v must be of shape .* like k, but for its features",
+    ),
+    (
+        lambda: attention(v=QUERIES.astype("bfloat16")),
+        TypeError,
+        r"^attention: v must have the dtype of q, float32; got",
+    ),
+    (lambda: attention(mask=X), TypeError, r"^attention: mask must be an array of bools, True where .*; got"),
+    (lambda: attention(bias=X), ValueError, r"^attention: bias must broadcast to .*\(2, 4, 5, 5\); got shape \(4, 3\)"),
+    (lambda: attention(bias=IDS), TypeError, r"^attention: bias must be an array of floats; got dtype int32"),
+    (lambda: attention(block_size=0), ValueError, r"^attention: block_size must be at least 1; got 0"),
+    (lambda: attention(shared_axes=4), ValueError, r"^attention: shared_axes must name axes of a 4-dimensional array"),
+    (lambda: attention(offset=(0, 3)), ValueError, r"^attention: offset must be a position \(batch, .*; got \(0, 3\)"),
+    (lambda: attention(offset=(0, 0, -1, 0)), ValueError, r"^attention: offset must be in \[0, 2\*\*32\); got -1"),
+    (lambda: attention(is_causal=1), TypeError, r"^attention: is_causal must be a bool; got 1"),
+    (lambda: attention(rate=jnp.ones(2)), ValueError, r"^attention: rate must be a scalar; got shape \(2,\)"),
+    (lambda: attention(scale=float("nan")), ValueError, r"^attention: scale must be a number other than NaN; got nan"),
     (lambda: random.hash_bits(None, (3,)), TypeError, r"hash_bits: key must be"),
     (lambda: random.hash_bits(KEY, (2**32, 1)), ValueError, r"hash_bits: axis 0 must be shorter than 2\*\*32"),
     (lambda: random.split(KEY, 2.0), TypeError, r"split: num must be a Python int; got 2.0"),

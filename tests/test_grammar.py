@@ -93,7 +93,7 @@ def test_the_first_word_tells_the_type(function):
 
 @every_function
 def test_a_key_may_be_none_unless_the_result_is_the_noise_itself(function):
-    needs_key = {"keep_mask", "hash_bits", "normal", "signed_uniform", "init_spectral_vector", "fit", "run"}
+    needs_key = {"keep_mask", "hash_at", "hash_bits", "normal", "signed_uniform", "init_spectral_vector", "fit", "run"}
     for parameter in parameters(function):
         if parameter.name == "key" and function.__name__ not in needs_key:
             assert parameter.annotation in ("Key | None", "K")

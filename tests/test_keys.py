@@ -130,6 +130,7 @@ NOISES = {str(row): lambda key, row=row: row.apply(key, data(row), 0.5) for row 
     "patch_dropout": lambda key: noise.patch_dropout(key, MAPS.reshape(2, -1, 3), 0.5),
 }
 REST = {
+    "hash_at": lambda key: random.hash_at(key, jnp.arange(3, dtype=jnp.uint32)),
     "hash_bits": lambda key: random.hash_bits(key, (3,)),
     "keep_mask": lambda key: random.keep_mask(key, (3,), 0.5),
     "normal": lambda key: random.normal(key, (3,), 1.0),

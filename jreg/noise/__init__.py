@@ -1,6 +1,7 @@
 """Noise on activations, weights and residual branches: `(key, x, rate) -> x`; a key of None means no noise."""
 
 from ._alpha import alpha_dropout
+from ._attention import attention
 from ._concrete import concrete_dropout, concrete_regularizer
 from ._depth import depth_rates, stochastic_depth
 from ._dropblock import dropblock
@@ -16,6 +17,7 @@ from ._weight_noise import weight_noise
 
 __all__ = [
     "alpha_dropout",
+    "attention",
     "concrete_dropout",
     "concrete_regularizer",
     "depth_rates",

@@ -33,6 +33,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, UInt32
 
 from .._core import keys, marks
@@ -72,6 +73,56 @@ def hash_bits(
     check = Checks("hash_bits")
     block = block_of(check, shape, offset, whole)
     return _words_at(block, _key_words(check.key(key)))
+
+
+def hash_at(key: Key, *places: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
+    """Draw uniform 32-bit words that depend only on key and coordinates, one for each element of the places.
+
+    The words know no shape: an element's word stays the same when the array around it grows, is cut into blocks or lies
+    on many devices, whereas `hash_bits` counts along an array of known shape. Every place but the last is absorbed into
+    the key, and the last counts, so it should be the one of the longest axis: `hash_at(key, rows[:, None], columns)`.
+    For one place, `hash_at(key, jnp.arange(n, dtype="uint32"))` is `hash_bits(key, (n,))`.
+
+    Args:
+      key: one PRNG key, of any implementation; it is consumed, so use it for nothing else.
+      places: coordinates, which broadcast against one another.
+
+    Raises:
+      TypeError: places of another dtype than uint32.
+      ValueError: no places, or shapes that do not broadcast.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import random
+    >>> place = jnp.arange(4, dtype=jnp.uint32)
+    >>> words = random.hash_at(jax.random.key(0), place[:, None], place)
+    >>> bool((words[1:, 2:] == random.hash_at(jax.random.key(0), place[1:, None], place[2:])).all())
+    True
+    """
+    check = Checks("hash_at")
+    words, given = _key_words(check.key(key)), [check.words("places", place) for place in places]
+    _broadcast(check, given)
+    *leading, last = given
+    for place in leading:
+        words = _absorb(*_alike(words, place))
+    # Without the barrier, a compiler may absorb the leading places again for each of the last.
+    return _mix(*_alike(lax.optimization_barrier(words) if leading else words, last))
+
+
+def _broadcast(check: Checks, places: list[Array]) -> None:
+    shapes = [place.shape for place in places]
+    try:
+        is_good = bool(places) and np.broadcast_shapes(*shapes) is not None
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ValueError(f"{check}: places must be arrays whose shapes broadcast; got shapes {shapes}")
+
+
+def _alike(words: Words, place: Array) -> tuple[Words, Array]:
+    """Both with as many axes, which operations need where ranks are not promoted."""
+    ndim = max(words[0].ndim, place.ndim)
+    first, second, third = (word.reshape((1,) * (ndim - word.ndim) + word.shape) for word in words)
+    return (first, second, third), place.reshape((1,) * (ndim - place.ndim) + place.shape)
 
 
 def _words_at(block: Block, words: Words) -> UInt32[Array, "..."]:

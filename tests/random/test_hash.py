@@ -255,3 +255,30 @@ def test_the_words_are_fused_into_what_reads_them(is_gradient):
     assert "while" not in program.as_text()
     assert not re.search(r"(u32|s32|pred)\[\d{3,}", entry)
     assert program.memory_analysis().temp_size_in_bytes < 4096
+
+
+def test_words_at_places_are_those_of_a_row_for_one_place_and_know_no_shape():
+    place = jnp.arange(64, dtype=jnp.uint32)
+    np.testing.assert_array_equal(random.hash_at(KEY, place), random.hash_bits(KEY, (64,)))
+    whole = np.asarray(random.hash_at(KEY, place[:, None, None], place[None, :8, None], place[None, None]))
+    part = random.hash_at(KEY, place[5:9, None, None], place[None, 3:8, None], place[None, None, 40:])
+    np.testing.assert_array_equal(part, whole[5:9, 3:8, 40:])
+    assert np.unique(whole).size > whole.size - 10
+    assert random.hash_at(KEY, jnp.uint32(2), place).shape == (64,)
+    assert not np.array_equal(whole[:, 0], random.hash_at(KEY, place[:, None], place)), "fewer places are other words"
+
+
+def test_words_at_places_are_independent_along_every_place():
+    size = 64
+    place = jnp.arange(size, dtype=jnp.uint32)
+    words = random.hash_at(KEY, place[:, None, None], place[None, :, None], place[None, None])
+    for bit in (31, 30, 0):
+        cube = signs(words, bit)
+        for axis in range(3):
+            rows = np.moveaxis(cube, axis, -1)
+            z = (rows[..., 1:] * rows[..., :-1]).sum() / (size**3 - size**2) ** 0.5
+            assert abs(z) < largest_allowed(9)
+        largest, count = largest_correlation(cube[:32, 0])
+        assert largest < largest_allowed(count)
+        largest, count = largest_correlation(cube[0, :32])
+        assert largest < largest_allowed(count)
