@@ -70,7 +70,8 @@ def attend(
 
 def _product(subscripts: str, x: Array, matrix: Array) -> Array:
     """A product in which members and queries are one axis: XLA is slow, on a CPU, at those that sum over two."""
-    found = jnp.einsum(subscripts, x.reshape(*x.shape[:2], -1, x.shape[-1]), matrix)
+    batch, groups, members, queries, terms = x.shape
+    found = jnp.einsum(subscripts, x.reshape(batch, groups, members * queries, terms), matrix)
     return found.reshape(*x.shape[:-1], found.shape[-1])
 
 
@@ -78,4 +79,5 @@ def _cut(x: Array, size: int) -> Array:
     """Blocks of `size` queries along a new first axis; the last one is filled up with zeros."""
     missing = -x.shape[-2] % size
     filled = jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(0, missing), (0, 0)]) if missing else x
-    return jnp.moveaxis(filled.reshape(*x.shape[:-2], -1, size, x.shape[-1]), -3, 0)
+    num_blocks = filled.shape[-2] // size
+    return jnp.moveaxis(filled.reshape(*x.shape[:-2], num_blocks, size, x.shape[-1]), -3, 0)

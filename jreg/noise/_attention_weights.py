@@ -67,7 +67,7 @@ def attended_in_blocks(
         return masks.where(kept, scale(y, inverse_share(rate)), nothing.astype(y.dtype))
 
     y = attend(
-        jnp.moveaxis(q.reshape(*q.shape[:2], groups, -1, q.shape[-1]), 1, 3),
+        jnp.moveaxis(q.reshape(*q.shape[:2], groups, q.shape[2] // groups, q.shape[-1]), 1, 3),
         jnp.moveaxis(k, 1, 2),
         jnp.moveaxis(v, 1, 2),
         {name: _by_group(row, groups) for name, row in rows.items()},
