@@ -668,6 +668,7 @@ DROPPING = {
     "Dropout": {},
     "SpatialDropout": {"spatial_axes": 1},
     "AlphaDropout": {},
+    "VariationalDropout": {},
     "DropBlock": {"block_size": 2, "spatial_axes": 1},
     "GaussianDropout": {},
     "GaussianNoise": {},
@@ -675,7 +676,22 @@ DROPPING = {
 }
 TRAINING = {"deterministic": False}
 NARROW = {"x64 mode": "flax keeps parameters in float32, and strict promotion refuses to mix them with wider inputs"}
+
+
+def attended_in_flax(family: Any, q: Any, k: Any, v: Any, key: Any) -> Any:
+    return family.dot_product_attention(q, k, v, broadcast_dropout=False, dropout_rng=key, dropout_rate=0.5)
+
+
+TO_ATTEND = (*QKV[:1], *(normals(4, 6, 2, 3, seed=seed) for seed in (1, 2)))
 LAYER_CALLS = (
+    *(
+        Call(
+            f"{family.__name__.split('.')[-1]}.dot_product_attention",
+            partial(attended_in_flax, family),
+            (*TO_ATTEND, KEY),
+        )
+        for family in (linen, nnx)
+    ),
     *(
         of(linen, name, 0.5, options={**options, **TRAINING}, then=linen_applied, data=(KEY, CUBE))
         for name, options in DROPPING.items()

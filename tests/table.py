@@ -119,6 +119,15 @@ NOISE = (
         mark="stochastic_depth",
     ),
     Noise("alpha_dropout", noise.alpha_dropout, keeps_mean=False, drops_to_zero=False, linear=False),
+    Noise(
+        "alpha_dropout, shared axes",
+        partial(noise.alpha_dropout, shared_axes=(1, -2)),
+        keeps_mean=False,
+        drops_to_zero=False,
+        linear=False,
+        shared_axes=(1, 2),
+        ndims=(2, 4),
+    ),
     Noise("concrete_dropout", noise.concrete_dropout, keeps_mean=False, drops_to_zero=False),
     Noise(
         "gaussian_dropout",

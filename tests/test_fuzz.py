@@ -110,6 +110,8 @@ EXEMPT = {
     "linen.as_function": "takes a module and its variables: tests/linen/test_as_function.py",
     "nnx.as_function": "takes a module: tests/nnx/test_as_function.py",
     "optim.greedy_soup": "calls the function that it is given: tests/optim/test_soup.py",
+    "linen.dot_product_attention": "has flax's arguments, and its errors: tests/linen/test_attention.py",
+    "nnx.dot_product_attention": "has flax's arguments, and its errors: tests/nnx/test_attention.py",
     "train.grid": "takes a dict of lists: tests/train/test_grid.py",
     "train.halving": "calls the function that it is given: tests/train/test_halving.py",
     "train.reshape_to_grid": "takes a dict of lists: tests/train/test_grid.py",

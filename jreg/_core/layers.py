@@ -1,16 +1,19 @@
 """What the layers for linen and nnx share: inputs that flax accepts and jreg's functions do not."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from math import prod
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array
 
-from . import dtypes
+from . import checks, dtypes
 from .checks import Checks
-from .types import Tree
+from .types import Key, Tree
 
 
 class ModuleFunction(NamedTuple):
@@ -61,3 +64,61 @@ def output_of(output: Tree, proposed: Tree, state: Tree) -> Tree:
     pairs = zip(jax.tree.leaves(proposed), jax.tree.leaves(state), strict=True)
     replaced = {id(before): after for before, after in pairs}
     return jax.tree.map(lambda leaf: replaced.get(id(leaf), leaf), output)
+
+
+def attend_as_flax(
+    attend: Callable[..., Array],
+    arrays: tuple[Array, Array, Array],
+    bias: Array | None,
+    mask: Array | None,
+    *,
+    broadcast_dropout: bool,
+    dropout_rng: Key | None,
+    dropout_rate: Any,
+    deterministic: bool,
+    precision: Any,
+    is_causal: bool = False,
+) -> Array:
+    """`attend`, which is `noise.attention`, for arguments of flax's `dot_product_attention` of one dtype."""
+    check = Checks("dot_product_attention")
+    is_quiet = deterministic or checks.is_known(dropout_rate, 0.0)
+    if not is_quiet and dropout_rng is None:
+        raise ValueError(
+            f"{check}: dropout_rng must be a key where dropout_rate is above 0 and deterministic is False; got None"
+        )
+    query, key, value = arrays
+    if min(query.ndim, key.ndim, value.ndim) < 3:
+        raise ValueError(f"{check}: query, key and value must be (*batch, length, heads, depth); got {query.shape}")
+    batch = query.shape[:-3]
+    # flax's masks are often floats.
+    bias, mask = _in_one_batch(check, "bias", bias, batch), _in_one_batch(check, "mask", mask, batch)
+    with _precision(check, precision):
+        y = attend(
+            None if is_quiet else dropout_rng,
+            *(x.reshape(prod(x.shape[:-3]), *x.shape[-3:]) for x in (query, key, value)),
+            0.0 if is_quiet else dropout_rate,
+            bias=bias,
+            mask=None if mask is None else mask.astype(bool),
+            is_causal=is_causal,
+            shared_axes=(0, 1) if broadcast_dropout else (),
+        )
+    return y.reshape(*batch, *y.shape[1:])
+
+
+def _in_one_batch(check: Checks, argument: str, x: Array | None, batch: tuple[int, ...]) -> Array | None:
+    """A bias or a mask with one axis in place of all axes of the batch."""
+    if x is None or x.ndim <= 3:
+        return x
+    own = x.shape[:-3]
+    if len(own) > len(batch) or any(n not in (1, size) for n, size in zip(own[::-1], batch[::-1], strict=False)):
+        raise ValueError(f"{check}: {argument} must broadcast to (*{batch}, heads, length, length); got {x.shape}")
+    own = own if prod(own) == 1 else batch
+    return jnp.broadcast_to(x, (*own, *x.shape[-3:])).reshape(prod(own), *x.shape[-3:])
+
+
+def _precision(check: Checks, precision: Any) -> AbstractContextManager[Any]:
+    if precision is None:
+        return nullcontext()
+    if not isinstance(precision, str | lax.Precision):
+        raise ValueError(f"{check}: precision must be one name or one jax.lax.Precision; got {precision!r}")
+    return jax.default_matmul_precision(precision if isinstance(precision, str) else precision.name.lower())

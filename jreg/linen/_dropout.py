@@ -74,13 +74,14 @@ class SpatialDropout(Noise, kw_only=True):
         return noise.spatial_dropout(key, inputs, self.rate, spatial_axes=self.spatial_axes)
 
 
-class AlphaDropout(Noise):
+class AlphaDropout(Noise, kw_only=True):
     """Dropout for SELU networks: `jreg.noise.alpha_dropout`.
 
     `deterministic` and `rng_collection` are as in flax's `Dropout`.
 
     Args:
       rate: probability of dropping, in [0, 1].
+      broadcast_dims: axes along which the mask is constant.
 
     >>> import jax, jax.numpy as jnp
     >>> from jreg import linen
@@ -89,9 +90,37 @@ class AlphaDropout(Noise):
     (2, 3)
     """
 
+    broadcast_dims: int | Sequence[int] = ()
+
     @nn.compact
     def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
-        return noise.alpha_dropout(key_for(self, self.rate, deterministic, rng), inputs, self.rate)
+        axes = distinct_axes(Checks("AlphaDropout"), "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
+        return noise.alpha_dropout(key_for(self, self.rate, deterministic, rng), inputs, self.rate, shared_axes=axes)
+
+
+class VariationalDropout(Noise, kw_only=True):
+    """Drop the same elements at every step of a sequence: `jreg.noise.variational_dropout`.
+
+    `deterministic` and `rng_collection` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      time_axis: the axis along which the mask is constant.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from jreg import linen
+    >>> layer = linen.VariationalDropout(0.5, deterministic=False)
+    >>> y = layer.apply({}, jnp.ones((2, 5, 3)), rngs={"dropout": jax.random.key(0)})
+    >>> bool((y == y[:, :1]).all())
+    True
+    """
+
+    time_axis: int = 1
+
+    @nn.compact
+    def __call__(self, inputs: Array, deterministic: bool | None = None, rng: Key | None = None) -> Array:
+        key = key_for(self, self.rate, deterministic, rng)
+        return noise.variational_dropout(key, inputs, self.rate, time_axis=self.time_axis)
 
 
 class DropBlock(Noise, kw_only=True):

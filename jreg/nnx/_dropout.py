@@ -87,6 +87,7 @@ class AlphaDropout(WithRate):
 
     Args:
       rate: probability of dropping, in [0, 1].
+      broadcast_dims: axes along which the mask is constant.
 
     >>> import jax.numpy as jnp
     >>> from flax import nnx as flax_nnx
@@ -96,9 +97,41 @@ class AlphaDropout(WithRate):
     (2, 3)
     """
 
+    def __init__(self, rate: Any, *, broadcast_dims: int | Sequence[int] = (), **options: Any):
+        super().__init__(rate, **options)
+        self.broadcast_dims = broadcast_dims
+
     def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
         rate = number(self.rate)
-        return noise.alpha_dropout(key_for(self, rate, deterministic, rngs), inputs, rate)
+        axes = distinct_axes(Checks("AlphaDropout"), "broadcast_dims", self.broadcast_dims, jnp.ndim(inputs))
+        return noise.alpha_dropout(key_for(self, rate, deterministic, rngs), inputs, rate, shared_axes=axes)
+
+
+class VariationalDropout(WithRate):
+    """Drop the same elements at every step of a sequence: `jreg.noise.variational_dropout`.
+
+    `deterministic`, `rng_collection` and `rngs` are as in flax's `Dropout`.
+
+    Args:
+      rate: probability of dropping, in [0, 1].
+      time_axis: the axis along which the mask is constant.
+
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx as flax_nnx
+    >>> from jreg import nnx
+    >>> y = nnx.VariationalDropout(0.5, rngs=flax_nnx.Rngs(0))(jnp.ones((2, 5, 3)))
+    >>> bool((y == y[:, :1]).all())
+    True
+    """
+
+    def __init__(self, rate: Any, *, time_axis: int = 1, **options: Any):
+        super().__init__(rate, **options)
+        self.time_axis = time_axis
+
+    def __call__(self, inputs: Array, *, deterministic: bool | None = None, rngs: Rngs = None) -> Array:
+        rate = number(self.rate)
+        key = key_for(self, rate, deterministic, rngs)
+        return noise.variational_dropout(key, inputs, rate, time_axis=self.time_axis)
 
 
 class DropBlock(WithRate):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -52,6 +54,11 @@ def loaded_early(key: Key, x: Array) -> Array:
     odd = keys.data_of(key).ravel()[0] | np.uint32(1)
     zero = lax.bitcast_convert_type(odd * odd & np.uint32(4), jnp.float32)
     return x.astype(dtypes.widened(x.dtype)) - zero.astype(dtypes.widened(x.dtype))
+
+
+def shape_of_slices(shape: tuple[int, ...], axes: Collection[int]) -> tuple[int, ...]:
+    """The shape of a mask that is constant along some axes of an array."""
+    return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
 
 
 def inverse_share(rate: Array) -> Array:

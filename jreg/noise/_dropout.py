@@ -9,7 +9,7 @@ from jaxtyping import Array, Inexact
 from .._core.checks import Checks
 from .._core.types import Bits, Key, Numbers
 from ..random import hash_bits
-from ._drop import drop
+from ._drop import drop, shape_of_slices
 
 
 def dropout(
@@ -110,5 +110,5 @@ def drop_slices(
     shared = check.axes(axes_argument, shared_axes, x.ndim)
     if key is None:
         return x
-    mask_shape = tuple(1 if axis in shared else size for axis, size in enumerate(x.shape))
+    mask_shape = shape_of_slices(x.shape, shared)
     return drop(check.key(key), x, rate, check=check, mask_shape=mask_shape, bits=bits)

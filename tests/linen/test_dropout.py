@@ -20,6 +20,14 @@ LAYERS = {
         partial(noise.spatial_dropout, rate=0.5, spatial_axes=1),
     ),
     "AlphaDropout": (partial(linen.AlphaDropout, 0.5), partial(noise.alpha_dropout, rate=0.5)),
+    "AlphaDropout, shared": (
+        partial(linen.AlphaDropout, 0.5, broadcast_dims=(0, -2)),
+        partial(noise.alpha_dropout, rate=0.5, shared_axes=0),
+    ),
+    "VariationalDropout": (
+        partial(linen.VariationalDropout, 0.5, time_axis=0),
+        partial(noise.variational_dropout, rate=0.5, time_axis=0),
+    ),
     "DropBlock": (
         partial(linen.DropBlock, 0.5, block_size=2, spatial_axes=1),
         partial(noise.dropblock, rate=0.5, block_size=2, spatial_axes=1),

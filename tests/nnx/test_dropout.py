@@ -18,6 +18,14 @@ LAYERS = {
         partial(noise.spatial_dropout, rate=0.5, spatial_axes=1),
     ),
     "AlphaDropout": (partial(nnx.AlphaDropout, 0.5), partial(noise.alpha_dropout, rate=0.5)),
+    "AlphaDropout, shared": (
+        partial(nnx.AlphaDropout, 0.5, broadcast_dims=(0, -2)),
+        partial(noise.alpha_dropout, rate=0.5, shared_axes=0),
+    ),
+    "VariationalDropout": (
+        partial(nnx.VariationalDropout, 0.5, time_axis=0),
+        partial(noise.variational_dropout, rate=0.5, time_axis=0),
+    ),
     "DropBlock": (
         partial(nnx.DropBlock, 0.5, block_size=2, spatial_axes=1),
         partial(noise.dropblock, rate=0.5, block_size=2, spatial_axes=1),
@@ -49,7 +57,8 @@ def test_a_layer_is_its_function_with_a_key_of_its_own_stream(name):
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_missing_arguments_are_named_as_flax_names_them(name):
-    layer = LAYERS[name][0]()
+    make = LAYERS[name][0]
+    layer, name = make(), make.func.__name__
     with pytest.raises(ValueError, match=f"`deterministic` is False, but no `rngs` argument was provided to {name}"):
         layer(X)
     with pytest.raises(TypeError, match=r"rngs must be a Rngs, RngStream or jax\.Array, but got"):
@@ -58,7 +67,7 @@ def test_missing_arguments_are_named_as_flax_names_them(name):
     with pytest.raises(ValueError, match=f"No `deterministic` argument was provided to {name}"):
         layer(X)
     with pytest.raises(TypeError, match="rngs must be a Rngs, RngStream or None, but got"):
-        LAYERS[name][0](rngs=0)
+        make(rngs=0)
 
 
 def test_dropout_is_made_and_called_as_flax_makes_and_calls_its_own():
