@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from ..measure import Plan, Suite
 from . import (
+    attention,
     augment,
     depth,
     dropout,
@@ -42,6 +43,7 @@ SUITES: dict[str, Entry] = {
     "spatial": Entry(noise.spatial, None, 1),
     "dropblock": Entry(noise.dropblock, None, 1),
     "dropconnect": Entry(noise.dropconnect, 1024, 64),
+    "attention": Entry(attention.dropout, 2048, 64),
     "stochastic-depth": Entry(depth.residual, 512, 32),
     "batch-norm": Entry(norm.batch_norm, None, 1),
     "penalties": Entry(penalty.family, None, 1),

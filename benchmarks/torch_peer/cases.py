@@ -33,6 +33,15 @@ def alpha_dropout(wrap: Wrap, rows: int) -> Call:
     return mapped(wrap, lambda x: functional.alpha_dropout(x, RATE, training=True), (rows, 1024))
 
 
+def attention(wrap: Wrap, batch: int, heads: int, length: int, width: int, backward: bool) -> Call:
+    """Of three slices of one array, each (batch, heads, length, width)."""
+
+    def attended(qkv: torch.Tensor) -> torch.Tensor:
+        return functional.scaled_dot_product_attention(*qkv.unbind(), dropout_p=RATE)
+
+    return mapped(wrap, attended, (3, batch, heads, length, width), backward=backward)
+
+
 def batch_norm(wrap: Wrap, rows: int, features: int, backward: bool) -> Call:
     mean, var = torch.zeros(features), torch.ones(features)
     scale = torch.ones(features, requires_grad=backward)
@@ -87,5 +96,6 @@ def gradient(loss: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> t
 
 
 TASKS: dict[str, Callable[..., Call]] = {
-    task.__name__: task for task in (dropout, spatial_dropout, alpha_dropout, batch_norm, cross_entropy, adamw)
+    task.__name__: task
+    for task in (dropout, spatial_dropout, alpha_dropout, attention, batch_norm, cross_entropy, adamw)
 }

@@ -58,11 +58,11 @@ def dot_product_attention(
     >>> import jax, jax.numpy as jnp, flax.linen as nn
     >>> from jreg import linen
     >>> layer = nn.MultiHeadDotProductAttention(
-    ...     2, dropout_rate=0.1, broadcast_dropout=False, attention_fn=linen.dot_product_attention, deterministic=False
+    ...     2, dropout_rate=0.1, broadcast_dropout=False, attention_fn=linen.dot_product_attention
     ... )
     >>> x = jnp.ones((2, 5, 8))
     >>> variables = layer.init(jax.random.key(0), x, deterministic=True)
-    >>> layer.apply(variables, x, rngs={"dropout": jax.random.key(1)}).shape
+    >>> layer.apply(variables, x, deterministic=False, rngs={"dropout": jax.random.key(1)}).shape
     (2, 5, 8)
     """
     given = {
