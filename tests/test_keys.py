@@ -148,7 +148,12 @@ REST = {
 }
 HOST_LOOPS = {"plot_masks", "run"}
 """They take a key, and are no program that can be traced."""
+QKV = (jnp.ones((2, 3, 1, 4)),) * 3
 LAYERS = {
+    "dot_product_attention, linen": lambda key: jreg_linen.dot_product_attention(
+        *QKV, dropout_rng=key, dropout_rate=0.5
+    ),
+    "dot_product_attention, nnx": lambda key: jreg_nnx.dot_product_attention(*QKV, dropout_rng=key, dropout_rate=0.5),
     "linen.Dropout": layer(jreg_linen.Dropout(0.5, deterministic=False), X),
     "nnx.Dropout": module(lambda rngs: jreg_nnx.Dropout(0.5, rngs=rngs), X),
 }
