@@ -4,6 +4,7 @@ from ._baseline import Baseline, majority_baseline
 from ._calibration import Reliability, calibration_error, reliability
 from ._curves import Diagnosis, curves
 from ._optimism import Optimism, selection_optimism
+from ._lint import Finding, lint
 from ._optimizer import Audit, LeafAudit, audit_optimizer
 from ._plots import plot_calibration, plot_curves, plot_gaps, plot_masks, plot_path, plot_sweep
 from ._scores import brier_score, negative_log_likelihood
@@ -17,6 +18,7 @@ __all__ = [
     "Audit",
     "Baseline",
     "Diagnosis",
+    "Finding",
     "LeafAudit",
     "Optimism",
     "Reliability",
@@ -38,6 +40,7 @@ __all__ = [
     "plot_sweep",
     "reliability",
     "selection_optimism",
+    "lint",
     "sparsity",
     "temperature_scale",
     "stable_rank",

@@ -1,0 +1,81 @@
+"""The numbers that a program is written with: scalars, and arrays of one number, computed from literals alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ._program import Value, ancestors
+
+SAME = {"broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "stop_gradient", "name", "copy"}
+SAME |= {"reduce_precision", "optimization_barrier", "pvary", "expand_dims", "reduce_max", "reduce_min"}
+BINARY: dict[str, Callable[[float, float], float]] = {
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b if b else math.nan,
+    "max": max,
+    "min": min,
+    "pow": lambda a, b: math.nan if a < 0 else a**b,
+}
+UNARY: dict[str, Callable[[float], float]] = {
+    "neg": lambda a: -a,
+    "sign": lambda a: math.copysign(1.0, a) if a else 0.0,
+    "sqrt": lambda a: math.sqrt(a) if a >= 0 else math.nan,
+    "rsqrt": lambda a: a**-0.5 if a > 0 else math.nan,
+    "abs": abs,
+}
+
+
+def folded(op: str, inputs: Sequence[Value]) -> float | None:
+    """The number that every element of a node's result is, if the numbers of its inputs tell."""
+    numbers = [value.number for value in inputs]
+    if op == "mul" and 0.0 in numbers:
+        return 0.0
+    known = [each for each in numbers if each is not None]
+    if op in SAME and numbers:
+        return numbers[0]
+    if (op not in BINARY and op not in UNARY) or len(known) < len(numbers):
+        return None
+    try:
+        return BINARY[op](*known) if op in BINARY else UNARY[op](*known)
+    except OverflowError:
+        return None
+
+
+def is_number(value: Value) -> bool:
+    """Whether a value is one number, known or not, such as a rate: a scalar, or a scalar that was broadcast."""
+    while value.node and value.node.op in SAME and value.size != 1:
+        value = value.node.inputs[0]
+    return value.size == 1 or value.number is not None
+
+
+def is_data_free(value: Value) -> bool:
+    """Whether no array of the arguments and no large constant is among what a value is made of."""
+    return not any(
+        (each.is_input or each.known is not None) and each.size > 1 and not is_key_like(each)
+        for each in ancestors([value])
+    )
+
+
+def is_key_like(value: Value) -> bool:
+    """Whether a value is a typed key or an array of them."""
+    return value.dtype is not None and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+def uniform(known: Any) -> float | None:
+    """The one number that an array holds, or None."""
+    if isinstance(known, jax.core.Tracer):
+        return None
+    try:
+        array = np.asarray(known)
+    except (TypeError, ValueError):
+        return None
+    if array.dtype.kind not in "fiub" or not array.size or array.size > 4096:
+        return None
+    first = array.ravel()[0]
+    return float(first) if bool(np.all(array == first)) else None

@@ -1,0 +1,74 @@
+"""Mistakes with batch norm: over few values, in a recurrence, with running statistics that are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ._findings import Finding, finding
+from ._norms import STEPS, BatchNorm
+from ._program import Value, ancestors, descendants, op_of
+from ._source import user_line
+from ._view import View
+
+FEWEST = 8
+
+
+def norm_findings(view: View) -> Iterator[Finding]:
+    """All findings about batch norm."""
+    for norm in view.batch_norms:
+        if norm.num_values is not None and norm.num_values < FEWEST:
+            yield finding("batch-norm-of-few", norm.node.place, what=norm.num_values)
+        if _is_in_recurrence(view, norm):
+            yield finding("batch-norm-in-recurrence", norm.node.place)
+    yield from _lost(view)
+
+
+def _is_in_recurrence(view: View, norm: BatchNorm) -> bool:
+    """Whether data that a loop over time carries are normalized in it."""
+    for loop in norm.node.place.loops:
+        is_carried = any(
+            op_of(value) == "carry" and value.node is not None and value.node.place.frames[-1:] == (loop,)
+            for value in ancestors([norm.x])
+        )
+        if is_carried and view.steps(loop) == "time step":
+            return True
+    return False
+
+
+def _lost(view: View) -> Iterator[Finding]:
+    """Where new statistics are made of old ones, and no evaluation of that line returns them.
+
+    SAM and line searches evaluate a loss more often than they take its statistics.
+    """
+    by_line: dict[tuple[str, int], list[BatchNorm]] = {}
+    for norm in view.batch_norms:
+        by_line.setdefault(user_line(norm.node.place), []).append(norm)
+    for norms in by_line.values():
+        updates = [value for norm in norms for value in _updates(norm)]
+        if updates and not any(value.node in view.program.live for value in updates):
+            yield finding("batch-norm-stats-lost", norms[0].node.place)
+
+
+def _updates(norm: BatchNorm) -> Iterator[Value]:
+    """The sums of a share of the batch's statistics and a share of an argument of their size."""
+    size = norm.means[0].size
+    through = lambda value: value in norm.means or (op_of(value) in STEPS and value.size == size)  # noqa: E731
+    for value in descendants(norm.means, through, limit=200):
+        if op_of(value) == "add" and value.size == size and value.node and any(map(_is_share, value.node.inputs)):
+            yield value
+
+
+def _is_share(value: Value) -> bool:
+    """Whether a value is an argument or a constant of the program times a number."""
+    node = value.node
+    if node is None or node.op != "mul":
+        return False
+    return any(_is_stored(each) for each in node.inputs if each.size > 1)
+
+
+def _is_stored(value: Value) -> bool:
+    while value.node and value.node.op in STEPS | {"carry"} and len(value.node.inputs):
+        if value.node.op in ("add", "sub", "mul", "div"):
+            return False
+        value = value.node.inputs[0]
+    return value.is_input or value.known is not None

@@ -1,0 +1,22 @@
+"""An nnx model in its evaluation mode."""
+
+import jax.numpy as jnp
+from flax import nnx
+
+
+class Model(nnx.Module):
+    def __init__(self, rngs):
+        self.first, self.norm = nnx.Linear(8, 16, rngs=rngs), nnx.BatchNorm(16, rngs=rngs)
+        self.dropout, self.second = nnx.Dropout(0.2, rngs=rngs), nnx.Linear(16, 2, rngs=rngs)
+
+    def __call__(self, x):
+        return self.second(self.dropout(nnx.relu(self.norm(self.first(x)))))
+
+
+def program():
+    graph, state = nnx.split(nnx.eval_shape(lambda: Model(nnx.Rngs(0))))
+
+    def evaluate(state, x):
+        return nnx.view(nnx.merge(graph, state), deterministic=True, use_running_average=True)(x)
+
+    return evaluate, state, jnp.ones((3, 8))
