@@ -20,6 +20,14 @@ BINARY: dict[str, Callable[[float, float], float]] = {
     "div": lambda a, b: a / b if b else math.nan,
     "max": max,
     "min": min,
+    "lt": lambda a, b: float(a < b),
+    "le": lambda a, b: float(a <= b),
+    "gt": lambda a, b: float(a > b),
+    "ge": lambda a, b: float(a >= b),
+    "eq": lambda a, b: float(a == b),
+    "ne": lambda a, b: float(a != b),
+    "and": lambda a, b: float(bool(a) and bool(b)),
+    "or": lambda a, b: float(bool(a) or bool(b)),
     "pow": lambda a, b: math.nan if a < 0 else a**b,
 }
 UNARY: dict[str, Callable[[float], float]] = {
@@ -36,6 +44,8 @@ def folded(op: str, inputs: Sequence[Value]) -> float | None:
     numbers = [value.number for value in inputs]
     if op == "mul" and 0.0 in numbers:
         return 0.0
+    if op == "select_n" and numbers[0] is not None:
+        return numbers[1 + int(numbers[0])]
     known = [each for each in numbers if each is not None]
     if op in SAME and numbers:
         return numbers[0]

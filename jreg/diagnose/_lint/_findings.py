@@ -108,6 +108,10 @@ MESSAGES = {
         "Batch norm normalizes the state of a recurrence, with one set of running statistics for all time steps.",
         "Use layer norm inside the recurrence, or batch norm on its inputs alone.",
     ),
+    "batch-norm-by-running-stats": (
+        "Batch norm normalizes training data by its running statistics, which hold little of the batch's own.",
+        "Normalize by the statistics of the batch; equinox does with mode='batch'.",
+    ),
     "batch-norm-stats-lost": (
         "Batch norm's new running statistics are computed and thrown away, so inference uses the initial ones.",
         "Return them from the loss, and put them into the next step.",

@@ -11,7 +11,7 @@ from ._keys import Draw, roots, varies
 from ._noise import Noise
 from ._norms import PRODUCTS
 from ._program import Branch, Place, Value, ancestors, op_of, peeled
-from ._source import passes_through, user_line
+from ._source import is_of_library, passes_through, user_line
 from ._view import View, called
 
 MASKS = {"drop", "replace", "choose"}
@@ -128,8 +128,7 @@ def _shared_by_loop(view: View) -> Iterator[Finding]:
     """One mask for all time steps is variational dropout, and right; for layers and training steps it is not."""
     for noise in view.noises:
         for loop in noise.node.place.loops:
-            inside = [draw for draw in noise.draws if loop in draw.node.place.frames]
-            if noise.kind not in MEETS_DATA or not inside or any(varies(d.node.inputs[0], loop) for d in inside):
+            if noise.kind not in MEETS_DATA or varies(noise.noise, loop) or is_of_library(loop.place):
                 continue
             steps = view.steps(loop)
             if steps != "time step" or _is_zoneout(noise):

@@ -13,13 +13,13 @@ data applies it. The kind of the application tells dropout, whichever library wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 from ._constants import SAME, is_key_like, is_number
 from ._keys import Draw, Keys
+from ._marks import marked
 from ._program import Node, Program, Value, descendants, op_of
 
 Kind = Literal["drop", "add", "scale", "replace", "choose", "other"]
@@ -37,6 +37,8 @@ class Noise:
     kind: Kind
     x: Value
     y: Value
+    noise: Value
+    """What is applied."""
     draws: tuple[Draw, ...]
     mask_shape: tuple[int, ...]
     """The shape of the noise as it was drawn, before it was broadcast to x."""
@@ -87,7 +89,7 @@ class Noises:
         x, rate = _unscaled(x, node.output) if kind == "drop" else (x, None)
         if not function and rate is not None and not _is_threshold(drawn, rate):
             rate = None
-        return Noise(node, kind, x, y, tuple(self.drawn[noise]), drawn.shape, rate, function)
+        return Noise(node, kind, x, y, noise, tuple(self.drawn[noise]), drawn.shape, rate, function)
 
     def _kind(self, node: Node, noisy: list[Value], plain: list[Value]) -> tuple[Kind, Value, Value]:
         noise, x = noisy[0], max(plain, key=lambda value: value.size)
@@ -117,20 +119,16 @@ def _drawn_as(noise: Value) -> Value:
 def _named(y: Value) -> tuple[Value, str]:
     """The marked result of a function of jreg that a value becomes by a few operations, and the function's name."""
     for value in descendants([y], lambda value: op_of(value) != "name" and op_of(value) in FORMAL, limit=FAR):
-        if value.node and value.node.op == "name" and (name := marked(value.node)) and not name.endswith(".input"):
+        if (name := marked(value.node)) and not name.endswith(".input"):
             return value, name
     return y, ""
 
 
-def marked(node: Node) -> str:
-    """The name that a mark of jreg holds, such as "dropout" or "dropout.input", or ""."""
-    name = str(node.params.get("name", "")) if node.op == "name" else ""
-    return name.removeprefix("jreg.") if name.startswith("jreg.") and name != "jreg.kept" else ""
-
-
 def _unscaled(x: Value, y: Value) -> tuple[Value, float | None]:
     """What was dropped before it was divided by the share kept, before or after the mask, and the rate."""
-    for value in (x, *(user.output for user in y.users if user.op in ("mul", "div"))):
+    wide = [user.output for user in y.users if user.op == "convert_element_type"]
+    after = [user.output for value in (y, *wide) for user in value.users if user.op in ("mul", "div")]
+    for value in (x, *after):
         if (kept := _share_kept(value)) is not None:
             return (_scaled_input(x) if value is x else x), 1.0 - kept
     return x, None
@@ -172,8 +170,3 @@ def _size(shape: tuple[int, ...]) -> int:
     for length in shape:
         size *= length
     return size
-
-
-def elementwise_uses(value: Value, through: set[str], limit: int = 400) -> Iterator[Value]:
-    """What is made of a value by operations of these kinds, and the first results of other operations."""
-    return descendants([value], lambda each: each is value or op_of(each) in through, limit=limit)

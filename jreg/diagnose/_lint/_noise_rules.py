@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ._findings import Finding, finding
-from ._noise import Noise, marked
+from ._marks import marked
+from ._noise import Noise
 from ._norms import PRODUCTS
 from ._paths import (
     is_forward,
@@ -32,7 +33,7 @@ WIDE = {"int16", "int32", "int64", "uint32", "uint64"}
 def noise_findings(view: View) -> Iterator[Finding]:
     """All findings about where noise is applied."""
     for noise in view.noises:
-        if noise.kind == "drop" and noise.x not in view.params:
+        if noise.kind == "drop" and noise.rate != 0.0 and noise.x not in view.params:
             for code, is_found in RULES.items():
                 if is_found(view, noise):
                     yield finding(code, noise.node.place, what=called(noise))
@@ -58,7 +59,7 @@ def _before_batch_norm(view: View, noise: Noise) -> bool:
 def _on_logits(view: View, noise: Noise) -> bool:
     """Whether the result goes into the logarithm of a softmax or a sigmoid, and then into no product with weights."""
     for value in local_descendants(noise.y):
-        if value.node and marked(value.node) in LOSSES:
+        if marked(value.node) in LOSSES:
             return True
         if op_of(value) not in ("exp", "log1p"):
             continue

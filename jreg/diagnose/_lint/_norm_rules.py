@@ -18,6 +18,8 @@ def norm_findings(view: View) -> Iterator[Finding]:
     for norm in view.batch_norms:
         if norm.num_values is not None and norm.num_values < FEWEST:
             yield finding("batch-norm-of-few", norm.node.place, what=norm.num_values)
+        if any(value in _updates_of(norm) for value in ancestors(norm.node.inputs, _is_statistic, limit=40)):
+            yield finding("batch-norm-by-running-stats", norm.node.place)
         if _is_in_recurrence(view, norm):
             yield finding("batch-norm-in-recurrence", norm.node.place)
     yield from _lost(view)
@@ -56,6 +58,14 @@ def _updates(norm: BatchNorm) -> Iterator[Value]:
     for value in descendants(norm.means, through, limit=200):
         if op_of(value) == "add" and value.size == size and value.node and any(map(_is_share, value.node.inputs)):
             yield value
+
+
+def _updates_of(norm: BatchNorm) -> set[Value]:
+    return set(_updates(norm))
+
+
+def _is_statistic(value: Value) -> bool:
+    return op_of(value) in STEPS
 
 
 def _is_share(value: Value) -> bool:

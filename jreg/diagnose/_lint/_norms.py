@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ._constants import SAME
-from ._program import Node, Program, Value, ancestors, descendants, op_of, peeled
+from ._marks import marked
+from ._program import Node, Program, Value, ancestors, descendants, is_same, op_of, peeled
 
 STEPS = frozenset({*SAME, "add", "max", "div", "mul", "select_n", "sub", "pmean"} - {"reduce_max", "reduce_min"})
 SQUARES = {"square", "integer_pow", "mul"}
 SUMS = {"reduce_sum", "psum", "psum_invariant"}
 WIDENINGS = frozenset({"convert_element_type", "name", "stop_gradient", "copy", "reshape", "transpose"})
+MARK = "batch_norm.input"
 PRODUCTS = {"dot_general", "conv_general_dilated"}
 
 
@@ -48,7 +50,8 @@ def _norm_of(root: Node) -> BatchNorm | None:
             continue
         x, mean = _centre(squared)
         mean = mean or _mean_beside(root, x)
-        if mean is None or not _is_over_batch(total, x):
+        is_ours = mean is not None and any(marked(each.node) == MARK for each in ancestors([squared], limit=6))
+        if mean is None or not (is_ours or _is_over_batch(total, x)):
             continue
         return BatchNorm(root, x, (mean, total.output), _num_values(total, x))
     return None
@@ -68,7 +71,7 @@ def _squared(value: Value) -> Value | None:
         node = next((each.node for each in node.inputs[1:] if op_of(each) in SQUARES), None)
     if node is None or node.op not in SQUARES:
         return None
-    if node.op == "mul" and node.inputs[0] is not node.inputs[-1]:
+    if node.op == "mul" and not is_same(*node.inputs):
         return None
     if node.op == "integer_pow" and node.params.get("y") != 2:
         return None

@@ -40,6 +40,8 @@ class Loop:
     """A scan or a while loop: the nodes that differ from step to step start at its carries and its elements."""
 
     kind: str
+    place: Place
+    """Where the loop stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,18 @@ def _reached(
             fresh = [other for other in next_to(value) if other not in seen]
             seen.update(fresh)
             queue.extend(dict.fromkeys(fresh))
+
+
+def is_same(first: Value, second: Value, depth: int = 4) -> bool:
+    """Whether two values are the same number, or made alike of the same values."""
+    if first is second or (first.number is not None and first.number == second.number):
+        return True
+    a, b = first.node, second.node
+    if depth == 0 or a is None or b is None or a.op != b.op or len(a.inputs) != len(b.inputs):
+        return False
+    return first.shape == second.shape and all(
+        is_same(*pair, depth - 1) for pair in zip(a.inputs, b.inputs, strict=True)
+    )
 
 
 def op_of(value: Value) -> str:

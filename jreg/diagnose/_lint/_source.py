@@ -34,6 +34,11 @@ def user_line(place: Any) -> tuple[str, int]:
     return "", 0
 
 
+def is_of_library(place: Any) -> bool:
+    """Whether what stands at a place was written by an optimizer's library, such as its line search."""
+    return any("/optax/" in frame.file_name for frame in frames(place))
+
+
 def passes_through(place: Any, part: str) -> str:
     """The outermost function of a part of jreg, such as "augment", that led to a place, or ""."""
     folder = f"{PACKAGE}/{part}/"

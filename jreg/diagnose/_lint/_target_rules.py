@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ._findings import Finding, finding
-from ._noise import Noises, marked
+from ._marks import marked
+from ._noise import Noises
 from ._paths import is_local, local_descendants
 from ._program import Node, Value, ancestors, descendants, op_of, peeled
 from ._view import View
@@ -17,7 +18,7 @@ REORDERINGS = {"gather", "rev", "concatenate"}
 
 def target_findings(view: View) -> Iterator[Finding]:
     """All findings about targets."""
-    smooth = [node for node in view.program.forward if is_smoothing(node)]
+    smooth = [node for node in _forward(view) if is_smoothing(node)]
     losses = _marks(view, CROSS_ENTROPY)
     yield from _twice(smooth, losses)
     yield from _beside_distillation(view, smooth, losses)
@@ -36,8 +37,13 @@ def is_smoothing(node: Node) -> bool:
     return len(shares) == 1 and 0 < shares[0] < 1 < classes and abs(shares[0] + offset.number * classes - 1.0) < 1e-5
 
 
+def _forward(view: View) -> list[Node]:
+    """The nodes of the forward pass; a gradient throws the value of its loss away, which is then not live."""
+    return [node for node in view.program.nodes if not node.place.is_backward]
+
+
 def _marks(view: View, name: str) -> list[Node]:
-    return [node for node in view.program.forward if marked(node) == name]
+    return [node for node in _forward(view) if marked(node) == name]
 
 
 def _twice(smooth: list[Node], losses: list[Node]) -> Iterator[Finding]:
@@ -45,7 +51,7 @@ def _twice(smooth: list[Node], losses: list[Node]) -> Iterator[Finding]:
         labels = [value.node for value in local_descendants(node.output) if value.node in smooth]
         if any(other is not node for other in labels):
             yield finding("smoothing-twice", node.place)
-        outside = lambda value: not (value.node and marked(value.node) == f"{CROSS_ENTROPY}.input")  # noqa: E731
+        outside = lambda value: marked(value.node) != f"{CROSS_ENTROPY}.input"  # noqa: E731
         reached = {value.node for value in descendants([node.output], outside)}
         if any(loss in reached and _is_smoothed(loss) for loss in losses):
             yield finding("smoothing-twice", node.place)
@@ -53,18 +59,19 @@ def _twice(smooth: list[Node], losses: list[Node]) -> Iterator[Finding]:
 
 def _is_smoothed(loss: Node) -> bool:
     """Whether the smoothing of jreg's cross-entropy is other than a written 0."""
-    own = lambda value: not (value.node and marked(value.node).endswith(".input"))  # noqa: E731
+    own = lambda value: not marked(value.node)  # noqa: E731
     classes = [value.shape[-1] for value in ancestors(loss.inputs, own) if _is_read(value)]
     shares = [
         value.node.inputs[0].number
         for value in ancestors(loss.inputs, own)
         if value.node and value.node.op == "div" and value.size == 1 and value.node.inputs[1].number in classes
+        if op_of(value.node.inputs[0]) != "reduce_sum"  # A mean over the classes is no share of the smoothing.
     ]
     return any(share != 0.0 for share in shares)
 
 
 def _is_read(value: Value) -> bool:
-    return value.node is not None and marked(value.node) == f"{CROSS_ENTROPY}.input"
+    return marked(value.node) == f"{CROSS_ENTROPY}.input"
 
 
 def _beside_distillation(view: View, smooth: list[Node], losses: list[Node]) -> Iterator[Finding]:
@@ -91,7 +98,7 @@ def _mixed(view: View) -> Iterator[Finding]:
     for node in program.forward:
         x = _mixed_with_itself(node, noises.drawn)
         labels = [value for value in ids if x is not None and value.shape == x.shape[:1] and _is_live(view, value)]
-        if x is not None and labels and not any(map(_is_reordered, labels)):
+        if x is not None and labels and not any(_is_reordered(view, each) for each in labels):
             yield finding("mixing-without-labels", node.place)
 
 
@@ -118,7 +125,11 @@ def _is_live(view: View, value: Value) -> bool:
     return any(user in view.program.live for user in value.users)
 
 
-def _is_reordered(ids: Value) -> bool:
+def _is_reordered(view: View, ids: Value) -> bool:
+    """Whether ids, or distributions made of them, are put into another order for some result."""
     return any(
-        user.op in REORDERINGS and value is user.inputs[0] for value in local_descendants(ids) for user in value.users
+        user.op in REORDERINGS and value is user.inputs[0] and user in view.program.live
+        for value in local_descendants(ids)
+        if value is ids or is_local(value)
+        for user in value.users
     )

@@ -84,7 +84,7 @@ class _Walk:
 
     def scan(self, eqn: Any, arguments: list[Value], place: Place) -> list[Value]:
         body, num_consts, num_carry = (eqn.params[name] for name in ("jaxpr", "num_consts", "num_carry"))
-        inner = _deeper(place, Loop("scan"))
+        inner = _deeper(place, Loop("scan", place))
         consts, carry = arguments[:num_consts], arguments[num_consts : num_consts + num_carry]
         phis = self.carries(carry, body.jaxpr.invars[num_consts:], body.jaxpr.outvars, inner)
         slices = [
@@ -101,7 +101,7 @@ class _Walk:
     def while_loop(self, eqn: Any, arguments: list[Value], place: Place) -> list[Value]:
         num_tests, num_consts = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         tests, consts = arguments[:num_tests], arguments[num_tests : num_tests + num_consts]
-        body, inner = eqn.params["body_jaxpr"], _deeper(place, Loop("while"))
+        body, inner = eqn.params["body_jaxpr"], _deeper(place, Loop("while", place))
         carry = arguments[num_tests + num_consts :]
         phis = self.carries(carry, body.jaxpr.invars[num_consts:], body.jaxpr.outvars, inner)
         test = self.call(eqn.params["cond_jaxpr"], [*tests, *phis], inner)

@@ -10,7 +10,7 @@ from examples.compare.study import Settings, make_fit_one
 
 def program():
     rows, classes = np.ones((120, 16), np.float32), np.eye(4, dtype=np.float32)[np.arange(120) % 4]
-    fields = {name: None for name in Dataset._fields}
+    fields = dict.fromkeys(Dataset._fields)
     fields |= {"pool_x": rows, "pool_y": classes, "test_x": rows, "test_y": classes}
     fields |= {"is_classification": True, "is_standardized": True}
     fit_one = make_fit_one("mlp", Dataset(**fields), Settings(num_seeds=1, epochs=2, training_rows=64))

@@ -6,7 +6,11 @@ import optax
 
 from jreg import noise, optim, random, targets, train
 
-PARAMS = {"hidden": {"kernel": jnp.ones((64, 32))}, "middle": {"kernel": jnp.ones((32, 32))}, "head": jnp.ones((32, 10))}
+PARAMS = {
+    "hidden": {"kernel": jnp.ones((64, 32))},
+    "middle": {"kernel": jnp.ones((32, 32))},
+    "head": jnp.ones((32, 10)),
+}
 
 
 def apply(params, key, x, rate):

@@ -1,6 +1,5 @@
 """Batch norm statistics over a scan of batches: an evaluation that needs no key."""
 
-import jax
 import jax.numpy as jnp
 
 from jreg import norm

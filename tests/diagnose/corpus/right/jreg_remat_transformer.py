@@ -28,6 +28,6 @@ def loss(params, key, tokens, labels):
 
 def program():
     square = jnp.ones((16, 16))
-    blocks = [{name: square for name in ("q", "k", "v", "up", "down")} for _ in range(2)]
+    blocks = [dict.fromkeys(("q", "k", "v", "up", "down"), square) for _ in range(2)]
     params = {"embed": jnp.ones((32, 16)), "blocks": blocks}
     return jax.grad(loss), params, jax.random.key(0), jnp.ones((4, 8), int), jnp.ones((4, 8), int)

@@ -11,7 +11,9 @@ def loss(params, key, x, y):
     rates = noise.depth_rates(0.3, 3)
     x = x + noise.stochastic_depth(keys[0], jax.nn.relu(x @ params["blocks"][0]), rates[0])
     x = noise.residual(lambda key, x: noise.dropout(key, x @ params["blocks"][1], 0.1), keys[1], x, 0.2, skip="subset")
-    x = noise.residual(lambda key, x: noise.dropout(key, x @ params["blocks"][2], 0.1), keys[2], x, rates[2], skip="cond")
+    x = noise.residual(
+        lambda key, x: noise.dropout(key, x @ params["blocks"][2], 0.1), keys[2], x, rates[2], skip="cond"
+    )
     return jnp.mean((x @ params["head"] - y) ** 2)
 
 

@@ -1,6 +1,5 @@
 """Flax's nnx basics: dropout behind batch norm, the whole model an argument and a result."""
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 

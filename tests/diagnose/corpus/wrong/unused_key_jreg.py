@@ -9,7 +9,7 @@ CODE = "key-unused"
 
 
 def loss_fn(params, model_state, key, batch, hyper):
-    first_key, second_key = random.split(key)
+    _first_key, _second_key = random.split(key)
     x = noise.dropout(None, jax.nn.relu(batch[0] @ params["first"]), hyper["rate"])
     return jnp.mean((x @ params["second"] - batch[1]) ** 2), (model_state, {})
 
