@@ -5,6 +5,7 @@ from ._calibration import Reliability, calibration_error, reliability
 from ._curves import Diagnosis, curves
 from ._optimism import Optimism, selection_optimism
 from ._lint import Finding, lint
+from ._lint import Finding, lint, lint_optimizer, linted
 from ._optimizer import Audit, LeafAudit, audit_optimizer
 from ._plots import plot_calibration, plot_curves, plot_gaps, plot_masks, plot_path, plot_sweep
 from ._scores import brier_score, negative_log_likelihood
@@ -41,6 +42,8 @@ __all__ = [
     "reliability",
     "selection_optimism",
     "lint",
+    "lint_optimizer",
+    "linted",
     "sparsity",
     "temperature_scale",
     "stable_rank",

@@ -120,6 +120,22 @@ MESSAGES = {
         "{what} drops {rate:.0%} of its input.",
         "If {kept:.2g} is the share to drop, pass that: the rate is the probability of dropping, not of keeping.",
     ),
+    "decay-mask-inverted": (
+        "Only what is no kernel is decayed: {what}; the mask is inverted.",
+        "A mask is True where weights are decayed: `mask=optim.kernels`.",
+    ),
+    "decay-of-norms-and-biases": (
+        "Besides the kernels, {what} are decayed: their zero is no simpler model.",
+        "Decay the kernels alone: `mask=optim.kernels`.",
+    ),
+    "decay-twice": (
+        "{what} decay the same weights.",
+        "Keep one; `optax.adamw` and `optax.lion` decay by default.",
+    ),
+    "prox-before-learning-rate": (
+        "The result of a proximal step is scaled afterwards, so no weight becomes exactly zero.",
+        "Put the proximal step last in the chain.",
+    ),
 }
 """For each code, the sentence and the fix."""
 
