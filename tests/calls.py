@@ -760,6 +760,9 @@ HOST = {
         f"diagnose.plot_{name}": "draws on the host"
         for name in ("calibration", "curves", "gaps", "masks", "path", "sweep")
     },
+    "diagnose.lint": "traces a function and writes a report on the host",
+    "diagnose.lint_optimizer": "writes a report on the host",
+    "diagnose.linted": "traces a function and warns on the host",
     "linen.as_function": "takes a module apart on the host",
     "nnx.as_function": "takes a module apart on the host",
     "optim.greedy_soup": "chooses models by numbers on the host",

@@ -948,6 +948,19 @@ BAD = [
         lambda: diagnose.plot_calibration({"a": X}),
         TypeError,
         r"plot_calibration: found must be a Reliability, from reliability; got",
+        lambda: diagnose.lint(3, X),
+        TypeError,
+        r"lint: fn must be a function fn\(\*args, \*\*kwargs\) that JAX can trace; got",
+    ),
+    (
+        lambda: diagnose.linted(None),
+        TypeError,
+        r"linted: fn must be a function fn\(\*args, \*\*kwargs\) that JAX can trace",
+    ),
+    (
+        lambda: diagnose.lint_optimizer(optim, PARAMS),
+        TypeError,
+        r"audit_optimizer: optimizer must be an optax transformation; got <module",
     ),
     (lambda: diagnose.sparsity({"bias": X[0]}), ValueError, r"sparsity: mask must select at least one leaf"),
     (

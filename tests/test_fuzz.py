@@ -107,6 +107,9 @@ EXEMPT = {
         f"diagnose.plot_{name}": f"draws: tests/diagnose/test_plot_{name}.py"
         for name in ("calibration", "curves", "gaps", "masks", "path", "sweep")
     },
+    "diagnose.lint": "calls the function that it is given: tests/diagnose/test_lint.py",
+    "diagnose.lint_optimizer": "calls the optimizer that it is given: tests/diagnose/test_lint_optimizer.py",
+    "diagnose.linted": "calls the function that it is given: tests/diagnose/test_lint.py",
     "linen.as_function": "takes a module and its variables: tests/linen/test_as_function.py",
     "nnx.as_function": "takes a module: tests/nnx/test_as_function.py",
     "optim.greedy_soup": "calls the function that it is given: tests/optim/test_soup.py",

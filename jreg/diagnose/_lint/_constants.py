@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ..._core.checks import is_traced
 from ._program import Value, ancestors
 
 SAME = {"broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "stop_gradient", "name", "copy"}
@@ -74,12 +76,12 @@ def is_data_free(value: Value) -> bool:
 
 def is_key_like(value: Value) -> bool:
     """Whether a value is a typed key or an array of them."""
-    return value.dtype is not None and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+    return value.dtype is not None and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def uniform(known: Any) -> float | None:
     """The one number that an array holds, or None."""
-    if isinstance(known, jax.core.Tracer):
+    if is_traced(known):
         return None
     try:
         array = np.asarray(known)

@@ -58,7 +58,7 @@ MESSAGES = {
     ),
     "key-unused": (
         "The loss is given a key, at {what}, and draws nothing from it.",
-        "Pass the key on to the model, in its training mode; or leave the argument out.",
+        "Pass the key on to the model, in its training mode; if every rate is 0 on purpose, leave the argument out.",
     ),
     "noise-in-evaluation": (
         "{what} draws noise in {function}, which is an evaluation.",

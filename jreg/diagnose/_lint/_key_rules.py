@@ -34,7 +34,8 @@ def key_findings(view: View) -> Iterator[Finding]:
 def _reused(view: View) -> Iterator[Finding]:
     by_key: dict[Hashable, list[Draw]] = {}
     for draw in view.keys.draws:
-        by_key.setdefault(draw.key, []).append(draw)
+        if _is_given(draw):
+            by_key.setdefault(draw.key, []).append(draw)
     for draws in by_key.values():
         pairs = combinations(draws, 2)
         if again := next((second for first, second in pairs if _is_reuse(view, first, second)), None):
@@ -144,10 +145,14 @@ def _constant(view: View) -> Iterator[Finding]:
     for noise in view.noises:
         is_noise = noise.kind == "drop" or (noise.kind in ("add", "scale") and _is_as_large(noise))
         is_augmentation = noise.kind in MASKS and passes_through(noise.node.place, "augment")
-        sources = [root for draw in noise.draws for root in roots(draw.node.inputs[0])]
-        if (is_noise or is_augmentation) and not any(root.is_input for root in sources):
+        if (is_noise or is_augmentation) and not any(map(_is_given, noise.draws)):
             what, function = called(noise), view.program.fn_name
             yield finding("key-constant", noise.node.place, what=what, function=f"`{function}`")
+
+
+def _is_given(draw: Draw) -> bool:
+    """Whether a key comes from the arguments; one that does not is a finding of its own."""
+    return any(root.is_input for root in roots(draw.node.inputs[0]))
 
 
 def _is_as_large(noise: Noise) -> bool:

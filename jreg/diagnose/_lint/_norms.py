@@ -71,7 +71,7 @@ def _squared(value: Value) -> Value | None:
         node = next((each.node for each in node.inputs[1:] if op_of(each) in SQUARES), None)
     if node is None or node.op not in SQUARES:
         return None
-    if node.op == "mul" and not is_same(*node.inputs):
+    if node.op == "mul" and not is_same(node.inputs[0], node.inputs[1]):
         return None
     if node.op == "integer_pow" and node.params.get("y") != 2:
         return None

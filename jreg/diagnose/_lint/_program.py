@@ -104,8 +104,12 @@ class Program:
 
     @cached_property
     def forward(self) -> list[Node]:
-        """The live nodes, without those of backward passes."""
-        return [node for node in self.nodes if node in self.live and not node.place.is_backward]
+        """The nodes of forward passes that some result depends on, or some derivative: its value may be thrown away."""
+        return [
+            node
+            for node in self.nodes
+            if not node.place.is_backward and (node in self.live or "jvp(" in node.place.names)
+        ]
 
 
 def everything(value: Value) -> bool:

@@ -17,7 +17,11 @@ def loss(models, key, real):
     return jnp.mean(jax.nn.softplus(-scores[0])) + jnp.mean(jax.nn.softplus(scores[1]))
 
 
+def init(key):
+    keys = jax.random.split(key)
+    return eqx.nn.MLP(4, 8, 16, 1, key=keys[0]), eqx.nn.MLP(8, "scalar", 16, 1, key=keys[1])
+
+
 def program():
-    keys = jax.random.split(jax.random.key(0))
-    models = eqx.nn.MLP(4, 8, 16, 1, key=keys[0]), eqx.nn.MLP(8, "scalar", 16, 1, key=keys[1])
+    models = eqx.filter_eval_shape(init, jax.random.key(0))
     return eqx.filter_value_and_grad(loss), models, jax.random.key(0), jnp.ones((16, 8))

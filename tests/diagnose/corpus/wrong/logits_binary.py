@@ -14,5 +14,5 @@ def loss(model, key, x, labels):
 
 
 def program():
-    model = eqx.nn.MLP(8, 3, 16, 1, key=jax.random.key(0))
+    model = eqx.filter_eval_shape(lambda key: eqx.nn.MLP(8, 3, 16, 1, key=key), jax.random.key(0))
     return eqx.filter_grad(loss), model, jax.random.key(0), jnp.ones((16, 8)), jnp.ones((16, 3))

@@ -25,5 +25,5 @@ def loss(model, state, x, y):
 
 
 def program():
-    model, state = eqx.nn.make_with_state(Model)(jax.random.key(0))
+    model, state = eqx.filter_eval_shape(eqx.nn.make_with_state(Model), jax.random.key(0))
     return eqx.filter_value_and_grad(loss, has_aux=True), model, state, jnp.ones((16, 8)), jnp.ones((16, 16))

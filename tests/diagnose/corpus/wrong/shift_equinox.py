@@ -30,6 +30,6 @@ def loss(model, state, key, x, y):
 
 
 def program():
-    model, state = eqx.nn.make_with_state(Model)(jax.random.key(0))
+    model, state = eqx.filter_eval_shape(eqx.nn.make_with_state(Model), jax.random.key(0))
     fn = eqx.filter_value_and_grad(loss, has_aux=True)
     return fn, model, state, jax.random.key(0), jnp.ones((16, 8)), jnp.ones((16, 2))
