@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator
 from itertools import combinations
 
@@ -106,7 +107,7 @@ def _split_and_folded(view: View) -> Iterator[Finding]:
 
 def _shared_by_vmap(view: View) -> Iterator[Finding]:
     for noise in view.noises:
-        if noise.kind in MEETS_DATA and _is_shared(noise) and not _is_stack_of_models(view, noise):
+        if noise.kind in MEETS_DATA and _is_shared(noise) and _is_over_examples(view, noise):
             yield finding("key-shared-by-vmap", noise.node.place, what=called(noise))
 
 
@@ -118,18 +119,27 @@ def _is_shared(noise: Noise) -> bool:
     return has_lost_axis and is_mapped and all(is_key_like(key) and not key.shape for key in keys)
 
 
-def _is_stack_of_models(view: View, noise: Noise) -> bool:
-    """Whether the vmap is over models or settings, which may share their noise to be compared: all weights have its
-    axis."""
-    lengths = {value.shape[0] for value in view.params}
-    return len(lengths) == 1 and lengths <= set(noise.x.shape)
+def _is_over_examples(view: View, noise: Noise) -> bool:
+    """Whether the axis that the vmap added is one of data, not of models or settings, which may share their noise.
+
+    Models are stacked if all weights have that axis, and settings are numbers, so an argument with it has one axis.
+    """
+    added = Counter(noise.x.shape) - Counter(noise.mask_shape)
+    if len(lengths := {value.shape[0] for value in view.params}) == 1 and lengths <= set(added):
+        return False
+    sources = [value for value in ancestors([noise.x]) if value.is_input or value.known is not None]
+    return any(len(value.shape) > 1 and value.shape[0] in added for value in sources)
 
 
 def _shared_by_loop(view: View) -> Iterator[Finding]:
-    """One mask for all time steps is variational dropout, and right; for layers and training steps it is not."""
+    """One mask for all time steps is variational dropout, and right; for layers and training steps it is not.
+
+    Noise other than masks may be meant to stay, as the probes of a trace estimate do while an equation is solved.
+    """
     for noise in view.noises:
         for loop in noise.node.place.loops:
-            if noise.kind not in MEETS_DATA or varies(noise.noise, loop) or is_of_library(loop.place):
+            is_regularizer = noise.kind in MASKS or bool(noise.function)
+            if not is_regularizer or varies(noise.noise, loop) or is_of_library(loop.place):
                 continue
             steps = view.steps(loop)
             if steps != "time step" or _is_zoneout(noise):

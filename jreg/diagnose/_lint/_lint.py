@@ -106,6 +106,7 @@ def linted(fn: F) -> F:
     >>> from jreg import diagnose, noise
     >>> apply = jax.jit(diagnose.linted(lambda x: noise.dropout(jax.random.key(0), x, 0.5)))
     >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
     ...     _ = apply(jnp.ones(3)), apply(jnp.ones(3))
     >>> len(caught), "key-constant" in str(caught[0].message)
     (1, True)

@@ -44,14 +44,15 @@ def noise_findings(view: View) -> Iterator[Finding]:
 
 
 def _before_batch_norm(view: View, noise: Noise) -> bool:
-    is_row_mask = len(noise.x.shape) > 1 and _size(noise) <= noise.x.shape[0]
-    if noise.function not in SHIFTING or is_row_mask:
+    is_of_features = bool(noise.mask_shape) and noise.mask_shape[-1] == noise.x.shape[-1] > 1
+    if noise.function not in SHIFTING or not is_of_features or _size(noise) <= noise.x.shape[0]:
         return False
     normalized = {norm.x for norm in view.batch_norms}
 
     def through(value: Value) -> bool:
         is_open = is_forward(value) and value.size > 1 and not is_normalized(value)
-        return value is noise.node.output or (is_open and not is_residual_sum(value.node))
+        is_joined = is_residual_sum(value.node) or op_of(value) == "concatenate"
+        return value is noise.node.output or (is_open and not is_joined)
 
     return any(value in normalized for value in descendants([noise.node.output], through))
 

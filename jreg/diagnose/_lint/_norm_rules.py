@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ._findings import Finding, finding
-from ._norms import STEPS, BatchNorm
-from ._program import Value, ancestors, descendants, op_of
+from ._norms import STEPS, BatchNorm, updates
+from ._program import Value, ancestors, op_of
 from ._source import user_line
 from ._view import View
 
@@ -18,7 +18,7 @@ def norm_findings(view: View) -> Iterator[Finding]:
     for norm in view.batch_norms:
         if norm.num_values is not None and norm.num_values < FEWEST:
             yield finding("batch-norm-of-few", norm.node.place, what=norm.num_values)
-        if any(value in _updates_of(norm) for value in ancestors(norm.node.inputs, _is_statistic, limit=40)):
+        if any(value in set(updates(norm)) for value in ancestors(norm.node.inputs, _is_statistic, limit=40)):
             yield finding("batch-norm-by-running-stats", norm.node.place)
         if _is_in_recurrence(view, norm):
             yield finding("batch-norm-in-recurrence", norm.node.place)
@@ -46,39 +46,10 @@ def _lost(view: View) -> Iterator[Finding]:
     for norm in view.batch_norms:
         by_line.setdefault(user_line(norm.node.place), []).append(norm)
     for norms in by_line.values():
-        updates = [value for norm in norms for value in _updates(norm)]
-        if updates and not any(value.node in view.program.live for value in updates):
+        moved = [value for norm in norms for value in updates(norm)]
+        if moved and not any(value.node in view.program.live for value in moved):
             yield finding("batch-norm-stats-lost", norms[0].node.place)
-
-
-def _updates(norm: BatchNorm) -> Iterator[Value]:
-    """The sums of a share of the batch's statistics and a share of an argument of their size."""
-    size = norm.means[0].size
-    through = lambda value: value in norm.means or (op_of(value) in STEPS and value.size == size)  # noqa: E731
-    for value in descendants(norm.means, through, limit=200):
-        if op_of(value) == "add" and value.size == size and value.node and any(map(_is_share, value.node.inputs)):
-            yield value
-
-
-def _updates_of(norm: BatchNorm) -> set[Value]:
-    return set(_updates(norm))
 
 
 def _is_statistic(value: Value) -> bool:
     return op_of(value) in STEPS
-
-
-def _is_share(value: Value) -> bool:
-    """Whether a value is an argument or a constant of the program times a number."""
-    node = value.node
-    if node is None or node.op != "mul":
-        return False
-    return any(_is_stored(each) for each in node.inputs if each.size > 1)
-
-
-def _is_stored(value: Value) -> bool:
-    while value.node and value.node.op in STEPS | {"carry"} and len(value.node.inputs):
-        if value.node.op in ("add", "sub", "mul", "div"):
-            return False
-        value = value.node.inputs[0]
-    return value.is_input or value.known is not None

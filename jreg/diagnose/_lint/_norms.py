@@ -33,13 +33,15 @@ class BatchNorm:
     """The sums that the statistics are made of."""
     num_values: int | None
     """How many values each statistic is taken over; None where a named axis hides it."""
+    is_marked: bool
+    """Whether it is jreg's."""
 
 
 def batch_norms(program: Program) -> list[BatchNorm]:
-    """All batch norms in the forward pass, in order."""
+    """All batch norms in the forward pass, in order: those with running statistics, as jreg's always have."""
     roots = [node for node in program.forward if node.op in ("rsqrt", "sqrt")]
     found = [norm for node in roots if (norm := _norm_of(node)) is not None]
-    return [norm for norm in found if not _is_of_weights(norm)]
+    return [norm for norm in found if norm.is_marked or (not _is_of_weights(norm) and any(updates(norm)))]
 
 
 def _norm_of(root: Node) -> BatchNorm | None:
@@ -53,7 +55,7 @@ def _norm_of(root: Node) -> BatchNorm | None:
         is_ours = mean is not None and any(marked(each.node) == MARK for each in ancestors([squared], limit=6))
         if mean is None or not (is_ours or _is_over_batch(total, x)):
             continue
-        return BatchNorm(root, x, (mean, total.output), _num_values(total, x))
+        return BatchNorm(root, x, (mean, total.output), _num_values(total, x), is_ours)
     return None
 
 
@@ -142,8 +144,26 @@ def _is_of_weights(norm: BatchNorm) -> bool:
     )
 
 
-def kernels_before(norm: BatchNorm) -> Iterator[Value]:
-    """The products that a batch norm normalizes, through nothing but an addition of biases."""
-    for value in ancestors([norm.x], lambda value: op_of(value) in WIDENINGS | {"add"}, limit=20):
-        if op_of(value) in PRODUCTS:
+def updates(norm: BatchNorm) -> Iterator[Value]:
+    """The new running statistics: a share of the batch's statistics and a share of an argument of their size."""
+    size = norm.means[0].size
+    through = lambda value: value in norm.means or (op_of(value) in STEPS and value.size == size)  # noqa: E731
+    for value in descendants(norm.means, through, limit=200):
+        if op_of(value) == "add" and value.size == size and value.node and any(map(_is_share, value.node.inputs)):
             yield value
+
+
+def _is_share(value: Value) -> bool:
+    """Whether a value is an argument or a constant of the program times a number."""
+    node = value.node
+    if node is None or node.op != "mul":
+        return False
+    return any(_is_stored(each) for each in node.inputs if each.size > 1)
+
+
+def _is_stored(value: Value) -> bool:
+    while value.node and value.node.op in STEPS | {"carry", "element"} and value.node.inputs:
+        if value.node.op in ("add", "sub", "mul", "div"):
+            return False
+        value = value.node.inputs[0]
+    return value.is_input or value.known is not None

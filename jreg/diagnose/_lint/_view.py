@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
+import jax.numpy as jnp
+
 from ._keys import Keys
 from ._noise import Noise, Noises
-from ._norms import PRODUCTS, BatchNorm, batch_norms
-from ._program import Loop, Program, Value, op_of
+from ._norms import PRODUCTS, WIDENINGS, BatchNorm, batch_norms
+from ._program import Loop, Node, Program, Value, ancestors, op_of, peeled
 from ._source import passes_through
 
 EVALUATIONS = {"eval", "evaluate", "evaluation", "validate", "validation"}
@@ -44,32 +46,38 @@ class View:
 
     @cached_property
     def params(self) -> set[Value]:
-        """The arrays of the first argument, if it is a tree of several: by convention the weights."""
-        pairs = list(zip(self.program.inputs, self.program.names, strict=True))
-        first = [value for value, name in pairs if name.startswith("[0]") and value.shape]
-        return set(first) if len(first) > 1 else set()
+        """The weights: by convention the first argument that holds several arrays of floats."""
+        groups: dict[str, set[Value]] = {}
+        for value, name in zip(self.program.inputs, self.program.names, strict=True):
+            if value.shape and jnp.issubdtype(value.dtype, jnp.floating):
+                groups.setdefault(name[: name.find("]") + 1], set()).add(value)
+        return next((values for values in groups.values() if len(values) > 1), set())
 
     def steps(self, loop: Loop) -> str:
         """What the steps of a loop are: "layer" if it scans over kernels, "training step" if it has gradients."""
         inside = [node for node in self.program.nodes if loop in node.place.frames]
-        if any("transpose(" in node.place.names for node in inside) and not self._is_differentiated(loop):
+        has_gradients = any("transpose(" in node.place.names for node in inside)
+        if has_gradients and not all(node.place.is_backward for node in inside):
             return "training step"
-        is_layer = any(
-            op_of(value) == "element" and value.node is not None and loop in value.node.place.frames
-            for node in inside
-            if node.op in PRODUCTS
-            for value in node.inputs[1 - (node.inputs[0].shape == node.inputs[1].shape) :]
-            if len(value.shape) >= 2 and self._is_kernel(value)
-        )
-        return "layer" if is_layer else "time step"
+        return "layer" if any(_multiplies_by_slice(node, loop) for node in inside) else "time step"
 
-    def _is_differentiated(self, loop: Loop) -> bool:
-        """Whether the whole loop belongs to a backward pass."""
-        return all(node.place.is_backward for node in self.program.nodes if loop in node.place.frames)
 
-    def _is_kernel(self, value: Value) -> bool:
-        source = value.node.inputs[0] if value.node else value
-        return not self.params or source in self.params or source.node is not None
+def _multiplies_by_slice(node: Node, loop: Loop) -> bool:
+    """Whether a node multiplies what a loop carries by a matrix that it slices; over time it slices data instead."""
+    if node.op not in PRODUCTS:
+        return False
+    for kernel, data in (node.inputs, node.inputs[::-1]):
+        kernel = peeled(kernel, WIDENINGS)
+        if op_of(kernel) == "element" and len(kernel.shape) >= 2 and _is_carried(data, loop):
+            return True
+    return False
+
+
+def _is_carried(value: Value, loop: Loop) -> bool:
+    return any(
+        each.node is not None and each.node.op == "carry" and each.node.place.frames[-1:] == (loop,)
+        for each in ancestors([value])
+    )
 
 
 def called(noise: Noise) -> str:
