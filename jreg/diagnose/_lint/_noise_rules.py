@@ -49,12 +49,15 @@ def _before_batch_norm(view: View, noise: Noise) -> bool:
         return False
     normalized = {norm.x for norm in view.batch_norms}
 
-    def through(value: Value) -> bool:
-        is_open = is_forward(value) and value.size > 1 and not is_normalized(value)
-        is_joined = is_residual_sum(value.node) or op_of(value) == "concatenate"
-        return value is noise.node.output or (is_open and not is_joined)
+    def is_diluted(value: Value) -> bool:
+        return is_residual_sum(value.node) or op_of(value) == "concatenate"
 
-    return any(value in normalized for value in descendants([noise.node.output], through))
+    def through(value: Value) -> bool:
+        is_open = is_forward(value) and value.size > 1 and not is_normalized(value) and not is_diluted(value)
+        return value is noise.node.output or is_open
+
+    reached = descendants([noise.node.output], through)
+    return any(value in normalized and not is_diluted(value) for value in reached)
 
 
 def _on_logits(view: View, noise: Noise) -> bool:
