@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ._findings import Finding, finding
 from ._marks import marked
-from ._noise import Noises
 from ._paths import is_local, local_descendants
 from ._program import Node, Value, ancestors, descendants, op_of, peeled
 from ._view import View
@@ -87,22 +86,20 @@ def _beside_distillation(view: View, smooth: list[Node], losses: list[Node]) -> 
 
 
 def _mixed(view: View) -> Iterator[Finding]:
-    """Inputs that are mixed with a reordering of themselves, beside class ids that nothing reorders."""
+    """Inputs of a loss that are mixed with a reordering of themselves, beside class ids that nothing reorders."""
     program = view.program
-    is_loss = bool(program.outputs) and not program.outputs[0].shape
+    is_scalar = bool(program.outputs) and not program.outputs[0].shape
     ids = [value for value in program.inputs if str(value.dtype) in ("int32", "int64") and len(value.shape) == 1]
-    if not is_loss or not ids:
+    if not ids or not (is_scalar or any(node.place.is_backward for node in program.nodes)):
         return
-    noises = Noises(program, view.keys)
-    _ = noises.found
     for node in program.forward:
-        x = _mixed_with_itself(node, noises.drawn)
+        x = _mixed_with_itself(node, view.drawn)
         labels = [value for value in ids if x is not None and value.shape == x.shape[:1] and _is_live(view, value)]
-        if x is not None and labels and not any(_is_reordered(view, each) for each in labels):
+        if labels and not any(_is_reordered(view, each) for each in labels):
             yield finding("mixing-without-labels", node.place)
 
 
-def _mixed_with_itself(node: Node, drawn: dict) -> Value | None:
+def _mixed_with_itself(node: Node, drawn: Collection[Value]) -> Value | None:
     """The data x of w * x + (1 - w) * x[order], with a weight that is drawn."""
     if node.op != "add":
         return None
@@ -112,13 +109,21 @@ def _mixed_with_itself(node: Node, drawn: dict) -> Value | None:
         return None
     first, second = (next((value for value in part.inputs if value not in drawn), None) for part in parts)
     for x, partner in ((first, second), (second, first)):
-        partner = partner and peeled(partner, FORMS | {"select_n"} - {"broadcast_in_dim"})
+        partner = partner and _unfilled(partner)
         if x is None or partner is None or op_of(partner) not in REORDERINGS or partner.node is None:
             continue
         source = peeled(x, FORMS)
         if source in set(ancestors(partner.node.inputs[:1], is_local, limit=20)):
             return x
     return None
+
+
+def _unfilled(value: Value) -> Value:
+    """What was taken, without the number that stands where an index is out of bounds."""
+    while value.node and value.node.op in FORMS | {"select_n"} - {"broadcast_in_dim"}:
+        cases = [each for each in value.node.inputs if each.number is None and each.shape == value.shape]
+        value = cases[-1] if cases else value.node.inputs[0]
+    return value
 
 
 def _is_live(view: View, value: Value) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cached_property
 
 import jax.numpy as jnp
@@ -25,7 +26,17 @@ class View:
 
     @cached_property
     def noises(self) -> list[Noise]:
-        return Noises(self.program, self.keys).found
+        return self._noises.found
+
+    @cached_property
+    def drawn(self) -> Collection[Value]:
+        """The values that are noise: made of draws and numbers alone."""
+        _ = self._noises.found
+        return self._noises.drawn
+
+    @cached_property
+    def _noises(self) -> Noises:
+        return Noises(self.program, self.keys)
 
     @cached_property
     def batch_norms(self) -> list[BatchNorm]:
