@@ -26,6 +26,7 @@ def test_right_programs_give_no_finding(name):
     assert [str(finding) for finding in corpus.findings("right", name)] == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", corpus.names("wrong"))
 def test_wrong_programs_give_the_expected_finding_and_no_other(name):
     assert {finding.code for finding in corpus.findings("wrong", name)} == {corpus.expected(name)}

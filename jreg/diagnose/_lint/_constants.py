@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..._core.checks import is_traced
-from ._program import Value, ancestors
+from ._program import Value
 
 SAME = {"broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "stop_gradient", "name", "copy"}
 SAME |= {"reduce_precision", "optimization_barrier", "pvary", "expand_dims", "reduce_max", "reduce_min"}
@@ -64,14 +64,6 @@ def is_number(value: Value) -> bool:
     while value.node and value.node.op in SAME and value.size != 1:
         value = value.node.inputs[0]
     return value.size == 1 or value.number is not None
-
-
-def is_data_free(value: Value) -> bool:
-    """Whether no array of the arguments and no large constant is among what a value is made of."""
-    return not any(
-        (each.is_input or each.known is not None) and each.size > 1 and not is_key_like(each)
-        for each in ancestors([value])
-    )
 
 
 def is_key_like(value: Value) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import optax
 
-from ..._core import leaves
+from ..._core import leaves, trees
 from ..._core.types import Tree
 from .._optimizer import audit_optimizer
 from ._findings import MESSAGES, Finding
@@ -79,16 +79,12 @@ def _masks(optimizer: Any, params: Tree) -> Iterator[Finding]:
     decayed = {leaf.path for leaf in audit_optimizer(optimizer, params).leaves if leaf.kind in DECAYS}
     listed = jax.tree_util.tree_leaves_with_path(params)
     is_kernel = jax.tree.leaves(leaves.kernels(params))
-    paths = ["/".join(_key_name(key) for key in path) or "params" for path, _ in listed]
+    paths = [trees.path_name(path) or "params" for path, _ in listed]
     others = [path for path, kernel in zip(paths, is_kernel, strict=True) if path in decayed and not kernel]
     kernels = [path for path, kernel in zip(paths, is_kernel, strict=True) if path in decayed and kernel]
     if others:
         names = ", ".join(others[:MOST_PATHS]) + (" and more" if len(others) > MOST_PATHS else "")
         yield _finding("decay-of-norms-and-biases" if kernels else "decay-mask-inverted", what=names)
-
-
-def _key_name(key: Any) -> str:
-    return str(next(getattr(key, name) for name in ("key", "name", "idx") if hasattr(key, name)))
 
 
 def _twice(parts: Sequence[Part], params: Tree) -> Iterator[Finding]:

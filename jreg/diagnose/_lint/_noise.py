@@ -13,6 +13,7 @@ data applies it. The kind of the application tells dropout, whichever library wr
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -49,7 +50,7 @@ class Noise:
 
     @property
     def is_element_wise(self) -> bool:
-        return self.kind == "drop" and _size(self.mask_shape) == self.x.size > 1
+        return self.kind == "drop" and math.prod(self.mask_shape) == self.x.size > 1
 
 
 class Noises:
@@ -105,7 +106,8 @@ class Noises:
 
 
 def _is_source_of_data(value: Value) -> bool:
-    return (value.is_input or value.known is not None) and value.size > 1 and not is_key_like(value)
+    is_given = value.is_input or (value.known is not None and value.number is None)
+    return is_given and value.size > 1 and not is_key_like(value)
 
 
 def _drawn_as(noise: Value) -> Value:
@@ -155,7 +157,7 @@ def _is_threshold(mask: Value, rate: float) -> bool:
 def _scaled_input(x: Value) -> Value:
     """What was scaled, without the zero that jreg subtracts so that a CPU loads early."""
     inputs = x.node.inputs if x.node else [x]
-    value = next(each for each in inputs if each.number is None)
+    value = next((each for each in inputs if each.number is None), x)
     while value.node and value.node.op in ("sub", "convert_element_type") and _is_plain(value.node):
         value = value.node.inputs[0]
     return value
@@ -163,10 +165,3 @@ def _scaled_input(x: Value) -> Value:
 
 def _is_plain(node: Node) -> bool:
     return node.op == "convert_element_type" or node.inputs[1].size == 1
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for length in shape:
-        size *= length
-    return size

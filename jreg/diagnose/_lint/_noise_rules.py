@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ._findings import Finding, finding
@@ -45,7 +46,7 @@ def noise_findings(view: View) -> Iterator[Finding]:
 
 def _before_batch_norm(view: View, noise: Noise) -> bool:
     is_of_features = bool(noise.mask_shape) and noise.mask_shape[-1] == noise.x.shape[-1] > 1
-    if noise.function not in SHIFTING or not is_of_features or _size(noise) <= noise.x.shape[0]:
+    if noise.function not in SHIFTING or not is_of_features or math.prod(noise.mask_shape) <= noise.x.shape[0]:
         return False
     normalized = {norm.x for norm in view.batch_norms}
 
@@ -128,13 +129,6 @@ def _in_evaluation(view: View) -> Iterator[Finding]:
         is_noise = noise.kind == "drop" or (noise.function and noise.kind != "other")
         if is_noise and not is_sampled and not augmented & {draw.node for draw in noise.draws}:
             yield finding("noise-in-evaluation", noise.node.place, what=called(noise), function=function)
-
-
-def _size(noise: Noise) -> int:
-    size = 1
-    for length in noise.mask_shape:
-        size *= length
-    return size
 
 
 RULES = {
