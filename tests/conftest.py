@@ -27,6 +27,9 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+collect_ignore_glob = ["diagnose/corpus/*"]  # Programs without doctests, which tests/diagnose/test_lint.py imports.
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sampled(n): of its cases `make test` runs one in n, `make test-all` every one.")
 

@@ -20,13 +20,13 @@ def codes(fn, *args, **kwargs):
     return [finding.code for finding in diagnose.lint(fn, *args, **kwargs)]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", corpus.names("right"))
 def test_right_programs_give_no_finding(name):
     assert [str(finding) for finding in corpus.findings("right", name)] == []
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", corpus.names("wrong"))
 def test_wrong_programs_give_the_expected_finding_and_no_other(name):
     assert {finding.code for finding in corpus.findings("wrong", name)} == {corpus.expected(name)}
