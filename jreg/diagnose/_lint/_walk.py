@@ -86,7 +86,7 @@ class _Walk:
         body, num_consts, num_carry = (eqn.params[name] for name in ("jaxpr", "num_consts", "num_carry"))
         inner = _deeper(place, Loop("scan", place))
         consts, carry = arguments[:num_consts], arguments[num_consts : num_consts + num_carry]
-        phis = self.carries(carry, body.jaxpr.invars[num_consts:], body.jaxpr.outvars, inner)
+        phis = self.carries(carry, body.jaxpr.invars[num_consts:], inner)
         slices = [
             self.node("element", {}, [x], [_type_of(var)], inner)[0]
             for x, var in zip(
@@ -103,22 +103,21 @@ class _Walk:
         tests, consts = arguments[:num_tests], arguments[num_tests : num_tests + num_consts]
         body, inner = eqn.params["body_jaxpr"], _deeper(place, Loop("while", place))
         carry = arguments[num_tests + num_consts :]
-        phis = self.carries(carry, body.jaxpr.invars[num_consts:], body.jaxpr.outvars, inner)
+        phis = self.carries(carry, body.jaxpr.invars[num_consts:], inner)
         test = self.call(eqn.params["cond_jaxpr"], [*tests, *phis], inner)
         return self.close(phis, self.call(body, [*consts, *phis], inner), place, test)
 
-    def carries(self, initial: list[Value], before: Any, after: Any, place: Place) -> list[Value]:
-        """A node for each carry; one that every step passes on as it came is its initial value."""
-        rows = zip(initial, before, after, strict=False)
+    def carries(self, initial: list[Value], variables: Any, place: Place) -> list[Value]:
         return [
-            value if old is new else self.node("carry", {}, [value], [_type_of(old)], place)[0]
-            for value, old, new in rows
+            self.node("carry", {}, [value], [_type_of(var)], place)[0]
+            for value, var in zip(initial, variables, strict=False)
         ]
 
     def close(self, phis: list[Value], results: list[Value], place: Place, test: Sequence[Value] = ()) -> list[Value]:
+        """Let each carry read what the step gives, unless every step passes it on as it came."""
         finals = []
         for phi, result in zip(phis, results, strict=True):
-            if phi.node and phi.node.op == "carry" and len(phi.node.inputs) == 1 and result is not phi:
+            if phi.node and result is not phi:
                 phi.node.inputs.append(result)
                 result.users.append(phi.node)
             finals += self.node("final", {}, [result, *test], [(phi.shape, phi.dtype)], place)
