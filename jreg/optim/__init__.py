@@ -3,15 +3,13 @@
 Where each belongs: `add_*` before the optimizer (they change the gradient); `with_*` around it; after it, in this
 order, `decay_towards`, `prox_*`, `constrain_*`, and `average_params`, `power_average` or `latest_average` (they act on
 the weights that the step would reach). `merge_*`, `greedy_soup` and `synthesize_average` combine weights after a run.
-order, `decay_towards`, `prox_*`, `constrain_*` and `average_params` (they act on the weights that the step would
-reach). An L1 strength is that of the Lasso in `add_l1`, in `with_l1` around any optimizer, and in `prox_l1` after SGD.
+
+An L1 strength is that of the Lasso in `add_l1`, in `with_l1` around any optimizer, and in `prox_l1` after SGD.
 """
 
 from .._core.leaves import kernels, matching
 from ._average import average_params
 from ._averaged import averaged_params
-from ._constraints import constrain, constrain_max_norm, constrain_unit_norm
-from ._average import average_params, averaged_params
 from ._constraints import constrain, constrain_max_norm, constrain_spectral_norm, constrain_unit_norm
 from ._decay import decay_towards, with_decoupled_decay
 from ._latest import latest_average

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jreg.diagnose._plots._masks import NOISES
 from matplotlib import pyplot
 
 from jreg import diagnose, noise
+from jreg.diagnose._plots._masks import NOISES
 
 KEY = jax.random.key(2)
 SHAPE = (4, 6, 6, 2)
