@@ -272,6 +272,19 @@ def test_no_epoch_of_the_warmup_counts_against_the_patience(warmup):
     assert result.stopped_epoch == max(2, warmup + 1)
 
 
+@pytest.mark.parametrize(("baseline", "stopped"), [(0.0, 2), (inf, EPOCHS)])
+def test_an_epoch_that_does_not_beat_the_baseline_counts_against_the_patience(baseline, stopped, tmp_path):
+    """As in Keras: it may be the best so far all the same."""
+    checkpoints = train.Checkpoints(tmp_path)
+    result = run(patience=2, baseline=baseline, checkpoints=checkpoints)
+    assert result.stopped_epoch == stopped
+    assert result.best_epoch == int(np.nanargmin(result.valid_history["loss"]))
+    with pytest.raises(ValueError, match=rf"baseline: {baseline} before, None now"):
+        run(patience=2, checkpoints=checkpoints)
+    with pytest.raises(ValueError, match=r"^run: baseline must be .*; got nan"):
+        run(baseline=nan)
+
+
 def test_a_resumed_run_names_another_warmup(tmp_path):
     run(checkpoints=train.Checkpoints(tmp_path), epochs=1)
     with pytest.raises(ValueError, match=r"warmup: 0.0 before, 2.0 now"):

@@ -176,7 +176,7 @@ class Loop:
     def _judge(self, metrics: dict[str, float], state: TrainState) -> None:
         """Judge the state that was validated, and tell the optimizer's state the value."""
         plan, given, value = self.plan, self.carry.state, np.float32(monitored(CHECK, metrics, self.plan.monitor))
-        options = {"mode": plan.mode, "warmup": plan.warmup}
+        options = {"mode": plan.mode, "warmup": plan.warmup, "baseline": plan.baseline}
         # No value yet is NaN by design.
         with jax.debug_nans(False):
             self.stopping = _judged(self.stopping, value, state, plan.patience, plan.min_delta, **options)

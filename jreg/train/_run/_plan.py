@@ -30,6 +30,7 @@ class Plan(NamedTuple):
     monitor: str
     mode: Literal["min", "max"]
     warmup: float
+    baseline: float | None
     validated: Validated | None
     non_finite: NonFinite
     callbacks: tuple[Callback, ...]

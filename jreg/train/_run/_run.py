@@ -68,6 +68,7 @@ def run(
     monitor: str = "loss",
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
+    baseline: Number | None = None,
     validated: Validated | None = None,
     non_finite: NonFinite = "raise",
     callback: Callback | Sequence[Callback] | None = None,
@@ -113,6 +114,7 @@ def run(
       monitor: the validation metric that decides which epoch is best, and that `reduce_on_plateau` is told.
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` epochs may be best but never count against `patience`.
+      baseline: a value to beat; an epoch that does not counts against `patience`, even if it is the best so far.
       validated: a function from the state of an epoch to the state that is validated and kept as the best, as in `fit`.
         It is compiled; by default it is the state itself.
       non_finite: what to do when a step gives a loss or parameters that are not finite, or a NaN in any state. "raise"
@@ -125,9 +127,9 @@ def run(
       steps_per_epoch: end an epoch after this many batches; an endless iterator then serves all epochs.
       sharding: where batches go, such as a `NamedSharding` over the first axis; several processes give a part each.
       resume: "same" continues only a run of the same settings: the values in `hyper`, the tree, shapes and dtypes of
-        the optimizer's state, `patience`, `min_delta`, `warmup`, `non_finite`, `steps_per_epoch`, and at least as many
-        `epochs` as have begun. "anyway" continues with those that are given. What is written in `step` itself, such as
-        a learning rate that is no part of `hyper`, cannot be compared, nor can the functions of schedules.
+        the optimizer's state, `patience`, `min_delta`, `warmup`, `baseline`, `non_finite`, `steps_per_epoch`, and at
+        least as many `epochs` as have begun. "anyway" continues with those that are given. What is written in `step`
+        itself, such as a learning rate that is no part of `hyper`, cannot be compared, nor can functions of schedules.
       grace: after how many seconds a SIGTERM ends a wait for batches.
       stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for this many
         seconds: a step, a save, a batch, the callback, or another process that it waits for. Allow for the first step,
@@ -177,11 +179,12 @@ def run(
         hyper=hyper,
         epochs=check.integer("epochs", epochs),
         checkpoints=checkpoints,
-        patience=inf if patience is None else _at_least_0("patience", patience),
-        min_delta=_at_least_0("min_delta", min_delta),
+        patience=inf if patience is None else _at_least("patience", patience),
+        min_delta=_at_least("min_delta", min_delta),
         monitor=monitor,
         mode=mode,
-        warmup=_at_least_0("warmup", warmup),
+        warmup=_at_least("warmup", warmup),
+        baseline=None if baseline is None else _at_least("baseline", baseline, -inf),
         validated=validated,
         non_finite=non_finite,
         callbacks=_callbacks(callback),
@@ -191,7 +194,7 @@ def run(
         sharding=sharding,
         resume=resume,
     )
-    grace = _at_least_0("grace", grace)
+    grace = _at_least("grace", grace)
     writing = nullcontext() if checkpoints is None else checkpoints.writing()
     with listening(grace) as requests, watching(_seconds(stall_timeout)) as watch, writing:
         loop = Loop(plan, state, requests, watch)
@@ -235,8 +238,8 @@ def _seconds(value: Any) -> float | None:
     return float(value)
 
 
-def _at_least_0(argument: str, value: Any) -> float:
-    Checks("run").valid_number(argument, value, low=0.0)
+def _at_least(argument: str, value: Any, low: float = 0.0) -> float:
+    Checks("run").valid_number(argument, value, low=low)
     return float(value)
 
 
