@@ -49,11 +49,11 @@ def test_the_articles_table_is_the_one_of_the_record():
 
 
 def test_the_shares_of_zeros_are_those_of_the_record():
-    record = json.loads((ROOT / "examples" / "sparsity.json").read_text())["proximal"]
-    shares, accuracies = (np.mean(record[name], axis=1) for name in ("zeros", "accuracy"))
+    record = json.loads((ROOT / "examples" / "sparsity.json").read_text())
     told = re.findall(r"(\d+) % (?:of the weights )?at (0\.\d+)", README)
     assert len(told) == 2
-    for share, accuracy in told:
+    for method, (share, accuracy) in zip(("metric", "proximal"), told, strict=True):
+        shares, accuracies = (np.mean(record[method][name], axis=1) for name in ("zeros", "accuracy"))
         row = np.argmin(np.abs(shares - float(share) / 100))
         assert (f"{shares[row]:.0%}", f"{accuracies[row]:.3f}") == (f"{share}%", accuracy)
 
