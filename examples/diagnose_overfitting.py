@@ -1,4 +1,4 @@
-"""A training script that over-fits: what its optimizer's audit and its learning curves say, and the repaired script.
+"""A training script that over-fits: what lint, its optimizer's audit and its learning curves say, and its repair.
 
     python -m examples.diagnose_overfitting [--quick] [--out FILE.png]
 
@@ -67,9 +67,13 @@ WRONG, REPAIRED = Script(wrong_loss, wrong_optimizer()), Script(repaired_loss, r
 
 
 def findings(script: Script, runs: Any) -> dict[str, str]:
-    """What each tool says of a script, by the tool's name. Another tool is another entry."""
+    """What each tool says of a script, by the tool's name."""
+    key, batch = jax.random.key(0), (jnp.zeros((BATCH_SIZE, 64)), jnp.zeros((BATCH_SIZE, 10)))
+    params = init(key)
+    found = *diagnose.lint(script.loss, params, key, batch), *diagnose.lint_optimizer(script.optimizer, params)
     return {
-        "audit_optimizer": str(diagnose.audit_optimizer(script.optimizer, init(jax.random.key(0)))),
+        "lint": "\n".join(map(str, found)) or "No mistakes found.",
+        "audit_optimizer": str(diagnose.audit_optimizer(script.optimizer, params)),
         "curves": diagnose.curves(runs["train loss"][0], runs["valid loss"][0], baseline=CHANCE).describe("epoch"),
     }
 
