@@ -948,6 +948,8 @@ BAD = [
         lambda: diagnose.plot_calibration({"a": X}),
         TypeError,
         r"plot_calibration: found must be a Reliability, from reliability; got",
+    ),
+    (
         lambda: diagnose.lint(3, X),
         TypeError,
         r"lint: fn must be a function fn\(\*args, \*\*kwargs\) that JAX can trace; got",
