@@ -2,12 +2,13 @@
 
 from ._checkpoints import Checkpoint, Checkpoints
 from ._ensemble import ensemble
+from ._event import Event
 from ._fit import fit
 from ._grid import GridResults, grid, reshape_to_grid
 from ._halving import Halving, Rung, halving
 from ._plateau import reduce_on_plateau, update_plateau
 from ._result import FitResult
-from ._run import Event, Interrupted, RunResult, run
+from ._run import Interrupted, RunResult, run
 from ._schedule import per_epoch, per_step
 from ._state import TrainState, init_state
 from ._step import make_eval, make_step

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ from .._core.types import Key, Number, Tree
 from ..random import fold_in, split
 from ._contract import length, monitored
 from ._epoch import LastBatch, batch_like, order_across_passes, pass_over
+from ._event import Callback, Event, callbacks_of, of_epoch
 from ._order import shuffled
 from ._plateau import update_plateau
 from ._result import FitResult, continued, extended, recorded
@@ -41,10 +44,12 @@ def fit(
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
     baseline: Number | None = None,
+    smoothing: Number = 0.0,
     last_batch: LastBatch = "drop",
     steps_per_epoch: int | None = None,
     validated: Validated | None = None,
     keep_opt_state: bool = False,
+    callback: Callback | Sequence[Callback] | None = None,
 ) -> FitResult:
     """Train for `epochs` over data on the device, validate after each, keep the best state, stop early.
 
@@ -73,6 +78,7 @@ def fit(
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` epochs may be best but never count against `patience`.
       baseline: a value to beat; an epoch that does not counts against `patience`, even if it is the best so far.
+      smoothing: share of the past in the value that is judged, see `update_stopping`.
       last_batch: what becomes of the rows that fill no batch. "drop" leaves them out, others in each epoch; "keep"
         makes them a short batch, for which the step is compiled a second time; "pad" fills that batch up with rows of
         weight 0: every batch is then a pair `(rows, weights)`, and the loss `sum(weights * losses) / sum(weights)`. Pad
@@ -85,6 +91,9 @@ def fit(
         it is the state itself.
       keep_opt_state: whether the best state keeps its optimizer state, which under Adam takes two thirds of the memory
         of a state; only training on from the best epoch needs it.
+      callback: called on the host with an `Event` after every epoch, by each lane of a `vmap` or shard for itself, or
+        a list of such functions; the program does not wait for them. Under `vmap` a lane that has stopped calls on
+        until all have.
 
     Raises:
       ValueError: fewer examples than a batch, data of uneven length, no epoch, `steps_per_epoch` with another
@@ -113,7 +122,7 @@ def fit(
         check.instance("state", state, TrainState, "init_state")
     if validated is not None:
         check.called("validated", validated, "(state) -> state")
-    keep_opt_state = check.flag("keep_opt_state", keep_opt_state)
+    keep_opt_state, callbacks = check.flag("keep_opt_state", keep_opt_state), callbacks_of(check, callback)
     hyper = bare_wrapped(hyper)
     for argument, tree in (("state", state), ("valid_data", valid_data), ("hyper", hyper)):
         trees.check_leaves(check, argument, tree)
@@ -156,7 +165,11 @@ def fit(
             mode=mode,
             warmup=warmup,
             baseline=baseline,
+            smoothing=smoothing,
         )
+        if callbacks:
+            tell = partial(_tell, callbacks, monitor)
+            jax.debug.callback(tell, trained.step, epoch, means, valid_metrics, stopping.best_value)
         trained = trained._replace(opt_state=update_plateau(trained.opt_state, value, mode=mode))
         train_history = recorded(progress.train_history, means, epoch)
         return FitResult(trained, stopping, train_history, recorded(progress.valid_history, valid_metrics, epoch))
@@ -185,6 +198,12 @@ def fit(
         return (progress.stopping.num_checks < num_epochs) & ~progress.stopping.should_stop
 
     return lax.while_loop(goes_on, run_epoch, start)
+
+
+def _tell(callbacks: tuple[Callback, ...], monitor: str, step: Any, epoch: Any, *found: Any) -> None:
+    means, valid, best = jax.tree.map(float, found)
+    for callback in callbacks:
+        callback(Event("epoch", int(step), int(epoch), of_epoch(means, valid, monitor, best)))
 
 
 def _refuse_lone_decisions(start: FitResult) -> None:

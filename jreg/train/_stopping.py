@@ -25,6 +25,8 @@ class Stopping(NamedTuple):
       num_bad: the bad checks in a row, up to now.
       num_checks: all checks so far.
       should_stop: whether the run should stop.
+      smoothed: the mean of the finite values so far, in which older ones count less by `smoothing`.
+      weight: what those values count together.
     """
 
     best_value: Float[Array, ""]
@@ -33,6 +35,8 @@ class Stopping(NamedTuple):
     num_bad: Int[Array, ""]
     num_checks: Int[Array, ""]
     should_stop: Bool[Array, ""]
+    smoothed: Float[Array, ""]
+    weight: Float[Array, ""]
 
 
 def init_stopping(params: Tree) -> Stopping:
@@ -46,7 +50,8 @@ def init_stopping(params: Tree) -> Stopping:
     zero = jnp.zeros((), jnp.int32)
     with jax.debug_nans(False):  # No value yet is NaN by design.
         no_value = jnp.full((), jnp.nan, float)
-    return Stopping(no_value, params, zero - 1, zero, zero, jnp.zeros((), bool))
+    nothing = jnp.zeros((), no_value.dtype)
+    return Stopping(no_value, params, zero - 1, zero, zero, jnp.zeros((), bool), nothing, nothing)
 
 
 def update_stopping(
@@ -59,6 +64,7 @@ def update_stopping(
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
     baseline: Number | None = None,
+    smoothing: Number = 0.0,
 ) -> Stopping:
     """Take in the value of one check: keep the best params, count the bad checks in a row, decide.
 
@@ -77,10 +83,12 @@ def update_stopping(
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` checks may be best but never count as bad.
       baseline: the value to beat by more than `min_delta`, or None.
+      smoothing: share of the past, in [0, 1), in the value that is judged: an exponential mean of the finite values,
+        without bias at the start. 0 judges each value alone; 0.8 steadies a noisy metric over about five checks.
 
     Raises:
       ValueError: a concrete patience, min_delta or warmup below 0 or NaN, or a baseline of NaN (with a traced one no
-        check is good), or another mode.
+        check is good), a smoothing outside [0, 1), or another mode.
       TypeError: a value that is no real scalar, such as the None of a missing metric.
 
     >>> import jax.numpy as jnp
@@ -101,11 +109,12 @@ def update_stopping(
     )
     check.instance("stopping", stopping, Stopping, "init_stopping")
     _check_kept(params, stopping.best_params)
-    value = as_scalar("update_stopping", value).astype(stopping.best_value.dtype)
+    share = check.scalar("smoothing", smoothing, 0.0, 1.0, ends="[)")
+    value, smoothed, weight = _smoothed(stopping, as_scalar("update_stopping", value), share)
     with jax.debug_nans(False):
         gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
-    is_valid = ~(jnp.isnan(patience) | jnp.isnan(min_delta) | jnp.isnan(warmup))
+    is_valid = ~(jnp.isnan(patience) | jnp.isnan(min_delta) | jnp.isnan(warmup) | jnp.isnan(share))
     is_best = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid
     is_good = is_best & _beats(baseline, value, min_delta, mode)
     num_checks = stopping.num_checks + 1
@@ -118,7 +127,18 @@ def update_stopping(
         num_bad=num_bad,
         num_checks=num_checks,
         should_stop=stopping.should_stop | (~is_good & may_count & (num_bad.astype(patience.dtype) >= patience)),
+        smoothed=smoothed,
+        weight=weight,
     )
+
+
+def _smoothed(stopping: Stopping, value: Array, share: Array) -> tuple[Array, Array, Array]:
+    """The value to judge, and the mean so far with its weight; a value that is not finite stands alone."""
+    value, share = value.astype(stopping.best_value.dtype), share.astype(stopping.best_value.dtype)
+    past, is_finite = share * stopping.weight, jnp.isfinite(value)
+    mean = (past * stopping.smoothed + value) / (past + 1.0)
+    smoothed = jnp.where(is_finite, mean, stopping.smoothed)
+    return jnp.where(is_finite, mean, value), smoothed, jnp.where(is_finite, past + 1.0, stopping.weight)
 
 
 def _beats(baseline: Number | None, value: Array, min_delta: Array, mode: str) -> Array | bool:

@@ -463,3 +463,34 @@ def test_an_epoch_of_so_many_steps_takes_whole_batches():
         fit(KEY, HYPER, steps_per_epoch=3, last_batch="pad")
     with pytest.raises(ValueError, match=r"fit: steps_per_epoch must be .*; got 0"):
         fit(KEY, HYPER, steps_per_epoch=0)
+
+
+# Callbacks.
+
+
+def test_callbacks_are_told_every_epoch():
+    first, second = [], []
+    result = jax.jit(lambda key: fit(key, HYPER, callback=[first.append, second.append]))(KEY)
+    jax.effects_barrier()
+    assert first == second
+    assert [(event.kind, event.step, event.epoch) for event in first] == [
+        ("epoch", NUM_STEPS * (epoch + 1), epoch) for epoch in range(EPOCHS)
+    ]
+    for epoch, event in enumerate(first):
+        for name, values in result.valid_history.items():
+            assert event.metrics[f"valid/{name}"] == float(values[epoch])
+        loss = float(result.train_history["loss"][epoch])
+        np.testing.assert_allclose(event.metrics["gap"], event.metrics["valid/loss"] - loss, rtol=1e-5)
+        assert event.metrics["best"] == min(result.valid_history["loss"][: epoch + 1].tolist())
+    with pytest.raises(TypeError, match="fit: callback must be a function"):
+        fit(KEY, HYPER, callback=3)
+
+
+def test_the_epoch_with_the_best_smoothed_value_is_kept():
+    result = fit(KEY, HYPER, smoothing=0.7)
+    means, past = [], 0.0
+    for value in result.valid_history["loss"].tolist():
+        past = 0.7 * past + 1.0
+        means.append((value + (past - 1.0) * means[-1]) / past if means else value)
+    assert int(result.best_epoch) == int(np.argmin(means))
+    np.testing.assert_allclose(result.best_value, min(means), rtol=1e-5)

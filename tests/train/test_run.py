@@ -285,6 +285,16 @@ def test_an_epoch_that_does_not_beat_the_baseline_counts_against_the_patience(ba
         run(baseline=nan)
 
 
+def test_a_smoothed_value_decides_and_resumes(tmp_path):
+    options = {"smoothing": 0.7, "mode": "max"}
+    whole, checkpoints = run(**options), train.Checkpoints(tmp_path, mode="max")
+    run(epochs=1, checkpoints=checkpoints, **options)
+    assert_same(run(checkpoints=checkpoints, **options).best, whole.best)
+    assert whole.best_value < whole.valid_history["loss"].max()
+    with pytest.raises(ValueError, match=r"^run: smoothing must be in \[0, 1\); got 1"):
+        run(smoothing=1.0)
+
+
 def test_a_resumed_run_names_another_warmup(tmp_path):
     run(checkpoints=train.Checkpoints(tmp_path), epochs=1)
     with pytest.raises(ValueError, match=r"warmup: 0.0 before, 2.0 now"):

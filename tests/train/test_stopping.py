@@ -330,3 +330,56 @@ def test_a_traced_baseline_of_nan_makes_no_check_good():
     assert int(update(train.init_stopping(jnp.float32(0.0)), nan).num_bad) == 1
     with pytest.raises(ValueError, match=r"^update_stopping: baseline must be a number other than NaN; got nan"):
         train.update_stopping(train.init_stopping(jnp.float32(0.0)), 0.1, jnp.float32(0.0), 3, 0.0, baseline=nan)
+
+
+def judged(values, smoothing, **options):
+    stopping, options = train.init_stopping(jnp.zeros(())), {"patience": inf, "min_delta": 0.0} | options
+    found = []
+    for number, value in enumerate(values):
+        stopping = train.update_stopping(stopping, value, jnp.float32(number), smoothing=smoothing, **options)
+        found.append((float(stopping.best_value), int(stopping.best_step)))
+    return found
+
+
+def test_a_smoothed_value_is_the_mean_of_the_values_so_far_each_weighted_by_its_age():
+    values = np.array([3.0, 1.0, 2.5, 0.5, 2.0])
+    for number in range(1, 6):
+        weights = 0.6 ** np.arange(number)[::-1]
+        expected = np.sum(weights * values[:number]) / np.sum(weights)
+        stopping = train.init_stopping(jnp.zeros(()))
+        for value in values[:number]:
+            stopping = train.update_stopping(stopping, value, jnp.zeros(()), inf, 0.0, smoothing=0.6)
+        np.testing.assert_allclose(stopping.smoothed, expected, rtol=1e-6)
+
+
+def test_one_lucky_check_is_not_the_best_of_a_smoothed_metric():
+    values = [1.0, 0.9, 0.2, 0.8, 0.7, 0.6, 0.55, 0.5, 0.45]
+    assert judged(values, 0.0)[-1] == (pytest.approx(0.2), 2)
+    assert judged(values, 0.8)[-1][1] == 8
+
+
+def test_smoothing_of_0_judges_each_value_alone():
+    values = [3.0, inf, 2.0, nan, 0.1, 0.3]
+    assert judged(values, 0.0) == [
+        (3.0, 0),
+        (3.0, 0),
+        (2.0, 2),
+        (2.0, 2),
+        (pytest.approx(0.1), 4),
+        (pytest.approx(0.1), 4),
+    ]
+
+
+def test_values_that_are_not_finite_spoil_no_mean():
+    plain, holed = judged([3.0, 2.0, 1.0], 0.5), judged([3.0, nan, 2.0, inf, 1.0], 0.5)
+    assert holed[-1][0] == plain[-1][0]
+    assert holed[1] == holed[0]
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.0, nan])
+def test_a_smoothing_outside_its_interval_is_refused(bad):
+    with pytest.raises(ValueError, match=r"^update_stopping: smoothing must be in \[0, 1\); got"):
+        judged([1.0], bad)
+    traced = jax.jit(lambda share: train.update_stopping(train.init_stopping(0.0), 1.0, 0.0, 1.0, 0.0, smoothing=share))
+    with jax.debug_nans(False):
+        assert int(traced(jnp.float32(bad)).best_step) == -1

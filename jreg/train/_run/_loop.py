@@ -15,6 +15,7 @@ import numpy as np
 from ..._core.checks import Checks
 from ..._core.types import Tree
 from .._contract import monitored
+from .._event import Event, of_epoch
 from .._plateau import has_plateau, update_plateau
 from .._schedule import at_epoch
 from .._state import TrainState
@@ -23,7 +24,7 @@ from ._batches import END, Batches, Fetched, opened, prefetched, require_as_many
 from ._non_finite import DivergedError, require_finite
 from ._place import place_of, put
 from ._plan import Plan
-from ._progress import Display, Event
+from ._progress import Display
 from ._resume import begin_or_resume, save
 from ._signals import Requests, UrgentError
 from ._stall import Watch
@@ -176,7 +177,7 @@ class Loop:
     def _judge(self, metrics: dict[str, float], state: TrainState) -> None:
         """Judge the state that was validated, and tell the optimizer's state the value."""
         plan, given, value = self.plan, self.carry.state, np.float32(monitored(CHECK, metrics, self.plan.monitor))
-        options = {"mode": plan.mode, "warmup": plan.warmup, "baseline": plan.baseline}
+        options = {"mode": plan.mode, "warmup": plan.warmup, "baseline": plan.baseline, "smoothing": plan.smoothing}
         # No value yet is NaN by design.
         with jax.debug_nans(False):
             self.stopping = _judged(self.stopping, value, state, plan.patience, plan.min_delta, **options)
@@ -190,12 +191,8 @@ class Loop:
         means = {name: float(total / np.float32(num_good)) if num_good else nan for name, total in sums.items()}
         zeros = beside(self.carry.state, ({name: np.float32(0.0) for name in sums}, np.int32(0)))
         self.carry = self.carry._replace(sums=zeros[0], num_good=zeros[1])
-        shown = {f"train/{name}": value for name, value in means.items()}
-        shown |= {f"valid/{name}": value for name, value in valid_metrics.items()}
-        record.history.append(shown)
-        if monitor in means:
-            shown["gap"] = valid_metrics[monitor] - means[monitor]
-        shown["best"] = float(self.stopping.best_value)
+        shown = of_epoch(means, valid_metrics, monitor, float(self.stopping.best_value))
+        record.history.append({name: value for name, value in shown.items() if "/" in name})
         if num_bad := int(self.carry.num_bad):
             shown["skipped"] = float(num_bad)
         event = Event("epoch", record.taken, record.epoch, shown)

@@ -6,11 +6,11 @@ from typing import Any, Literal, NamedTuple
 
 from ..._core.types import Key, Tree
 from .._checkpoints import Checkpoints
+from .._event import Callback
 from .._state import Validated
 from .._step import Evaluate, Step
 from ._batches import Batches
 from ._non_finite import NonFinite
-from ._progress import Callback
 
 
 class Plan(NamedTuple):
@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     mode: Literal["min", "max"]
     warmup: float
     baseline: float | None
+    smoothing: float
     validated: Validated | None
     non_finite: NonFinite
     callbacks: tuple[Callback, ...]

@@ -4,34 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any
 
 import jax
 
 from ..._core.extras import is_there
-
-
-class Event(NamedTuple):
-    """What a callback is called with: numbers of one step or of one epoch.
-
-    Attributes:
-      kind: "step" or "epoch".
-      step: the batches taken in the whole run.
-      epoch: the epoch, counted from 0.
-      metrics: of a step its metrics ("step/loss", ...). Of an epoch the means over its steps ("train/loss"), the
-        validation metrics ("valid/loss"), their difference where both have the monitored one ("gap"), the best so far
-        ("best"), and the batches skipped, if any ("skipped").
-    """
-
-    kind: Literal["step", "epoch"]
-    step: int
-    epoch: int
-    metrics: dict[str, float]
-
-
-Callback: TypeAlias = Callable[[Event], Any]
+from .._event import Event
 
 
 class Display:

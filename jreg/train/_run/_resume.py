@@ -115,7 +115,7 @@ def _from_notes(checkpoints: Checkpoints, found: Checkpoint) -> tuple[Record, di
 def _settings(plan: Plan, state: TrainState) -> dict[str, str]:
     options = {
         name: getattr(plan, name)
-        for name in ("patience", "min_delta", "warmup", "baseline", "non_finite", "steps_per_epoch")
+        for name in ("patience", "min_delta", "warmup", "baseline", "smoothing", "non_finite", "steps_per_epoch")
     }
     return settings(plan.hyper, state.opt_state, epochs=plan.epochs, **options)
 

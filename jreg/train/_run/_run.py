@@ -13,6 +13,7 @@ from ..._core import trees
 from ..._core.checks import Checks
 from ..._core.types import Key, Number, Tree
 from .._checkpoints import Checkpoints
+from .._event import Callback, callbacks_of
 from .._schedule import bare_wrapped
 from .._state import TrainState, Validated
 from .._step import Evaluate, Step
@@ -20,7 +21,7 @@ from ._batches import Batches
 from ._loop import Loop, Status
 from ._non_finite import NonFinite
 from ._plan import Plan
-from ._progress import Callback, display
+from ._progress import display
 from ._signals import Interrupted, listening
 from ._stall import watching
 
@@ -69,6 +70,7 @@ def run(
     mode: Literal["min", "max"] = "min",
     warmup: Number = 0,
     baseline: Number | None = None,
+    smoothing: Number = 0.0,
     validated: Validated | None = None,
     non_finite: NonFinite = "raise",
     callback: Callback | Sequence[Callback] | None = None,
@@ -115,6 +117,7 @@ def run(
       mode: whether lower ("min") or higher ("max") is better.
       warmup: the first `warmup` epochs may be best but never count against `patience`.
       baseline: a value to beat; an epoch that does not counts against `patience`, even if it is the best so far.
+      smoothing: share of the past in the value that is judged, see `update_stopping`.
       validated: a function from the state of an epoch to the state that is validated and kept as the best, as in `fit`.
         It is compiled; by default it is the state itself.
       non_finite: what to do when a step gives a loss or parameters that are not finite, or a NaN in any state. "raise"
@@ -127,9 +130,9 @@ def run(
       steps_per_epoch: end an epoch after this many batches; an endless iterator then serves all epochs.
       sharding: where batches go, such as a `NamedSharding` over the first axis; several processes give a part each.
       resume: "same" continues only a run of the same settings: the values in `hyper`, the tree, shapes and dtypes of
-        the optimizer's state, `patience`, `min_delta`, `warmup`, `baseline`, `non_finite`, `steps_per_epoch`, and at
-        least as many `epochs` as have begun. "anyway" continues with those that are given. What is written in `step`
-        itself, such as a learning rate that is no part of `hyper`, cannot be compared, nor can functions of schedules.
+        the optimizer's state, the options of stopping, `non_finite`, `steps_per_epoch`, and at least as many `epochs`
+        as have begun. "anyway" continues with those that are given. What is written in `step` itself, such as a learning
+        rate that is no part of `hyper`, cannot be compared, nor can the functions of schedules.
       grace: after how many seconds a SIGTERM ends a wait for batches.
       stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for this many
         seconds: a step, a save, a batch, the callback, or another process that it waits for. Allow for the first step,
@@ -179,22 +182,23 @@ def run(
         hyper=hyper,
         epochs=check.integer("epochs", epochs),
         checkpoints=checkpoints,
-        patience=inf if patience is None else _at_least("patience", patience),
-        min_delta=_at_least("min_delta", min_delta),
+        patience=inf if patience is None else _number("patience", patience),
+        min_delta=_number("min_delta", min_delta),
         monitor=monitor,
         mode=mode,
-        warmup=_at_least("warmup", warmup),
-        baseline=None if baseline is None else _at_least("baseline", baseline, -inf),
+        warmup=_number("warmup", warmup),
+        baseline=None if baseline is None else _number("baseline", baseline, -inf),
+        smoothing=_number("smoothing", smoothing, 0.0, 1.0, "[)"),
         validated=validated,
         non_finite=non_finite,
-        callbacks=_callbacks(callback),
+        callbacks=callbacks_of(check, callback),
         save_every=None if save_every is None else check.integer("save_every", save_every),
         log_every=check.integer("log_every", log_every),
         steps_per_epoch=None if steps_per_epoch is None else check.integer("steps_per_epoch", steps_per_epoch),
         sharding=sharding,
         resume=resume,
     )
-    grace = _at_least("grace", grace)
+    grace = _number("grace", grace)
     writing = nullcontext() if checkpoints is None else checkpoints.writing()
     with listening(grace) as requests, watching(_seconds(stall_timeout)) as watch, writing:
         loop = Loop(plan, state, requests, watch)
@@ -222,24 +226,16 @@ def _result(loop: Loop, status: Status) -> RunResult:
     )
 
 
-def _callbacks(given: Any) -> tuple[Callback, ...]:
-    listed = given if isinstance(given, list | tuple) else () if given is None else (given,)
-    return tuple(Checks("run").called("callback", each, "(event) -> None, or a list of them") for each in listed)
-
-
 def _padded(values: list[float], length: int) -> np.ndarray:
     return np.array(values + [np.nan] * (length - len(values)), np.float32)
 
 
 def _seconds(value: Any) -> float | None:
-    if value is None:
-        return None
-    Checks("run").valid_number("stall_timeout", value, low=0.0, ends="()")
-    return float(value)
+    return None if value is None else _number("stall_timeout", value, ends="()")
 
 
-def _at_least(argument: str, value: Any, low: float = 0.0) -> float:
-    Checks("run").valid_number(argument, value, low=low)
+def _number(argument: str, value: Any, low: float = 0.0, high: float = inf, ends: str = "[]") -> float:
+    Checks("run").valid_number(argument, value, low, high, ends=ends)
     return float(value)
 
 
