@@ -131,8 +131,8 @@ def run(
       sharding: where batches go, such as a `NamedSharding` over the first axis; several processes give a part each.
       resume: "same" continues only a run of the same settings: the values in `hyper`, the tree, shapes and dtypes of
         the optimizer's state, the options of stopping, `non_finite`, `steps_per_epoch`, and at least as many `epochs`
-        as have begun. "anyway" continues with those that are given. What is written in `step` itself, such as a learning
-        rate that is no part of `hyper`, cannot be compared, nor can the functions of schedules.
+        as have begun. "anyway" continues with those that are given. What is written in `step` itself cannot be
+        compared, such as a learning rate that is no part of `hyper`, nor can the functions of schedules.
       grace: after how many seconds a SIGTERM ends a wait for batches.
       stall_timeout: end the process with status 75 and a line on stderr when nothing of the run has moved for this many
         seconds: a step, a save, a batch, the callback, or another process that it waits for. Allow for the first step,
