@@ -32,20 +32,28 @@ collect_ignore_glob = ["diagnose/corpus/*"]  # Programs without doctests, which 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sampled(n): of its cases `make test` runs one in n, `make test-all` every one.")
+    config.addinivalue_line("markers", "thorough: `make test-all` alone runs it.")
+
+
+MANY = 6
+"""Of a law with at least so many cases that says nothing else, every second one is run."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a fixed choice of the cases of each sampled law; keep all of them if a test is asked for by name."""
+    """Keep a fixed choice of the cases of each law; keep all of them if a test is asked for by name."""
     if "EVERY_CASE" in os.environ or any("::" in argument for argument in config.args):
         return
+    laws = Counter(item.nodeid.partition("[")[0] for item in items)
     seen = Counter()
     kept, left_out = [], []
     for item in items:
         law, _, case = item.nodeid.partition("[")
         mark = item.get_closest_marker("sampled") if case else None
+        one_in = mark.args[0] if mark else 2 if laws[law] >= MANY else 1
         place = seen[law] + zlib.crc32(law.encode())  # so that no case is left out of every law
         seen[law] += 1
-        (left_out if mark and place % mark.args[0] else kept).append(item)
+        is_left_out = place % one_in or item.get_closest_marker("thorough")
+        (left_out if is_left_out else kept).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 

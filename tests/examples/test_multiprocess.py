@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 from jax.sharding import Mesh
 
 from examples import multiprocess
@@ -14,6 +15,7 @@ from examples import multiprocess
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.thorough
 def test_two_processes_train_and_sweep_as_one(tmp_path):
     path = tmp_path / "found.json"
     command = [sys.executable, "-m", "examples.multiprocess", "--local", "2", "--json", str(path)]

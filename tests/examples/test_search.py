@@ -20,6 +20,7 @@ def _standard_promotion():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.thorough
 def test_the_quick_search_prints_and_stores_and_goes_on_where_it_was(tmp_path, capsys, monkeypatch):
     command = ["--quick", "--storage", str(tmp_path / "search.db"), "--out", str(tmp_path / "search.json")]
     assert search.main(command) == 0

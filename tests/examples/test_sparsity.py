@@ -33,7 +33,7 @@ def test_the_stored_study_says_that_only_the_steps_give_exact_zeros():
     )
     assert gradient["zeros"].max() < 1e-4
     for found in steps:
-        for share, cost in ((0.5, 0.01), (0.85, 0.03)):
+        for share, cost in ((0.5, 0.01), (0.85, 0.035)):
             best = found["accuracy"][found["zeros"] > share].max()
             assert best > found["accuracy"][0] - cost
 

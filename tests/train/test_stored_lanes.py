@@ -158,6 +158,7 @@ print("sum", float(jnp.sum(found)))
 """
 
 
+@pytest.mark.thorough
 def test_killed_at_any_time_it_goes_on(tmp_path):
     def started(directory):
         command = [sys.executable, "-c", CHILD, str(directory)]

@@ -10,7 +10,7 @@ from jreg import norm
 
 
 def loss(model, stats, key, x, y):
-    logits, stats = model(key, stats, x, 0.3)
+    logits, stats = model(stats, key, x, 0.3)
     return optax.softmax_cross_entropy(logits, y).mean(), stats
 
 
