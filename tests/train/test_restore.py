@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jreg import train
-from jreg.train._checkpoints import _history, _restore
+from jreg.train._checkpoints import _folders, _history, _restore
 
 from .test_checkpoints import restored, same, small, two_steps
 
@@ -43,6 +43,19 @@ def test_a_reader_beside_a_pruning_writer_gets_a_whole_checkpoint(tmp_path):
         assert isinstance(reader.best_step, int | None)
     thread.join()
     assert steps == sorted(steps)
+
+
+def test_a_listing_that_misses_what_is_renamed_meanwhile_is_made_again(tmp_path, monkeypatch):
+    checkpoints, listings = train.Checkpoints(tmp_path), []
+    checkpoints.save(small(3), 3, {})
+    listed = _folders.listed
+
+    def late(directory):
+        listings.append(directory)
+        return listed(directory) if len(listings) > 1 else {}
+
+    monkeypatch.setattr(_folders, "listed", late)
+    assert checkpoints.load(small()).step == 3
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -47,7 +47,8 @@ def read_newest(directory: Path, step: int | None, damaged: set[Path], read: Cal
 
 
 def _candidate(directory: Path, step: int | None, reasons: dict[Path, str]) -> tuple[int, Path]:
-    folders = _folders.listed(directory)
+    # A listing made while a writer renames one folder and deletes another may show neither.
+    folders = next(filter(None, (_folders.listed(directory) for _ in range(3))), {})
     wanted = folders if step is None else {number: folder for number, folder in folders.items() if number == step}
     left = {number: folder for number, folder in wanted.items() if folder not in reasons}
     if left:
