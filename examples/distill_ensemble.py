@@ -24,9 +24,10 @@ import numpy as np
 import optax
 from rich.console import Console
 from rich.table import Table
-from scipy import stats
 
 from jreg import noise, random, targets, train
+
+from .intervals import interval
 
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 32
@@ -191,11 +192,9 @@ def as_list(values: jax.Array) -> list[float]:
     return np.asarray(values, np.float64).tolist()
 
 
-def interval(values: Any) -> tuple[float, float]:
+def mean_and_interval(values: Any) -> tuple[float, float]:
     """The mean over rounds and half of its 95 % interval."""
-    values = np.asarray(values)
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-    return float(values.mean()), float(half)
+    return float(np.mean(values)), interval(values)
 
 
 def rows(record: dict[str, Any]) -> dict[str, Any]:
@@ -210,8 +209,8 @@ def table(record: dict[str, Any]) -> Table:
     for column in ("networks", "test accuracy ± 95 %", "minus a single network ± 95 %"):
         shown.add_column(column, justify="left" if column == "networks" else "right")
     for name, scores in rows(record).items():
-        mean, half = interval(scores)
-        gain, error = interval(np.subtract(scores, record["single"]))
+        mean, half = mean_and_interval(scores)
+        gain, error = mean_and_interval(np.subtract(scores, record["single"]))
         versus = "" if name == "single network" else f"{gain:+.4f} ± {error:.4f}"
         shown.add_row(name, f"{mean:.4f} ± {half:.4f}", versus)
     return shown
@@ -225,12 +224,12 @@ def draw(record: dict[str, Any], path: Path) -> None:
 
     figure, axis = pyplot.subplots(figsize=(9, 4.8), layout="constrained")
     tops = [int(top) for top in record["ensembles"]]
-    gains = [interval(np.subtract(scores, record["single"])) for scores in record["ensembles"].values()]
+    gains = [mean_and_interval(np.subtract(scores, record["single"])) for scores in record["ensembles"].values()]
     means, halves = (100.0 * np.array(column) for column in zip(*gains, strict=True))
     axis.errorbar(tops, means, halves, marker="o", capsize=3, color="#2f6f9f", label="ensemble of the best")
     colours = ("#c08030", "#3a8f4d")
     for (name, scores), colour in zip(record["students"].items(), colours, strict=True):
-        gain, half = interval(100.0 * np.subtract(scores, record["single"]))
+        gain, half = mean_and_interval(100.0 * np.subtract(scores, record["single"]))
         axis.axhline(gain, color=colour, label=f"one student, on {name}")
         axis.axhspan(gain - half, gain + half, color=colour, alpha=0.08)
     axis.axhline(0.0, color="black", linewidth=0.8, linestyle=":")

@@ -31,6 +31,8 @@ from scipy import stats as statistics
 
 from jreg import diagnose, noise, random, train
 
+from .intervals import interval
+
 NUM_CLASSES, NUM_HIDDEN, RATE = 7, 128, 0.5
 LEARNING_RATE, BATCH_SIZE = 2e-3, 32
 TRAINING_ROWS = 700
@@ -136,11 +138,6 @@ def areas(found: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, list[f
         }
         for strange in SETS.values()
     }
-
-
-def interval(values: list[float]) -> float:
-    """Half the width of the 95 % interval of the mean, by Student's t."""
-    return float(statistics.t.ppf(0.975, len(values) - 1) * statistics.sem(values))
 
 
 def table(found: dict[str, dict[str, list[float]]], num_seeds: int) -> Table:

@@ -22,9 +22,10 @@ import numpy as np
 import optax
 from rich.console import Console
 from rich.table import Table
-from scipy import stats
 
 from jreg import noise, optim, random, targets, train
+
+from .intervals import interval
 
 LEARNING_RATE = 2e-3
 BATCH_SIZE = 32
@@ -198,8 +199,7 @@ def difference(record: dict[str, Any], name: str) -> tuple[float, float]:
     """
     mine, grid = (np.array(record["found"][way]["test"]).mean(axis=1) for way in (name, "grid"))
     paired, num = mine - grid, len(mine)
-    error = paired.std(ddof=1) / num**0.5 * stats.t.ppf(0.975, num - 1) if num > 1 else np.nan
-    return float(paired.mean()), float(error)
+    return float(paired.mean()), interval(paired) if num > 1 else float("nan")
 
 
 def table(record: dict[str, Any]) -> Table:

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from jreg import diagnose, train
 
+from ..intervals import interval
 from .data import Dataset
-from .study import Row, Settings, interval
+from .study import Row, Settings
 
 WORSE, SAME, BETTER = "worse", "no different", "better"
 

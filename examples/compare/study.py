@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from scipy import stats
 
 from jreg import augment, diagnose, optim, random, targets, train
 
+from ..intervals import interval as interval
 from .data import BATCH_SIZE, MOST_TRAINING_ROWS, Dataset, split_sizes
 from .models import make_model
 from .recipes import RECIPES, Hyper, Recipe
@@ -170,11 +170,6 @@ def chosen(recipe: Recipe, outcome: Outcome, seconds: float) -> Row:
     outcome = jax.tree.map(lambda values: np.asarray(values, np.float64), outcome)
     best = int(np.argmax(outcome.valid.mean(axis=1)))
     return Row(recipe, recipe.settings[best], jax.tree.map(lambda values: values[best], outcome), seconds)
-
-
-def interval(values: np.ndarray) -> float:
-    """Half the width of the 95 % interval of a mean over seeds (Student's t)."""
-    return float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5)
 
 
 def standardized(parts: dict[str, Any], is_classification: bool) -> dict[str, Any]:

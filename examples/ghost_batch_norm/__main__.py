@@ -15,10 +15,11 @@ import numpy as np
 import optax
 from rich.console import Console
 from rich.table import Table
-from scipy import stats as statistics
 from sklearn.datasets import load_digits
 
 from jreg import diagnose, noise, norm, random, train
+
+from ..intervals import interval
 
 BATCH_SIZE, WIDTH, LEARNING_RATE = 64, 128, 2e-3
 TRAINING_ROWS = 256
@@ -162,8 +163,7 @@ def summaries(scores: Any, setting: int) -> dict[str, Any]:
 def summary(scores: jax.Array) -> dict[str, float]:
     """The mean over seeds and half its 95 % interval."""
     values = np.asarray(scores, np.float64)
-    half = statistics.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-    return {"mean": float(values.mean()), "interval": float(half)}
+    return {"mean": float(values.mean()), "interval": interval(values)}
 
 
 def show(found: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._core import dtypes
+from .._core import dtypes, student
 from .._core.checks import Checks
 
 
@@ -103,9 +103,7 @@ def _expected(odds: Float[Array, "tried ranks"], scores: Float[Array, "ranks see
 
 
 def _half_interval(values: Float[Array, "tried seeds"]) -> Float[Array, " tried"]:
-    from scipy.special import stdtrit
-
     num_seeds = values.shape[1]
     if num_seeds < 2:
         return jnp.full(len(values), jnp.nan, values.dtype)
-    return float(stdtrit(num_seeds - 1, 0.975)) * jnp.std(values, axis=1, ddof=1) / num_seeds**0.5
+    return float(student.quantile(num_seeds)) * jnp.std(values, axis=1, ddof=1) / num_seeds**0.5

@@ -157,11 +157,26 @@ def prox_group_lasso(
     check = Checks("prox_group_lasso")
     axes = check.integers("axis", axis)
 
+    return _proximal(check, over_groups(block_soft, axes), mask, learning_rate, axis, strength=strength)
+
+
+def over_groups(shrink: Callable[..., Array], axes: tuple[int, ...]) -> Callable[[Array, Array], Array]:
+    """The operator that shrinks the groups over `axes`, larger groups by more: by the square root of their size."""
+
     def operator(w: Array, threshold: Array) -> Array:
         group_size = math.prod(w.shape[at] for at in axes)
-        return block_soft(w, threshold * math.sqrt(group_size), axes)
+        return shrink(w, threshold * math.sqrt(group_size), axes)
 
-    return _proximal(check, operator, mask, learning_rate, axis, strength=strength)
+    return operator
+
+
+def step_by(operator: Callable[..., Array]) -> Callable[..., Array]:
+    """The update that reaches what `operator` makes of the step: operator(w + u, scale * strength, ...) - w."""
+
+    def step(update: Array, w: Array, scale: Array, *strengths: Array) -> Array:
+        return operator(w + update, *(jnp.real(scale * strength) for strength in strengths)) - w
+
+    return step
 
 
 def _proximal(
@@ -172,7 +187,5 @@ def _proximal(
     axis: Any = None,
     **strengths: Strength,
 ) -> optax.GradientTransformation:
-    def step(update: Array, w: Array, rate: Array, *strengths: Array) -> Array:
-        return operator(w + update, *(jnp.real(rate * strength) for strength in strengths)) - w
-
-    return leafwise(check, step, mask, {"learning_rate": learning_rate} | strengths, axis=axis, replaces=True)
+    numbers = {"learning_rate": learning_rate} | strengths
+    return leafwise(check, step_by(operator), mask, numbers, axis=axis, replaces=True)

@@ -6,7 +6,6 @@ both meet where they would without it: at the minimum of loss + strength * penal
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from .._core.checks import Checks
 from .._core.types import Mask, Strength, Tree
 from ._leafwise import change_taken, check_strengths, increment, required, strengths_at
 from ._metric import metric, refuse_unknown
+from ._proximal import over_groups, step_by
 from ._thresholds import scaled_block_soft, soft, soft_elastic
 
 
@@ -180,11 +180,7 @@ def with_group_lasso(
     check = Checks("with_group_lasso")
     axes = check.integers("axis", axis)
 
-    def operator(w: Array, thresholds: Array) -> Array:
-        group_size = math.prod(w.shape[at] for at in axes)
-        return scaled_block_soft(w, thresholds * math.sqrt(group_size), axes)
-
-    return _with_proximal(check, inner, operator, mask, axis, strength=strength)
+    return _with_proximal(check, inner, over_groups(scaled_block_soft, axes), mask, axis, strength=strength)
 
 
 def _with_proximal(
@@ -209,16 +205,15 @@ def _with_proximal(
         refuse_unknown(check, state, params, taken)
         return ProximalState(state, jnp.zeros((), jnp.int32))
 
-    def step(update: Array, w: Array, scale: Array, *strengths: Array) -> Array:
-        return operator(w + update, *(jnp.real(scale * strength) for strength in strengths)) - w
-
     def update(updates: Tree, state: Any, params: Tree | None = None, **extra: Any) -> tuple[Tree, ProximalState]:
         params = required(check, params)
         trees.same_structure(check, "updates", updates, params)
         stepped, inner_state = inner.update(updates, state.inner, params, **extra)
         scales = metric(inner.update, state.inner, inner_state, updates, params, state.count, **extra)
         numbers = strengths_at(check, state.count, params, strengths)
-        changed = change_taken(check, step, prepare(params), stepped, params, scales, *numbers, replaces=True)
+        changed = change_taken(
+            check, step_by(operator), prepare(params), stepped, params, scales, *numbers, replaces=True
+        )
         return changed, ProximalState(inner_state, increment(state.count))
 
     return optax.GradientTransformationExtraArgs(init, update)

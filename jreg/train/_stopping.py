@@ -112,7 +112,7 @@ def update_stopping(
     share = check.scalar("smoothing", smoothing, 0.0, 1.0, ends="[)")
     value, smoothed, weight = _smoothed(stopping, as_scalar("update_stopping", value), share)
     with jax.debug_nans(False):
-        gain = stopping.best_value - value if mode == "min" else value - stopping.best_value
+        gain = _gain(stopping.best_value, value, mode)
     is_first = jnp.isnan(stopping.best_value) & ~jnp.isnan(value)
     is_valid = ~(jnp.isnan(patience) | jnp.isnan(min_delta) | jnp.isnan(warmup) | jnp.isnan(share))
     is_best = (is_first | (gain > min_delta.astype(gain.dtype))) & is_valid
@@ -141,12 +141,15 @@ def _smoothed(stopping: Stopping, value: Array, share: Array) -> tuple[Array, Ar
     return jnp.where(is_finite, mean, value), smoothed, jnp.where(is_finite, past + 1.0, stopping.weight)
 
 
+def _gain(past: Array, value: Array, mode: str) -> Array:
+    return past - value if mode == "min" else value - past
+
+
 def _beats(baseline: Number | None, value: Array, min_delta: Array, mode: str) -> Array | bool:
     if baseline is None:
         return True
     bar = Checks("update_stopping").scalar("baseline", baseline).astype(value.dtype)
-    gain = bar - value if mode == "min" else value - bar
-    return gain > min_delta.astype(value.dtype)
+    return _gain(bar, value, mode) > min_delta.astype(value.dtype)
 
 
 def _check_kept(params: Tree, best: Tree) -> None:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import ArrayLike, Bool, Float, Int, Real
 
-from .._core import trees
+from .._core import student, trees
 from .._core.checks import Checks
 from .._core.types import Tree
 from ._schedule import bare_wrapped
@@ -166,12 +166,10 @@ def _cells(form: str, means: np.ndarray, halves: np.ndarray) -> list[str]:
 
 
 def _half_interval(score: Float[np.ndarray, "settings seeds"]) -> Float[np.ndarray, " settings"]:
-    from scipy.special import stdtrit
-
     num_settings, num_seeds = score.shape
     if num_seeds < 2:
         return np.full(num_settings, np.nan)
-    return stdtrit(num_seeds - 1, 0.975) * score.std(axis=1, ddof=1) / num_seeds**0.5
+    return student.quantile(num_seeds) * score.std(axis=1, ddof=1) / num_seeds**0.5
 
 
 def _columns(hypers: Tree, names: list[Any]) -> dict[str, Any]:

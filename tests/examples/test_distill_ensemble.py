@@ -41,7 +41,7 @@ def test_the_stored_study_is_of_the_full_size():
 def test_the_stored_student_of_unlabelled_rows_knows_what_the_ensemble_does():
     record = json.loads(STORED.read_text())
     gains = {
-        name: distill_ensemble.interval(np.subtract(scores, record["single"]))
+        name: distill_ensemble.mean_and_interval(np.subtract(scores, record["single"]))
         for name, scores in distill_ensemble.rows(record).items()
     }
     for name in ("ensemble of the best 16", "one student, on 500 more rows without labels"):

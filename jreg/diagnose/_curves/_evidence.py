@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from ..._core import student
 from ._reading import Reading
 
 SIGMAS = 4.0
@@ -164,6 +165,4 @@ def _over_seeds(
 
 def _quantiles(most: int) -> np.ndarray:
     """Student's quantile of a 95 % interval for every number of seeds; 0 where there is no interval."""
-    from scipy.special import stdtrit
-
-    return np.array([stdtrit(number - 1, 0.975) if number > 1 else 0.0 for number in range(most + 1)])
+    return np.nan_to_num(student.quantile(np.arange(most + 1)))

@@ -18,7 +18,7 @@ from ._findings import MESSAGES, Finding
 DECAYS = {"proportional", "constant", "mixed", "preconditioned"}
 L2 = ("add_decayed_weights.", "add_l2.", "with_decoupled_decay.<locals>.shrink")
 """Decays towards zero in proportion to the weights; beside L1 one of them makes an elastic net."""
-PROXIMAL = ("_proximal.", "prox_")
+PROXIMAL = ("step_by.", "prox_")
 SCALES = ("scale.", "scale_by_")
 MOST_PATHS = 4
 

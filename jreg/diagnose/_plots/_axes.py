@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..._core import student
 from ..._core.checks import Checks, shown
 
 DARK, LIGHT, MIDDLE = "#08306b", "#e8871e", "#5f7d95"
@@ -49,12 +50,10 @@ def mean_and_interval(
     values: Float[np.ndarray, "*places seeds"],
 ) -> tuple[Float[np.ndarray, "*places"], Float[np.ndarray, "*places"]]:
     """The mean over the seeds with a number, and half the width of its 95 % interval (Student's t); NaN without one."""
-    from scipy.special import stdtrit
-
     is_number = ~np.isnan(values)
     count = is_number.sum(-1)
     number = np.maximum(count, 1)
     mean = np.where(is_number, values, 0.0).sum(-1) / number
     squares = np.where(is_number, (values - mean[..., None]) ** 2, 0.0).sum(-1)
-    half = stdtrit(np.maximum(count - 1, 1), 0.975) * np.sqrt(squares / np.maximum(count - 1, 1) / number)
-    return np.where(count > 0, mean, np.nan), np.where(count > 1, half, np.nan)
+    half = student.quantile(count) * np.sqrt(squares / np.maximum(count - 1, 1) / number)
+    return np.where(count > 0, mean, np.nan), half
