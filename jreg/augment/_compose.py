@@ -82,7 +82,8 @@ def maybe(fn: Transform, prob: Number) -> Transform:
     """
     check = Checks("maybe")
     (fn,) = callables(check, (fn,))
-    check.valid_number("prob", check.broadcastable("prob", prob, ()), 0.0, 1.0)
+    check.valid_number("prob", prob, 0.0, 1.0)
+    check.broadcastable("prob", prob, ())
 
     def apply(key: Key | None, x: Tree) -> Tree:
         if key is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,10 +16,17 @@ from .._core.types import Numbers, Tree
 
 def batch_size(check: Checks, argument: str, tree: Tree) -> int:
     """The one size that the leaves of a tree have on their first axis."""
-    sizes = {jnp.shape(leaf)[:1] for leaf in jax.tree.leaves(tree)}
+    sizes = {_shape(check, argument, leaf)[:1] for leaf in jax.tree.leaves(tree)}
     if len(sizes) != 1 or sizes == {()}:
         raise ValueError(f"{check}: {argument} must have one size on the first axis of its leaves; got {sorted(sizes)}")
     return sizes.pop()[0]
+
+
+def _shape(check: Checks, argument: str, leaf: Any) -> tuple[int, ...]:
+    is_plain = isinstance(leaf, bool | int | float | complex) or jnp.issubdtype(
+        getattr(leaf, "dtype", None), jax.dtypes.prng_key
+    )
+    return jnp.shape(leaf if is_plain else check.array(argument, leaf))
 
 
 def number_per_example(

@@ -165,6 +165,11 @@ def test_bad_probabilities_raise_when_concrete_and_give_nan_when_traced(prob):
     assert (y["label"] == jnp.iinfo(TREE["label"].dtype).max).all()
 
 
+def test_a_probability_that_is_no_number_is_refused():
+    with pytest.raises(TypeError, match=r"^maybe: prob must be a real number; got <module"):
+        augment.maybe(negate, np)
+
+
 def test_a_probability_per_example_is_refused():
     with pytest.raises(ValueError, match=r"^maybe: prob must be a scalar"):
         augment.maybe(negate, jnp.ones(3) / 2)

@@ -134,6 +134,8 @@ def test_crops_larger_than_the_image_are_refused():
 def test_bad_options_are_refused():
     with pytest.raises(ValueError, match=r"^random_crop: padding must be at least 0; got -1"):
         augment.random_crop(KEY, IMAGES, size=(4, 4), padding=-1)
+    with pytest.raises(ValueError, match=r"^random_crop: padding must be below 2\*\*30; got 1099511627776"):
+        augment.random_crop(KEY, IMAGES, size=(4, 4), padding=2**40)
     with pytest.raises(ValueError, match=r"^random_crop: padding_mode must be one of 'constant'"):
         augment.random_crop(KEY, IMAGES, size=(4, 4), padding_mode="zeros")
     with pytest.raises(TypeError, match=r"^random_crop: size must be a Python int; got 4.0"):

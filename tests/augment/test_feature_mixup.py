@@ -45,6 +45,11 @@ def test_no_key_alpha_zero_and_bad_alphas():
     assert (x == jnp.iinfo(jnp.int32).max).all()
 
 
+def test_a_table_that_jax_cannot_hold_is_refused():
+    with pytest.raises(TypeError, match=r"^feature_mixup: x must be an array that JAX can compute with; got dtype >f4"):
+        augment.feature_mixup(KEY, np.ones((4, 2), ">f4"), jnp.ones(4), 1.0)
+
+
 def test_class_ids_and_shapes_that_do_not_fit_are_refused():
     with pytest.raises(TypeError, match=r"^feature_mixup: labels must be an array of floats; got dtype int32"):
         augment.feature_mixup(KEY, TABLE, TABLE[:, 0], 1.0)

@@ -151,6 +151,13 @@ def test_batches_without_one_size_are_refused(batch):
             augment.mixup(key, batch, 0.4)
 
 
+@pytest.mark.parametrize("leaf", [np, np.ones((4, 3), ">f4"), np.ma.masked_array(np.ones((4, 3)), mask=True)], ids=str)
+def test_what_jax_cannot_compute_with_is_refused(leaf):
+    """These three ended in numpy's and JAX's own errors."""
+    with pytest.raises(TypeError, match=r"^mixup: batch must be an array"):
+        augment.mixup(KEY, leaf, 0.4)
+
+
 def test_partners_of_another_kind_are_refused():
     with pytest.raises(ValueError, match=r"^mix: partner must have the structure"):
         augment.mix({"x": jnp.ones(2)}, {"y": jnp.ones(2)}, 0.5)

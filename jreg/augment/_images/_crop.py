@@ -74,7 +74,7 @@ def random_crop(
     (4, 32, 32, 3)
     """
     check = Checks("random_crop")
-    padding = check.integer("padding", padding, low=0)
+    padding = check.integer("padding", padding, low=0, bits=30)
     check.choice("padding_mode", padding_mode, get_args(PaddingMode))
     parts = parts_of(check, x)
     height, width = (side + 2 * padding for side in parts["image"].shape[-3:-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -226,9 +225,7 @@ def _spatial(check: Checks, batch: Pair, spatial_axes: int | Sequence[int]) -> t
 
 def _distinct(check: Checks, axes: int | Sequence[int]) -> tuple[int, ...]:
     """Axes after that of the batch, in the order of the corners' entries."""
-    given: tuple[Any, ...] = tuple(axes) if isinstance(axes, tuple | list) else (axes,)
-    if any(isinstance(axis, bool) or not isinstance(axis, int | np.integer) for axis in given):
-        raise TypeError(f"{check}: spatial_axes must be an int or hold ints; got {axes!r}")
+    given = check.integers("spatial_axes", axes)
     if not given or min(given) < 1:
         raise ValueError(f"{check}: spatial_axes must be positive, since axis 0 is the batch; got {axes}")
     if len(set(given)) < len(given):

@@ -127,7 +127,7 @@ def _float_leaf(check: Checks, path: tuple, leaf: Array) -> Array:
             f"{check}: batch must hold floats; got {dtype or type(leaf).__name__} at {where}. "
             "Make class ids distributions with jax.nn.one_hot, and images floats, before mixing"
         )
-    return jnp.asarray(leaf)
+    return jnp.asarray(check.array("batch", leaf))
 
 
 def check_floats(check: Checks, batch: Tree) -> Tree:

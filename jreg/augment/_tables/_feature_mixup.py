@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from ..._core import masks
@@ -49,8 +48,9 @@ def feature_mixup(
     """
     check = Checks("feature_mixup")
     labels, alpha = check.floating("labels", labels), check.scalar("alpha", alpha, 0.0)
-    if not isinstance(x, jax.Array | np.ndarray) or x.ndim != 2 or labels.shape[:1] != x.shape[:1]:
-        raise ValueError(f"{check}: x must be (rows, features) and labels (rows, *classes); got {jnp.shape(x)}")
+    x = check.array("x", x)
+    if x.ndim != 2 or labels.shape[:1] != x.shape[:1]:
+        raise ValueError(f"{check}: x must be (rows, features) and labels (rows, *classes); got {x.shape}")
     if key is None or not x.size:
         return x, labels
     x = whole(check, "x", x)
