@@ -46,8 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
     console.print(report.verdict(rows, data), soft_wrap=True)
     console.print(report.diagnosis(rows), soft_wrap=True)
     report.draw(rows, data, options.out / "compare.png")
+    tests = {row.recipe.name: row.outcome.test for row in rows}
+    report.draw_gains(tests, report.score_name(data), options.out / "gains.png")
     report.store(rows, data, settings, time.perf_counter() - start, options.out / "compare.json")
-    console.print(f"Wrote {options.out / 'compare.png'} and {options.out / 'compare.json'}.")
+    console.print(f"Wrote compare.png, gains.png and compare.json to {options.out}.")
     return 0
 
 
@@ -57,7 +59,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--data", help=f"a file ({', '.join(ENDINGS)}), or an .npz file with arrays x and y; digits if not given"
     )
     parser.add_argument("--target", help="the column to predict")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder for compare.png and compare.json")
+    parser.add_argument("--out", type=Path, default=Path("results"), help="folder for the pictures and compare.json")
     parser.add_argument("--quick", action="store_true", help="one strength per recipe, few seeds and epochs")
     parser.add_argument("--seeds", type=positive, help="runs of each setting (default 20)")
     parser.add_argument("--epochs", type=positive, help="epochs of each run (default 100)")

@@ -14,6 +14,7 @@ from jreg import diagnose, train
 
 from ..intervals import interval
 from .data import Dataset
+from .recipes import RECIPES
 from .study import Row, Settings
 
 WORSE, SAME, BETTER = "worse", "no different", "better"
@@ -111,6 +112,32 @@ def draw(rows: list[Row], data: Dataset, path: Path) -> None:
     curves.set_ylabel("loss without noise, mean over seeds")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def draw_gains(tests: dict[str, np.ndarray], score: str, path: Path) -> None:
+    """How much each recipe gains on the test rows over its baseline, paired by seed, the largest gain first."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 4.2), layout="constrained")
+    diagnose.plot_gaps(gain_table(tests), "gain", axes=axes)
+    axes.set_xlabel(f"test {score}: gain over no regularization, paired by seed, 95 % interval")
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def gain_table(tests: dict[str, np.ndarray]) -> train.Table:
+    kept = [recipe for recipe in RECIPES if recipe.name in tests and recipe.name != "none (residual)"]
+    gains = {recipe.name: tests[recipe.name] - tests[recipe.baseline] for recipe in kept}
+    names = sorted(gains, key=lambda name: -gains[name].mean())
+    return train.tabulate(
+        {"recipe": np.array(names)},
+        {"gain": np.stack([gains[name] for name in names])},
+        by="gain",
+        baseline=names.index("none"),
+    )
 
 
 def gap_table(rows: list[Row]) -> train.Table:

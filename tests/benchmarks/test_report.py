@@ -43,19 +43,25 @@ def test_results_of_several_machines_stand_side_by_side(tmp_path):
         assert (tmp_path / "out" / f"{name}.png").stat().st_size > 1000
 
 
-def test_the_readme_shows_what_loses_as_plainly_as_what_wins(tmp_path):
+def test_the_readme_gets_the_rows_that_a_reader_compares(tmp_path):
+    suite, (ours, *others) = next(iter(report.HEADLINES.items()))
+    rows = [row(suite, "x * c", 1.0), row(suite, ours, 1.1), *(row(suite, case, 9.0) for case in others)]
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- bench -->\nold\n<!-- /bench -->\nafter\n")
-    report.renew(readme, report.section(record(1.5)))
-    text = readme.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("\nafter\n")
-    assert "old" not in text
+    report.renew(readme, report.headlines({"rows": rows}))
+    before, heading, line, shown, after = [text for text in readme.read_text().splitlines() if "<!--" not in text]
+    assert (before, heading[0], line[0], after) == ("before", "|", "|", "after")
+    beside = "; ".join(f"{case}: 9.00, 9.00" for case in others)
+    assert shown == f"| {suite} | `x * c` | 1.10, 1.10 | {beside} |"
+
+
+def test_the_page_shows_what_loses_as_plainly_as_what_wins():
+    text = report.budgets(record(1.5))
     assert "missed:\n- `jreg.noise.dropout` (dropout forward, float32, 64 MB): 1.50 for 1.05\n" in text
     assert "| 1.05 | `flax.linen` | 9.00, 9.00 |" in text
-    assert "missed:\n- nowhere\n" in report.section(record(1.0))
+    assert "missed:\n- nowhere\n" in report.budgets(record(1.0))
     assert "faster:\n- nowhere\n" in text
-    beaten = report.section(record(9.5))
+    beaten = report.budgets(record(9.5))
     assert "faster:\n- `flax.linen` (dropout forward, float32, 64 MB): 9.00 against 9.50\n" in beaten
 
 

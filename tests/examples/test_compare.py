@@ -42,7 +42,8 @@ def test_the_quick_study_of_digits_tells_what_its_numbers_say(tmp_path):
     done = run("--quick", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "compare.json").read_text())
-    assert (tmp_path / "compare.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("compare.png", "gains.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
     by_name = {found["recipe"]: found for found in record["recipes"]}
     assert set(by_name) == {recipe.name for recipe in recipes.RECIPES}
     for name, found in by_name.items():
