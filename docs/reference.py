@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from textwrap import indent
@@ -24,6 +25,7 @@ PEERS = {
 """The libraries of peers.toml, as they are called in print."""
 
 
+@cache
 def symbols() -> dict[str, Any]:
     """Everything public, under its name after `jreg.`."""
     modules = {namespace: import_module(f"jreg.{namespace}") for namespace in jreg.NAMESPACES}
@@ -51,7 +53,7 @@ def pages() -> dict[str, str]:
     """The text of every page of the reference, by its file name."""
     public, lines = symbols(), signatures()
     measured, obeyed, elsewhere = costs(public), laws(public), peers()
-    docs = {name: documented(name, value, public) for name, value in public.items()}
+    docs = {name: parsed(text_of(name), linker(name, value, public)) for name, value in public.items()}
     found = {}
     for name, value in public.items():
         extras = measured.get(name, []), obeyed[name], elsewhere.get(name, {})
@@ -62,9 +64,10 @@ def pages() -> dict[str, str]:
     return found
 
 
-def documented(name: str, value: Any, public: Mapping[str, Any]) -> Docstring:
-    text = inspect.getdoc(value) if callable(value) else sys.modules["jreg.random._prng"].__doc__
-    return parsed(text or "", linker(name, value, public))
+def text_of(name: str) -> str:
+    """The docstring of a public name; a value has none of its own, and its module speaks of it."""
+    value = symbols()[name]
+    return (inspect.getdoc(value) if callable(value) else sys.modules["jreg.random._prng"].__doc__) or ""
 
 
 def linker(name: str, value: Any, public: Mapping[str, Any]) -> Link:
