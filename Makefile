@@ -39,10 +39,10 @@ faults: .venv/dev
 docs: .venv/docs
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 
-# Every page of it in headless Chromium: every internal link, every anchor, no error on the console.
+# Every page of it in headless Chromium, playwright's own unless CHROMIUM names another: links, anchors, console.
 docs-check: .venv/docs
 	$(BIN)/python -m pip install --quiet playwright
-	$(BIN)/python -m docs.check docs/_build/html
+	$(BIN)/python -m docs.check docs/_build/html $(if $(CHROMIUM),--chromium $(CHROMIUM))
 
 clean:
 	rm -rf .venv results
