@@ -6,6 +6,8 @@ The site is served from this machine. Wrong are: a page or a file that is not th
 error on the console, an exception of a script, and a request to another machine, since the site is to work offline.
 """
 
+# pyright: reportMissingImports=false
+
 import argparse
 import sys
 from collections.abc import Iterator

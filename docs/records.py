@@ -11,7 +11,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "benchmarks" / "results" / "cpu.json"
-Cost = tuple[str, str, str, str, str]
+Cost = tuple[str, ...]
 CASES = {
     "DropConnect": {"per=": "noise.dropconnect_dense"},
     "residual blocks": {"skip=": "noise.residual"},

@@ -22,7 +22,7 @@ from functools import partial
 import jax, jax.numpy as jnp, optax
 from jreg import augment, diagnose, noise, norm, optim, penalty, random, targets, train
 key, other_key = jax.random.split(jax.random.key(0))
-x, images, labels = jnp.ones((4, 8)), jnp.ones((4, 14, 14, 3)), jnp.array([0, 1, 2, -100])
+x, images, labels = jnp.ones((4, 8)), jnp.ones((4, 8, 8, 3)), jnp.array([0, 1, 2, -100])
 logits, image_labels, loss = jnp.ones((4, 3)), jnp.array([0, 1, 2, 3]), 1.0
 weights = {"kernel": jnp.ones((8, 3)), "bias": jnp.zeros(3)}
 data = x, jnp.ones((4, 3))
