@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RECORDS ?= benchmarks/results/cpu.json benchmarks/results/cpu_huge_pages.json
 
-.PHONY: demo test test-all fuzz lint bench bench-report faults clean
+.PHONY: demo test test-all fuzz lint bench bench-report faults docs docs-check clean
 
 demo: .venv/examples
 	$(BIN)/python -m examples.compare --out results
@@ -35,8 +35,18 @@ bench-report: .venv/bench
 faults: .venv/dev
 	$(BIN)/python -m benchmarks.faults
 
+# The site that GitHub Pages serves, in docs/_build/html; DOCS_ONLINE=1 also links to the pages of other projects.
+docs: .venv/docs
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
+
+# Every page of it in headless Chromium, playwright's own unless CHROMIUM names another: links, anchors, console.
+docs-check: .venv/docs
+	$(BIN)/python -m pip install --quiet playwright
+	$(BIN)/python -m docs.check docs/_build/html $(if $(CHROMIUM),--chromium $(CHROMIUM))
+
 clean:
 	rm -rf .venv results
+	git clean -qfX docs
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,1 @@
+"""The documentation: `make docs` builds it from these sources, the docstrings, the tests' tables and the records."""
