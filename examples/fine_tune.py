@@ -35,7 +35,7 @@ class Recipe(NamedTuple):
 
 
 RATES = {"rate": np.array([5e-4, 1e-3, 2e-3, 5e-3, 1e-2], np.float32), "pull": np.zeros(5, np.float32)}
-PULLS = {"rate": np.full(5, 2e-3, np.float32), "pull": np.array([1, 3, 10, 30, 100], np.float32)}
+PULLS = {"rate": np.full(5, 5e-3, np.float32), "pull": np.array([1, 3, 10, 30, 100], np.float32)}
 RECIPES = {
     "from scratch": Recipe(False, False, RATES),
     "plain fine-tuning": Recipe(True, False, RATES),
