@@ -2,7 +2,7 @@
 
     python -m examples.fine_tune [--quick]
 
-A network with batch norm learns scikit-learn's digits 0 to 4 from all their rows, and then 5 to 9 from 25 rows, five of
+A network with batch norm learns scikit-learn's digits 0 to 4 from all their rows, and then 5 to 9 from ten rows, two of
 each. Two things may go wrong: the statistics of small batches replace those of the pretraining, and the weights leave
 what the pretraining found. A frozen batch norm uses its running statistics in training too; `optim.decay_towards` pulls
 the body towards its pretrained weights, beside Adam. Every recipe chooses among five settings by the mean over
@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 
 from jreg import norm, optim, random, train
 
-WIDTH, PER_CLASS, NUM_VALID = 64, 5, 200
+WIDTH, PER_CLASS, NUM_VALID = 64, 2, 200
 BODY = optim.matching(r"^(first|second)/kernel")
 
 
@@ -105,7 +105,7 @@ def fit(
 def main(arguments: list[str] | None = None) -> train.Table:
     parser = argparse.ArgumentParser(prog="python -m examples.fine_tune", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two seeds, few epochs")
-    num_seeds, first_epochs, epochs = (2, 3, 5) if parser.parse_args(arguments).quick else (20, 20, 60)
+    num_seeds, first_epochs, epochs = (2, 3, 5) if parser.parse_args(arguments).quick else (10, 20, 60)
     old, pool, test = digits()
     sizes = {"batch_size": 50, "epochs": first_epochs}
     run = jax.jit(

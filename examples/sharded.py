@@ -2,9 +2,9 @@
 
     python -m examples.sharded [--quick]
 
-The mesh has an axis for the batch and one for the model. The hidden layer's kernel is split by columns and the head's by
-rows, as in Megatron; momenta are split as their parameters. Nothing in the model knows of devices: `jax.jit` places the
-arrays, and a mask is a function of the key and the position, so that each device draws its own part with no
+The mesh has an axis for the batch and one for the model. The hidden layer's kernel is split by columns and the head's
+by rows, as in Megatron; momenta are split as their parameters. Nothing in the model knows of devices: `jax.jit` places
+the arrays, and a mask is a function of the key and the position, so that each device draws its own part with no
 communication. On GPUs and TPUs leave out the line that simulates devices.
 """
 
@@ -45,7 +45,7 @@ def init_state(key: jax.Array) -> train.TrainState:
 
 
 def placed(mesh: Mesh) -> train.TrainState:
-    """Where every leaf of a state belongs: momenta lie as their parameters, whose shapes they have; counts everywhere."""
+    """Where every leaf of a state belongs: momenta lie as the parameters of their shape, counts on every device."""
     state = jax.eval_shape(init_state, jax.random.key(0))
     params = jax.tree.leaves(state.params)
     specs = {leaf.shape: spec for leaf, spec in zip(params, jax.tree.leaves(SPECS), strict=True)}
