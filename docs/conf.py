@@ -77,7 +77,9 @@ html_title = f"jreg {release}"
 html_static_path = ["_static"]
 html_css_files = ["jreg.css"]
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "start", "design", "faq", "examples", "changelog", "contributing")}
+html_sidebars = {
+    page: [] for page in ("index", "start", "keys", "design", "faq", "examples", "changelog", "contributing")
+}
 html_theme_options = {
     "header_links_before_dropdown": 7,
     "navigation_depth": 2,

@@ -12,7 +12,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # XLA ends a process that sets a flag it does not know, so the second flag is for the releases that have it.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0"
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     + (" --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""),
 )
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), f"jreg-tests-{os.getuid()}"))
@@ -35,8 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: `make test-all` alone runs it.")
 
 
-MANY = 6
-"""Of a law with at least so many cases that says nothing else, every second one is run."""
+SHARES = {4: 2, 10: 4}
+"""Of a law with at least so many cases that says nothing else, one case in so many is run."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -49,7 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         law, _, case = item.nodeid.partition("[")
         mark = item.get_closest_marker("sampled") if case else None
-        one_in = mark.args[0] if mark else 2 if laws[law] >= MANY else 1
+        one_in = mark.args[0] if mark else max((n for least, n in SHARES.items() if laws[law] >= least), default=1)
         place = seen[law] + zlib.crc32(law.encode())  # so that no case is left out of every law
         seen[law] += 1
         is_left_out = place % one_in or item.get_closest_marker("thorough")

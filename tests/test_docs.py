@@ -80,7 +80,8 @@ def test_every_namespace_is_in_the_table_of_contents():
 
 def test_a_docstring_keeps_its_parts():
     doc = parsed(
-        "Do `it`.\n\n    y = x * 2\n\nProse with a*b and x_.\n\nArgs:\n  x, y: two\n    numbers.\n\n>>> 1\n1\n\nA paper.",
+        "Do `it`.\n\n    y = x * 2\n\nProse with a*b and x_.\n\nArgs:\n  x, y: two\n    numbers.\n\n>>> 1\n1\n\nA"
+        " paper.",
         {"it": "jreg.noise.it"}.get,
     )
     assert doc.summary == "Do `it`."

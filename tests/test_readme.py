@@ -4,12 +4,16 @@ import json
 import re
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 
-import numpy as np
+import pytest
+
+import jreg
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PAIRS = re.compile(r"```python\n((?:(?!```).)*)```\n\n```text\n(.*?)```", re.DOTALL)
 
 
 def section(name: str) -> str:
@@ -22,63 +26,55 @@ def printed(code):
     return done.stdout
 
 
-def test_the_training_loop_learns_the_digits():
-    code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
-    accuracy = re.search(r"accuracy on unseen digits ([\d.]+)%", printed(code)).group(1)
-    assert float(accuracy) > 85
+def test_it_is_short():
+    assert len(README.splitlines()) <= 170
 
 
-def test_code_with_its_output_beside_it_prints_that():
-    pairs = re.findall(r"```python\n((?:(?!```).)*)```\n\n```text\n(.*?)```", README, re.DOTALL)
-    assert len(pairs) == 3
-    for code, output in pairs:
-        assert printed(code) == output
+def test_every_block_of_code_has_its_output_beside_it():
+    assert README.count("```python") == len(PAIRS.findall(README)) == 3
 
 
-def test_every_block_of_code_is_one_of_these():
-    assert README.count("```python") == 4
+def test_the_first_example_prints_that():
+    code, output = PAIRS.findall(README)[0]
+    assert printed(code) == output
 
 
-def test_the_articles_table_is_the_one_of_the_record():
-    record = json.loads((ROOT / "examples" / "seed_table.json").read_text())
-    for row, recipe in enumerate(record["recipes"]):
-        line = next(line for line in section("seeds").splitlines() if line.startswith(f"| {recipe['name']} |"))
-        for name in ("train", "valid"):
-            assert f"{record['means'][name][row]:.3f} ± {record['intervals'][name][row]:.3f}" in line
-        assert f"| {record['means']['gap'][row]:.3f} |" in line
+def test_the_training_loop_shows_what_regularization_gains():
+    """The last digit may differ between processors."""
+    code, output = PAIRS.findall(README)[1]
+    for text in (printed(code), output):
+        shares = [float(share) for share in re.findall(r"([\d.]+)% of unseen rows", text)]
+        assert len(shares) == 2
+        assert shares[1] > shares[0] + 1
+        assert text.count("100% of the training rows") == 2
 
 
-def test_the_shares_of_zeros_are_those_of_the_record():
-    record = json.loads((ROOT / "examples" / "sparsity.json").read_text())
-    told = re.findall(r"(\d+) % (?:of the weights )?at (0\.\d+)", README)
-    assert len(told) == 2
-    for method, (share, accuracy) in zip(("metric", "proximal"), told, strict=True):
-        shares, accuracies = (np.mean(record[method][name], axis=1) for name in ("zeros", "accuracy"))
-        row = np.argmin(np.abs(shares - float(share) / 100))
-        assert (f"{shares[row]:.0%}", f"{accuracies[row]:.3f}") == (f"{share}%", accuracy)
+@pytest.mark.parametrize("page", ["README.md", "docs/keys.md"])
+def test_the_last_example_of_a_page_prints_that(page):
+    code, output = PAIRS.findall((ROOT / page).read_text())[-1]
+    assert printed(code) == output
 
 
-def test_the_table_is_the_one_of_the_record():
+def test_names_of_the_migration_table_exist():
+    rows = re.findall(r"^\| .+ \| (.+) \|$", README.split("## If you know it")[1].split("##")[0], re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"`([a-z]+\.\w+)", row)]
+    assert len(names) > 40
+    for name in names:
+        assert callable(reduce(getattr, name.split("."), jreg)), name
+
+
+def test_the_verdict_is_the_one_of_the_record():
     record = json.loads((ROOT / "examples" / "compare" / "digits.json").read_text())
-    table = section("demo")
-    for found in record["recipes"]:
-        line = next(line for line in table.splitlines() if re.search(rf"│ {re.escape(found['recipe'])} +│", line))
-        assert f"{np.mean(found['test']):.3f} ± {found['test_interval']:.3f}" in line
-        assert f"{np.mean(found['train']):.3f}" in line
-        assert f"{found['gap_mean']:.3f}" in line
-    assert record["verdict"] in " ".join(table.split())
+    assert section("demo").strip() == f"> {record['verdict']}"
 
 
 def test_the_speeds_are_those_of_the_record():
-    rows = json.loads((ROOT / "benchmarks" / "results" / "cpu.json").read_text())["rows"]
-    listed = re.findall(r"^\| (.+?) \| `?(.+?)`? \| ([\d.]+) \|", section("bench"), re.MULTILINE)
-    assert listed
-    for suite, case, ratio in listed:
-        found = next(row for row in rows if (row["suite"], row["case"]) == (suite, case))
-        assert f"{found['fastest_ratio']:.2f}" == ratio
+    from benchmarks import report
+
+    record = json.loads((ROOT / "benchmarks" / "results" / "cpu.json").read_text())
+    assert section("bench") == "\n" + report.headlines(record)
 
 
-def test_every_namespace_is_listed():
-    import jreg
-
-    assert all(f"`jreg.{name}`" in README for name in jreg.NAMESPACES)
+def test_its_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)\s]+)\)", README):
+        assert (ROOT / link.split("#")[0]).exists() or link == "docs/evidence/claims.md", link

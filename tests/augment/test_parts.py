@@ -270,6 +270,7 @@ def test_numbers_may_differ_from_image_to_image():
         augment.random_flip(KEY, IMAGES, jnp.ones(5))
 
 
+@pytest.mark.thorough
 def test_gradients_pass_through_a_pipeline():
     transform = augment.chain(
         partial(augment.random_flip, prob=0.5),

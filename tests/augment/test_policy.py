@@ -58,6 +58,7 @@ def test_the_operations_are_those_of_pillow():
         assert (abs(found - np.asarray(one, int))[inner].max((1, 2, 3)) <= 1).any()
 
 
+@pytest.mark.thorough
 def test_augmix_mixes_what_it_made():
     """The mixture is convex, so a flat grey image, which no colour of AugMix's leaves the range of, stays between."""
     images = jnp.tile(jax.random.uniform(KEY, (1, 8, 8, 3)), (32, 1, 1, 1))
@@ -68,6 +69,7 @@ def test_augmix_mixes_what_it_made():
     assert distance.mean() > weaker.mean()
 
 
+@pytest.mark.thorough
 def test_masks_and_boxes_move_with_their_image():
     image = jnp.zeros((24, 24, 1)).at[8:14, 6:16].set(1.0)
     parts = {

@@ -36,6 +36,7 @@ def test_factors_of_contrast_are_uniform():
     assert is_uniform((found[:, 0] - found[:, 1]) / 0.2, 0.6, 1.4)
 
 
+@pytest.mark.thorough
 def test_shifts_of_hue_are_uniform():
     found = np.asarray(augment.random_hue(KEY, PIXELS[:1000], 0.1)[:, 0, 0])
     hues = (

@@ -80,6 +80,7 @@ def drawn_boxes(scale: tuple[float, float], ratio: tuple[float, float]) -> tuple
     return top, left, height, width
 
 
+@pytest.mark.thorough
 def test_the_law_of_the_boxes():
     """pytorch/vision#3344: the aspect ratio was not log-uniform."""
     top, left, height, width = drawn_boxes((0.1, 0.4), (0.5, 2.0))

@@ -10,6 +10,7 @@ from benchmarks.faults.outcome import examined, state
 from jreg import train
 
 
+@pytest.mark.thorough
 def test_nothing_is_lost_and_nothing_silently_wrong(tmp_path):
     assert main(["--quick", "--out", str(tmp_path)]) == 0
     rows = json.loads((tmp_path / "faults.json").read_text())["rows"]

@@ -94,6 +94,7 @@ def test_each_state_by_the_simplest_run_of_its_kind(train, valid, name, onset, m
     assert abs(int(diagnosis.onset) - onset) <= 1
 
 
+@pytest.mark.thorough
 def test_constructed_curves_by_the_hundred_and_their_false_alarms():
     """The bars are what `python -m benchmarks.diagnosis` measures on 4000 lanes, less what 800 may miss."""
     for name, least in (("losses and a baseline", 0.7), ("scores and no baseline", 0.75)):
@@ -181,6 +182,7 @@ def test_the_best_step_has_a_value_even_if_all_values_are_infinite():
     assert (diagnosis.name, int(diagnosis.best_step)) == ("diverged", 1)
 
 
+@pytest.mark.thorough
 def test_a_sweep_diagnoses_itself_setting_by_setting():
     """Leading axes, vmap and one call each say the same."""
     trial = constructed.Trial()
@@ -229,6 +231,7 @@ def test_the_histories_of_a_result_are_taken_as_they_are():
     assert {"train_history", "valid_history"} <= set(train.FitResult._fields) & set(train.RunResult._fields)
 
 
+@pytest.mark.thorough
 def test_a_sweep_of_real_fits_is_taken_as_it_is():
     """Regression on 30 rows of 20 columns: with noisy targets it over-fits, without it does not."""
 
@@ -259,6 +262,7 @@ def test_curves_of_every_precision_are_read(dtype):
     assert diagnosis.best_value.dtype == jnp.dtype(dtype)
 
 
+@pytest.mark.thorough
 def test_narrow_curves_are_read_in_x64_mode():
     with jax.enable_x64(True):
         diagnosis = diagnose.curves(np.array(TRAIN, np.float32), np.array(VALID, np.float32), tolerance=0.1)

@@ -67,6 +67,7 @@ def test_under_fitting_says_reduce_and_over_fitting_never_does():
     assert not any("Reduce" in SAID[name] for name in SAID if name != "under-fitting")
 
 
+@pytest.mark.thorough
 def test_settings_get_a_line_each_and_seeds_are_counted():
     train = jnp.asarray(np.tile(LOW, (2, 3, 1)), jnp.float32)
     lines = diagnose.curves(train, train.at[1].add(0.3)).describe().splitlines()

@@ -36,6 +36,7 @@ def test_the_command_says_since_when_by_the_files_own_epochs_and_draws(tmp_path)
     assert chart[-2].split() == ["1", "30"]
 
 
+@pytest.mark.thorough
 def test_a_picture_is_written_where_it_is_asked_for(tmp_path, capsys):
     out = tmp_path / "curves.png"
     assert main([history(tmp_path / "history.csv"), "--out", str(out)]) == 0

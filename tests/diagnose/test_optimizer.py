@@ -316,6 +316,7 @@ def test_decay_of_every_size_is_proportional(strength):
 # Timescales, conventions, what a strength means.
 
 
+@pytest.mark.thorough
 def test_the_timescale_is_that_of_the_decay():
     kernel = audited(optax.adamw(1e-2, weight_decay=0.05), steps_per_epoch=100)[0]["dense/kernel"]
     np.testing.assert_allclose([kernel.timescale, kernel.epochs], [2000.0, 20.0], rtol=1e-3)

@@ -37,6 +37,7 @@ def test_a_power_of_two_in_the_logits_is_one_in_the_temperature():
         np.testing.assert_allclose(diagnose.temperature_scale(scale * LOGITS, LABELS), scale * temperature, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_it_repairs_the_calibration_of_rows_that_it_has_not_seen():
     sharp = 4.0 * LOGITS
     temperature = diagnose.temperature_scale(sharp[:150], LABELS[:150])

@@ -56,6 +56,7 @@ def test_the_quick_study_of_digits_tells_what_its_numbers_say(tmp_path):
     assert by_name["L1 (proximal)"]["exact_zeros"] > 0 == by_name["none"]["exact_zeros"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_a_table_of_the_user_is_studied_too(tmp_path, monkeypatch, kind):
     """With three recipes, since each compiles its sweep; the study of digits runs them all."""

@@ -1,10 +1,12 @@
 """The wrong script and the repaired one: what is said of each, in a quick run, and the picture."""
 
 import jax
+import pytest
 
 from examples import diagnose_overfitting
 
 
+@pytest.mark.thorough
 def test_the_quick_run_names_the_mistakes_and_pairs_the_gaps(tmp_path, capsys):
     out = tmp_path / "picture.png"
     # optax.adam relies on implicit promotion.

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from examples import layer_dropout
 
@@ -19,6 +20,7 @@ def test_without_a_key_or_a_rate_every_layer_is_run():
     assert not np.allclose(layer_dropout.logits(params, jax.random.key(1), x, 0.6), whole, rtol=1e-2)
 
 
+@pytest.mark.thorough
 def test_the_quick_study_prints_a_line_for_each_recipe(capsys):
     # optax.adam relies on implicit promotion.
     with jax.numpy_dtype_promotion("standard"):

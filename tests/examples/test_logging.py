@@ -22,6 +22,7 @@ class Recorder(ModuleType):
         return lambda *args, **options: (self.heard.append((name, args, options)), self)[1]
 
 
+@pytest.mark.thorough
 def test_a_second_start_goes_on_and_the_digits_are_learned(tmp_path, capsys):
     first = main([str(tmp_path), "--epochs", "1"])
     both = main([str(tmp_path), "--epochs", "2"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pytest
 from sklearn.metrics import roc_auc_score
 
 from examples import out_of_distribution
@@ -12,6 +13,7 @@ from examples import out_of_distribution
 EXAMPLES = Path(out_of_distribution.__file__).parent
 
 
+@pytest.mark.thorough
 def test_the_quick_study_draws_and_stores_what_it_found(tmp_path, capsys):
     # optax.adam relies on implicit promotion.
     with jax.numpy_dtype_promotion("standard"):

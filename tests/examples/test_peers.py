@@ -13,7 +13,7 @@ from examples import equinox_mlp, haiku_mlp, linen_mlp, nnx_mlp
 from jreg import optim
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("example", [nnx_mlp, linen_mlp, equinox_mlp, haiku_mlp], ids=lambda module: module.__name__)
 def test_the_example_learns_by_fit_by_sweep_and_by_run(example, capsys):
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):

@@ -6,12 +6,14 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from examples import seed_table
 
 STORED = json.loads((Path(__file__).parents[2] / "examples" / "seed_table.json").read_text())
 
 
+@pytest.mark.thorough
 def test_the_quick_table_tells_what_its_numbers_say(tmp_path, capsys):
     with jax.numpy_dtype_promotion("standard"):
         assert seed_table.main(["--quick", "--out", str(tmp_path / "table.json")]) == 0

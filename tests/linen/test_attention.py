@@ -25,6 +25,7 @@ def layer(attention_fn, **options):
     return nn.MultiHeadDotProductAttention(2, attention_fn=attention_fn, **options)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mask", MASKS)
 def test_the_layer_without_noise_is_that_of_flax_with_its_gradients(mask):
     mine, theirs = (layer(fn, deterministic=True) for fn in (linen.dot_product_attention, nn.dot_product_attention))
@@ -51,6 +52,7 @@ def test_the_layer_draws_with_the_key_of_its_collection(is_shared):
     assert np.allclose(y[0], y[1], atol=1e-6) == is_shared
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("batch", [(), (2,), (3, 2), (1, 1)])
 def test_any_axes_of_a_batch_are_one(batch):
     q, k, v = (jnp.broadcast_to(x[0], (*batch, *x.shape[1:])) + 0.0 for x in (Q, K, V))

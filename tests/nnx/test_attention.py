@@ -20,6 +20,7 @@ def layer(attention_fn, **options):
     return flax_nnx.MultiHeadAttention(2, 8, attention_fn=attention_fn, decode=False, rngs=flax_nnx.Rngs(0), **options)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"mask": nn.make_causal_mask(jnp.ones((2, 6)))}], ids=str)
 def test_the_layer_without_noise_is_that_of_flax_with_its_gradients(options):
     results = []

@@ -73,7 +73,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("block_size", [None, 1, 3])
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_without_noise_it_is_that_of_jax_with_its_gradients(setting, block_size):
@@ -83,6 +83,7 @@ def test_without_noise_it_is_that_of_jax_with_its_gradients(setting, block_size)
     assert_alike(mine, partial(jax.nn.dot_product_attention, **options), arrays, 2e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_in_16_bits_it_is_as_exact_as_that_of_jax(dtype):
     *qkv, bias = inputs(jnp.dtype(dtype))
@@ -95,6 +96,7 @@ def test_in_16_bits_it_is_as_exact_as_that_of_jax(dtype):
         assert gradient.dtype == dtype
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("block_size", [None, 3])
 @pytest.mark.parametrize("drop", ["weights", "keys"])
 @pytest.mark.parametrize("setting", ["plain", "mask"])
@@ -123,6 +125,7 @@ def test_dropped_keys_leave_weights_whose_sum_is_one():
     assert sums.std() > 0.1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("drop", ["weights", "keys", "heads"])
 def test_queries_without_a_key_get_zero_and_finite_gradients(drop):
     q, k, v, bias = inputs()
@@ -184,6 +187,7 @@ def noise_mask(shape, offset, drop):
     return jnp.moveaxis(noise.attention(KEY, q, k, v, RATE, drop=drop, offset=tuple(offset)), 2, 1) != 0
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("shared_axes", [(0, 1), 2, (0, -1), ()])
 def test_shared_axes_share_one_draw(shared_axes):
     found = mask_of(SHAPE, shared_axes=shared_axes, block_size=4)
@@ -230,6 +234,7 @@ def test_sequence_shards_agree_with_the_whole():
 # Derivatives and memory
 
 
+@pytest.mark.thorough
 def test_derivatives_of_every_kind_agree_with_those_of_weights_in_full():
     q, k, v, _ = inputs()
     apply = lambda attend: lambda q: attend(q, k, v)  # noqa: E731

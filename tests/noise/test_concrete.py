@@ -107,6 +107,7 @@ def test_regularizer_refuses_rate_one():
         noise.concrete_regularizer(jnp.ones((3, 2)), 0.1, 1.0, num_features=0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("num_examples", [30, 3000])
 def test_the_learned_rate_falls_as_data_grow(num_examples):
     """More data leave less uncertainty about the weights, so less dropout: the paper's first experiment."""

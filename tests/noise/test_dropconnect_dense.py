@@ -120,6 +120,7 @@ def test_moments_at_rates_zero_and_one_and_nan():
         assert jnp.isnan(moment).all()
 
 
+@pytest.mark.thorough
 def test_inference_by_draws_beats_the_mean_weights():
     x, kernel = layer(4, 30, 5)
     keys = random.split_array(KEY, 4000)

@@ -15,6 +15,7 @@ def numbered(batch, length):
     return jnp.broadcast_to(jnp.arange(length, dtype=jnp.float32)[None, :, None], (batch, length, 2))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("length", "rate", "num_prefix", "kept"),
     [

@@ -595,6 +595,7 @@ def test_groups_that_jax_cannot_sum_in_are_refused_in_a_sentence():
             grouped(x)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("spec", [("a", None), (None, "b"), ("a", "b")])
 def test_meshes_with_explicit_axes_shard_features_beside_replicated_statistics(spec):
     mesh = jax.make_mesh((4, 2), ("a", "b"), axis_types=(AxisType.Explicit,) * 2)

@@ -275,6 +275,7 @@ def supports(make, batch_size, num_seeds=3, num_steps=3_000):
     return {frozenset(np.flatnonzero(w).tolist()) for w in np.asarray(found)}
 
 
+@pytest.mark.thorough
 def test_with_batches_the_support_is_the_lassos_for_every_seed_and_batch_size():
     # b1 averages a hundred batches, so that the noise of mu is well below the strength.
     expected = {frozenset(np.flatnonzero(lasso(10.0)).tolist())}

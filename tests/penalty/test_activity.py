@@ -29,6 +29,7 @@ def test_the_size_of_the_batch_does_not_matter(measure, closed_form):
     np.testing.assert_allclose(np.mean([measure(x[None]) for x in X]), measure(X), rtol=1e-6)
 
 
+@pytest.mark.sampled(2)
 @every_activity
 def test_the_gradient_is_right_and_zero_at_zero(measure, closed_form):
     zeros = jnp.array([[0.0, -0.0], [2.0, 0.0]])

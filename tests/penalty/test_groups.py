@@ -62,6 +62,7 @@ def test_axes_that_no_leaf_has_raise(axis):
         penalty.group_lasso(W, axis=axis)
 
 
+@pytest.mark.thorough
 def test_the_safe_norm_is_the_norm_with_zero_derivatives_at_zero():
     w = jnp.asarray(W).at[:, 1].set(0.0)
     np.testing.assert_allclose(safe_norm(w, 0), np.linalg.norm(w, axis=0), rtol=1e-6)

@@ -51,6 +51,7 @@ def test_a_batch_may_be_a_tree():
     np.testing.assert_allclose(penalty.jacobian(outputs, None, batch), expected, rtol=1e-6)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "measure",
     [
@@ -89,6 +90,7 @@ def test_the_mean_over_keys_is_the_exact_value_within_five_sigma():
     assert draws.std() > 0.1 * draws.mean()
 
 
+@pytest.mark.thorough
 def test_more_probes_and_more_examples_come_closer():
     def fn(x):
         return network(W, x)
@@ -183,6 +185,7 @@ def test_signals_and_volumes_have_one_and_three_axes_of_space():
     np.testing.assert_allclose(penalty.total_variation(volume), expected, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_gradient_of_total_variation_is_zero_at_ties():
     np.testing.assert_array_equal(jax.grad(penalty.total_variation)(jnp.ones((2, 4, 4, 1))), jnp.zeros((2, 4, 4, 1)))
     step = jnp.array([0.0, 0.0, 1.0, 1.0])[None, :, None]

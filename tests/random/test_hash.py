@@ -95,6 +95,7 @@ def test_words_a_lag_apart_are_independent(many_words, lag):
         assert abs(z) < largest_allowed(24)
 
 
+@pytest.mark.thorough
 def test_words_repeat_as_often_as_random_words_do():
     """A permutation of the counter would never repeat a word: expected are n**2 / 2**33 repeats."""
     keys = jax.random.split(KEY, 4)

@@ -128,6 +128,7 @@ def test_a_fit_over_shards_is_that_of_all_rows(patience):
     )
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("options", [{}, {"patience": 2}, {"last_batch": "keep", "batch_size": 3}], ids=repr)
 def test_shards_with_parameters_of_their_own_are_fits_of_their_own(options):
     def shard(params, rows):

@@ -37,7 +37,7 @@ def full(key, hyper):
     return fit_on(key, hyper, None, 8)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize("num_devices", [1, 3])
 @pytest.mark.parametrize("chunk_size", [None, 4])
 def test_survivors_equal_their_lanes_of_the_full_sweep(num_devices, chunk_size):
@@ -65,6 +65,7 @@ def scripted(key, hyper, so_far, epochs):
     return train.fit(step, judge, state, key, DATA, DATA, hyper, batch_size=8, epochs=epochs)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("mode", "order"), [("min", [4, 2, 0]), ("max", [3, 0, 2])])
 def test_the_best_come_first_and_nan_last(mode, order):
     hypers = jnp.array([2.0, 9e9, 1.0, 3.0, 0.5])

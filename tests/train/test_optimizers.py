@@ -160,12 +160,14 @@ def fit(optimizer, epochs=20, **options):
     return train.fit(train.make_step(loss_fn, optimizer), evaluate, state, KEY, DATA, DATA, 0.0, **options)
 
 
+@pytest.mark.thorough
 def test_a_fit_runs_a_line_search_and_a_polyak_step():
     assert fit(optax.lbfgs()).best_value < 1e-6
     assert fit(optax.polyak_sgd(), 200, batch_size=8).best_value < 1e-4
     assert fit(optax.lbfgs(), patience=2).stopped_epoch < 20
 
 
+@pytest.mark.thorough
 def test_a_run_does_too():
     optimizer = optax.lbfgs()
     state, given = train.init_state(PARAMS, optimizer), {"epochs": 10, "progress": False}
@@ -173,12 +175,14 @@ def test_a_run_does_too():
     assert train.run(step, evaluate, state, KEY, [DATA], [DATA], 0.0, **given).best_value < 1e-6
 
 
+@pytest.mark.thorough
 def test_lanes_of_a_sweep_search_for_themselves():
     swept = train.sweep(lambda key, rate: fit(optax.lbfgs(), 4), KEY[None], jnp.arange(3.0), devices=jax.devices()[:1])
     single = jax.jit(lambda: fit(optax.lbfgs(), 4))()
     assert_close(swept.valid_history["loss"][2, 0], single.valid_history["loss"], rtol=1e-3)
 
 
+@pytest.mark.thorough
 def test_a_fit_validates_and_keeps_the_average_of_schedule_free():
     optimizer = contrib.schedule_free_adamw(0.1)
 

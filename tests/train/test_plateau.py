@@ -162,6 +162,7 @@ def run(**options):
     return train.run(step, evaluate, make_state(), KEY, [X[:4], X[4:]], [X], HYPER, **given)
 
 
+@pytest.mark.thorough
 def test_a_run_tells_it_the_same_and_resumes(tmp_path):
     whole = run()
     assert scale_of(whole) == TORCH_1[-1]

@@ -50,6 +50,7 @@ def test_two_halves_are_the_whole(patience, transform, keys):
     assert_same(transform(halves)(keys), transform(whole)(jax.random.clone(keys)))
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_across_programs_and_lanes_that_stopped_stay_stopped():
     mapped = jax.jit(jax.vmap(lambda key, patience: go(STATE, 8, key, patience=patience)))
     first = jax.jit(jax.vmap(lambda key, patience: go(STATE, 3, key, patience=patience)))

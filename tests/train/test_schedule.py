@@ -215,6 +215,7 @@ def test_run_and_fit_agree_on_the_number_of_every_epoch_and_step():
         np.testing.assert_array_equal(getattr(on_device, history)["rate"], getattr(on_host, history)["rate"])
 
 
+@pytest.mark.thorough
 def test_a_continued_fit_continues_its_schedule():
     assert_same(fit(KEY, PER_EPOCH, fit(KEY, PER_EPOCH, epochs=2), epochs=EPOCHS - 2), fit(KEY, PER_EPOCH))
 
@@ -246,6 +247,7 @@ def test_one_trace_serves_every_number():
     assert traces == 0
 
 
+@pytest.mark.thorough
 def test_a_sweep_over_schedules_is_the_fits_one_by_one():
     rows = jnp.stack([RATES, RATES[::-1], jnp.zeros(4)])
     hypers = {"rate": train.per_epoch(rows), "learning_rate": jnp.array([0.1, 0.2, 0.3])}
@@ -289,6 +291,7 @@ def test_both_nodes_pass_through_jit_arguments_and_an_export():
     assert jax.tree.unflatten(tree, leaves) == hyper
 
 
+@pytest.mark.thorough
 def test_a_schedule_has_a_gradient():
     def loss(rates):
         return fit(KEY, {"rate": 0.0, "learning_rate": train.per_epoch(rates)}, epochs=2).valid_history["loss"][-1]

@@ -69,6 +69,7 @@ def test_a_sweep_that_stopped_goes_on_where_it_was(tmp_path, capsys, num_devices
     assert ran == 0
 
 
+@pytest.mark.thorough
 def test_a_changed_grid_reuses_the_lanes_that_both_share(tmp_path):
     calls = []
     fit_one = counting(calls)
