@@ -9,7 +9,7 @@ from importlib.metadata import version
 os.environ.setdefault("MPLBACKEND", "agg")
 # Most of the time goes into compiling programs that run once, so they are compiled in the quickest way and cached for
 # both workers, their child processes and the next run. `XLA_FLAGS= make test` compiles as users do.
-# XLA ends a process that sets a flag it does not know, so the second flag is for the releases that have it.
+# XLA ends a process that sets a flag it does not know, so the last flag is for the releases that have it.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
