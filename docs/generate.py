@@ -147,6 +147,5 @@ def examples() -> str:
 
 
 def pictures(path: Path) -> list[Path]:
-    return (
-        sorted(path.glob("*.png")) if path.is_dir() else [path.with_suffix(".png")] * path.with_suffix(".png").exists()
-    )
+    """What an example has drawn: the pictures in its folder, or those whose names begin with its own."""
+    return sorted(path.rglob("*.png") if path.is_dir() else path.parent.glob(f"{path.stem}*.png"))
