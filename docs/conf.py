@@ -82,7 +82,7 @@ html_context = {"default_mode": "auto"}
 html_sidebars = {page: [] for page in ("index", "start", "design", "faq", "examples", "changelog", "contributing")}
 html_theme_options = {
     "logo": {"text": f"jreg {release}", "image_light": "_static/jreg.svg", "image_dark": "_static/jreg.svg"},
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 6,
     "navigation_depth": 2,
     "show_toc_level": 2,
     "navbar_align": "left",

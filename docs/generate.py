@@ -137,11 +137,12 @@ def examples() -> str:
     ]
     for path in sorted((ROOT / "examples").iterdir()):
         module = path / "__init__.py" if path.is_dir() else path
-        text = ast.get_docstring(ast.parse(module.read_text())) if module.suffix == ".py" and module.exists() else None
-        if not text or path.stem == "__init__":
+        if module.suffix != ".py" or not module.exists() or path.stem == "__init__":
             continue
+        text = ast.get_docstring(ast.parse(module.read_text()), clean=False) or ""
         doc = parsed(text)
-        parts += [heading(path.stem, "-"), reference.inline(doc.summary), doc.body]
+        commands = doc.body.replace(".. code-block:: text\n   :class: formula", ".. code-block:: sh")
+        parts += [heading(path.stem, "-"), reference.inline(doc.summary), commands]
         parts += [f".. image:: ../{picture.relative_to(ROOT)}\n   :alt: {doc.summary}" for picture in pictures(path)]
     return "\n\n".join(parts) + "\n"
 
