@@ -89,7 +89,7 @@ def modes() -> str:
     for name, ran in records.modes(reference.symbols()).items():
         missing = [f"{mode} ({reasons.get((name, mode), 'takes no key')})" for mode in MODES if mode not in ran]
         if ran:
-            rows.append((linked(name), f"{len(ran)} of {len(MODES)}", reference.inline("; ".join(missing))))
+            rows.append((linked(name), f"{len(ran)}/{len(MODES)}", reference.inline("; ".join(missing))))
     count = sum(line.startswith("tests/test_modes.py") and "[" in line for line in records.collected())
     return "\n\n".join(
         [
