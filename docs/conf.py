@@ -77,11 +77,14 @@ html_title = f"jreg {release}"
 html_static_path = ["_static"]
 html_css_files = ["jreg.css"]
 html_show_sourcelink = False
+html_favicon = "_static/jreg.svg"
+html_context = {"default_mode": "auto"}
 html_sidebars = {
     page: [] for page in ("index", "start", "keys", "design", "faq", "examples", "changelog", "contributing")
 }
 html_theme_options = {
-    "header_links_before_dropdown": 7,
+    "logo": {"text": f"jreg {release}", "image_light": "_static/jreg.svg", "image_dark": "_static/jreg.svg"},
+    "header_links_before_dropdown": 6,
     "navigation_depth": 2,
     "show_toc_level": 2,
     "navbar_align": "left",

@@ -89,7 +89,7 @@ def modes() -> str:
     for name, ran in records.modes(reference.symbols()).items():
         missing = [f"{mode} ({reasons.get((name, mode), 'takes no key')})" for mode in MODES if mode not in ran]
         if ran:
-            rows.append((linked(name), f"{len(ran)} of {len(MODES)}", reference.inline("; ".join(missing))))
+            rows.append((linked(name), f"{len(ran)}/{len(MODES)}", reference.inline("; ".join(missing))))
     count = sum(line.startswith("tests/test_modes.py") and "[" in line for line in records.collected())
     return "\n\n".join(
         [
@@ -137,16 +137,16 @@ def examples() -> str:
     ]
     for path in sorted((ROOT / "examples").iterdir()):
         module = path / "__init__.py" if path.is_dir() else path
-        text = ast.get_docstring(ast.parse(module.read_text())) if module.suffix == ".py" and module.exists() else None
-        if not text or path.stem == "__init__":
+        if module.suffix != ".py" or not module.exists() or path.stem == "__init__":
             continue
+        text = ast.get_docstring(ast.parse(module.read_text()), clean=False) or ""
         doc = parsed(text)
-        parts += [heading(path.stem, "-"), reference.inline(doc.summary), doc.body]
+        commands = doc.body.replace(".. code-block:: text\n   :class: formula", ".. code-block:: sh")
+        parts += [heading(path.stem, "-"), reference.inline(doc.summary), commands]
         parts += [f".. image:: ../{picture.relative_to(ROOT)}\n   :alt: {doc.summary}" for picture in pictures(path)]
     return "\n\n".join(parts) + "\n"
 
 
 def pictures(path: Path) -> list[Path]:
-    return (
-        sorted(path.glob("*.png")) if path.is_dir() else [path.with_suffix(".png")] * path.with_suffix(".png").exists()
-    )
+    """What an example has drawn: the pictures in its folder, or those whose names begin with its own."""
+    return sorted(path.rglob("*.png") if path.is_dir() else path.parent.glob(f"{path.stem}*.png"))

@@ -143,14 +143,18 @@ def members(value: Any) -> str:
 def contents(namespace: str, docs: Mapping[str, Docstring]) -> str:
     """The page of a namespace: what it is, and a line for each name."""
     module = import_module(f"jreg.{namespace}")
-    about = parsed(inspect.getdoc(module) or "")
-    rows = [(f":py:obj:`{name.split('.')[1]} <jreg.{name}>`", inline(doc.summary)) for name, doc in docs.items()]
+
+    def link(code: str) -> str | None:
+        return f"jreg.{namespace}.{code}" if f"{namespace}.{code}" in docs else None
+
+    about = parsed(inspect.getdoc(module) or "", link)
+    rows = [(f":py:obj:`{name.split('.')[1]} <jreg.{name}>`", inline(doc.summary, link)) for name, doc in docs.items()]
     toc = ".. toctree::\n   :hidden:\n\n" + indent("\n".join(docs), "   ")
     return "\n\n".join(
         [
             heading(f"jreg.{namespace}", "="),
             f".. py:module:: jreg.{namespace}",
-            inline(about.summary),
+            inline(about.summary, link),
             about.body,
             table(("name", "what it does"), rows),
             toc,

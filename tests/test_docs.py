@@ -80,13 +80,12 @@ def test_every_namespace_is_in_the_table_of_contents():
 
 def test_a_docstring_keeps_its_parts():
     doc = parsed(
-        "Do `it`.\n\n    y = x * 2\n\nProse with a*b and x_.\n\nArgs:\n  x, y: two\n    numbers.\n\n>>> 1\n1\n\nA"
-        " paper.",
+        "Do `it`.\n\n    y = x * 2\n\nWith a*b and x_.\n\nArgs:\n  x, y: two\n    numbers.\n\n>>> 1\n1\n\nA paper.",
         {"it": "jreg.noise.it"}.get,
     )
     assert doc.summary == "Do `it`."
     assert ".. code-block:: text\n   :class: formula\n\n   y = x * 2" in doc.body
-    assert "a\\*b and x\\_." in doc.body
+    assert "With a\\*b and x\\_." in doc.body
     assert "``x``, ``y``\n   two numbers." in doc.body
     assert (doc.example, doc.paper) == (">>> 1\n1", "A paper.")
     assert ":py:obj:`it <jreg.noise.it>`" in reference.inline(doc.summary, {"it": "jreg.noise.it"}.get)
