@@ -30,15 +30,14 @@ def _as_users_have_it():
         yield
 
 
-@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("example", "chance"),
     [
-        (plain_jax, 0.1),
-        (nnx_cnn, 0.1),
-        (fine_tune, 0.2),
-        (tones, 0.125),
-        (text_classes, 0.167),
+        (plain_jax, 0.5),
+        pytest.param(nnx_cnn, 0.1, marks=pytest.mark.thorough),
+        pytest.param(fine_tune, 0.2, marks=pytest.mark.thorough),
+        pytest.param(tones, 0.125, marks=pytest.mark.thorough),
+        pytest.param(text_classes, 0.25, marks=pytest.mark.thorough),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -52,7 +51,7 @@ def test_the_template_learns_with_every_recipe(example, chance, capsys):
     assert str(table) in capsys.readouterr().out
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.thorough
 @pytest.mark.parametrize("example", [lstm, nnx_transformer], ids=lambda example: example.__name__)
 def test_the_language_model_learns_with_every_recipe(example, capsys):
     table = example.main(["--quick"])
