@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> train.Table:
         init_key, run_key = random.split(key)
         params = nnx.state(Model(rngs=nnx.Rngs(init_key)), nnx.Param)
         state = train.init_state(nnx.to_pure_dict(params), optimizer)
-        sizes = {"batch_size": BATCH_SIZE, "epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
+        sizes: dict[str, Any] = {"batch_size": BATCH_SIZE, "epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
         result = train.fit(step, evaluate, state, run_key, texts["train"], texts["valid"], hyper, **sizes)
         return {"valid": result.best_value, "test": evaluate(result.best, texts["test"], hyper)["loss"]}
 
