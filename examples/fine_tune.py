@@ -56,10 +56,10 @@ def digits() -> tuple[Any, Any, Any]:
 
 def init(key: jax.Array) -> tuple[Any, Any]:
     """Params and running statistics."""
-    keys = dict(zip(("first", "second", "head"), random.split(key, 3), strict=True))
     sizes: dict[str, Any] = {"first": (64, WIDTH), "second": (WIDTH, WIDTH), "head": (WIDTH, 5)}
     kernels = {
-        name: {"kernel": jax.random.normal(keys[name], shape) * (2 / shape[0]) ** 0.5} for name, shape in sizes.items()
+        name: {"kernel": jax.random.normal(own, shape) * (2 / shape[0]) ** 0.5}
+        for own, (name, shape) in zip(random.split(key, 3), sizes.items(), strict=True)
     }
     norms = {name: norm.init_batch_norm(WIDTH) for name in ("first", "second")}
     params = kernels | {"norms": {name: one for name, (one, _) in norms.items()}}
