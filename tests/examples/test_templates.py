@@ -37,7 +37,7 @@ def _as_users_have_it():
         pytest.param(nnx_cnn, 0.1, marks=pytest.mark.thorough),
         pytest.param(fine_tune, 0.2, marks=pytest.mark.thorough),
         pytest.param(tones, 0.125, marks=pytest.mark.thorough),
-        pytest.param(text_classes, 0.25, marks=pytest.mark.thorough),
+        pytest.param(text_classes, 0.2, marks=pytest.mark.thorough),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
