@@ -56,10 +56,10 @@ def digits() -> tuple[Any, Any, Any]:
 
 def init(key: jax.Array) -> tuple[Any, Any]:
     """Params and running statistics."""
-    keys = dict(zip(("first", "second", "head"), random.split(key, 3), strict=True))
-    sizes = {"first": (64, WIDTH), "second": (WIDTH, WIDTH), "head": (WIDTH, 5)}
+    sizes: dict[str, Any] = {"first": (64, WIDTH), "second": (WIDTH, WIDTH), "head": (WIDTH, 5)}
     kernels = {
-        name: {"kernel": jax.random.normal(keys[name], shape) * (2 / shape[0]) ** 0.5} for name, shape in sizes.items()
+        name: {"kernel": jax.random.normal(own, shape) * (2 / shape[0]) ** 0.5}
+        for own, (name, shape) in zip(random.split(key, 3), sizes.items(), strict=True)
     }
     norms = {name: norm.init_batch_norm(WIDTH) for name in ("first", "second")}
     params = kernels | {"norms": {name: one for name, (one, _) in norms.items()}}
@@ -80,7 +80,7 @@ def apply(params: Any, stats: Any, x: jax.Array, *, is_frozen: bool) -> tuple[ja
 
 
 def fit(
-    key: jax.Array, start: Any, rows: Any, valid: Any, optimizer: Any, hyper: Any, *, is_frozen: bool, **sizes: int
+    key: jax.Array, start: Any, rows: Any, valid: Any, optimizer: Any, hyper: Any, *, is_frozen: bool, **sizes: Any
 ) -> tuple[Any, Any]:
     """A run from (params, statistics), and how it is evaluated: always with the running statistics."""
 
@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> train.Table:
     parser.add_argument("--quick", action="store_true", help="two seeds, few epochs")
     num_seeds, first_epochs, epochs = (2, 3, 5) if parser.parse_args(arguments).quick else (10, 20, 60)
     old, pool, test = digits()
-    sizes = {"batch_size": 50, "epochs": first_epochs}
+    sizes: dict[str, Any] = {"batch_size": 50, "epochs": first_epochs}
     run = jax.jit(
         lambda key: fit(key, init(key), old, old, lambda _: optax.adam(2e-3), None, is_frozen=False, **sizes)[0].best
     )

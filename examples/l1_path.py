@@ -32,7 +32,9 @@ def diabetes() -> tuple[Any, Any]:
     """Rows to learn from and to test on, standardized by the former."""
     x, y = load_diabetes(return_X_y=True)
     products = PolynomialFeatures(2, include_bias=False).fit(x)
-    x = products.transform(x)[:, products.powers_[:, 1] < 2]  # Column 1 has two values: its square says nothing new.
+    x = np.asarray(products.transform(x))[
+        :, products.powers_[:, 1] < 2
+    ]  # Column 1 has two values: its square says nothing new.
     order = np.random.default_rng(0).permutation(len(x))
     test, rest = order[:NUM_TEST], order[NUM_TEST:]
     x, y = (x - x[rest].mean(0)) / x[rest].std(0), (y - y[rest].mean()) / y[rest].std()
@@ -71,7 +73,8 @@ def study(num_strengths: int, num_splits: int, num_steps: int) -> dict[str, np.n
     valid = train.sweep(validate, random.split_array(jax.random.key(0), num_splits), strengths)
     weights = jax.jit(jax.vmap(lambda strength: solve(rows, strength, num_steps)))(strengths)
     x, y = (np.asarray(leaf, np.float64) for leaf in rows)
-    _, peer, _ = lasso_path(x, y, alphas=np.asarray(strengths[1:], np.float64), tol=1e-8, max_iter=100_000)
+    alphas: Any = np.asarray(strengths[1:], np.float64)
+    _, peer, _ = lasso_path(x, y, alphas=alphas, tol=1e-8, max_iter=100_000)
     error = jax.vmap(lambda one, part: 2 * loss(one, part), (0, None))
     found = {"strength": strengths, "valid": valid, "weights": weights, "peer": peer.T[::-1]}
     return {name: np.asarray(leaf) for name, leaf in (found | {"test": error(weights, test)}).items()}

@@ -85,7 +85,7 @@ def fit_one(key: jax.Array, hyper: Any, pool: Any, test: Any, epochs: int) -> di
     optimizer = optim.with_decoupled_decay(optax.adam(rate), DECAY, learning_rate=rate)
     step, evaluate = train.make_step(loss_fn, optimizer), train.make_eval(metric_fn)
     state = train.init_state(params, optimizer, stats)
-    sizes = {"batch_size": BATCH_SIZE, "epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
+    sizes: dict[str, Any] = {"batch_size": BATCH_SIZE, "epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
     result = train.fit(step, evaluate, state, run_key, training, valid, hyper, **sizes)
     return {"valid": result.best_metrics["accuracy"], "test": evaluate(result.best, test, hyper)["accuracy"]}
 

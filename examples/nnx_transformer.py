@@ -2,7 +2,7 @@
 
     python -m examples.nnx_transformer [--quick]
 
-It learns characters of the docstrings of a module of the standard library; others validate and test, so that no text
+It learns characters of the docstrings of two modules of the standard library; others validate and test, so that no text
 is in two of the parts. The module takes a key as an argument instead of streams of random numbers: a key means noise,
 None means none. `noise.attention` makes no array of queries by keys, and draws the dropped weights block by block.
 Rates are traced, so that a recipe is a lane of one program; validation chooses the epoch.
@@ -23,10 +23,10 @@ from flax import nnx
 
 from jreg import noise, optim, random, train
 
-MODULES = {"train": ("threading",), "valid": ("random",), "test": ("argparse",)}
+MODULES = {"train": ("threading", "statistics"), "valid": ("random",), "test": ("argparse",)}
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef
 LENGTH, WIDTH, HEADS, LAYERS, BATCH_SIZE, STEPS_PER_EPOCH = 32, 48, 4, 2, 16, 40
-LEARNING_RATE, DECAY = 5e-3, 0.1
+LEARNING_RATE, DECAY = 3e-3, 0.1
 RECIPES = {
     "none": {"attention": 0.0, "branch": 0.0},
     "attention dropout": {"attention": 0.2, "branch": 0.0},
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> train.Table:
     num_rows, num_seeds, epochs = (32, 2, 1) if parser.parse_args(arguments).quick else (9999, 3, 15)
     texts = {name: windows(modules)[:num_rows] for name, modules in MODULES.items()}
     structure = nnx.graphdef(Model(rngs=nnx.Rngs(0)))
-    rate = optax.warmup_cosine_decay_schedule(0.0, LEARNING_RATE, 40, epochs * STEPS_PER_EPOCH + 41)
+    rate = optax.warmup_cosine_decay_schedule(0.0, LEARNING_RATE, 40, max(epochs * STEPS_PER_EPOCH, 41))
     optimizer = optim.with_decoupled_decay(optax.adam(rate), DECAY, learning_rate=rate)
 
     def loss_fn(params: Any, model_state: Any, key: Any, rows: Any, hyper: Any) -> Any:
@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> train.Table:
         init_key, run_key = random.split(key)
         params = nnx.state(Model(rngs=nnx.Rngs(init_key)), nnx.Param)
         state = train.init_state(nnx.to_pure_dict(params), optimizer)
-        sizes = {"batch_size": BATCH_SIZE, "epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
+        sizes: dict[str, Any] = {"batch_size": BATCH_SIZE, "epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
         result = train.fit(step, evaluate, state, run_key, texts["train"], texts["valid"], hyper, **sizes)
         return {"valid": result.best_value, "test": evaluate(result.best, texts["test"], hyper)["loss"]}
 

@@ -77,7 +77,7 @@ def fit(mesh: Mesh, x: np.ndarray, y: np.ndarray, epochs: int) -> dict[str, Any]
     hidden = NamedSharding(mesh, P("data", "model"))
     draw = jax.jit(lambda key, ones: noise.dropout(key, ones, 0.3), out_shardings=hidden)
     ones = jax.device_put(np.ones((BATCH_SIZE, WIDTH), np.float32), hidden)
-    program = draw.lower(jax.random.key(2), ones).compile().as_text()
+    program = draw.lower(jax.random.key(2), ones).compile().as_text() or ""
     logits = jax.jit(apply)(state.params, None, x[NUM_TRAIN:], 0.0)
     return {
         "mask": np.asarray(draw(jax.random.key(2), ones)),

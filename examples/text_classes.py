@@ -3,9 +3,10 @@
     python -m examples.text_classes [--quick]
 
 The docstrings of six packages of the standard library, split by file, so that no file is both learned and tested; a
-docstring that stands in several files counts once. A convolution over word embeddings with a maximum over places reads
+docstring that stands in several files counts once. A convolution over word embeddings, with the mean over places, reads
 them. The noise is drawn anew for every row at every step, inside the compiled step, and its rates are traced: each
-recipe is a lane of one program, and all meet the same seeds. Validation chooses the epoch.
+recipe is a lane of one program, and all meet the same seeds. Validation chooses the epoch. Nearly all words of the rows
+to learn from are known, and fewer of the others: token dropout alone shows the network the id of unknown words.
 """
 
 import argparse
@@ -28,7 +29,7 @@ PACKAGES = "asyncio", "email", "importlib", "multiprocessing", "unittest", "xml"
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 LENGTH, NUM_WORDS, FEATURES, CHANNELS = 32, 2000, 24, 48
 PADDING, UNKNOWN = 0, 1
-BATCH_SIZE, STEPS_PER_EPOCH, LEARNING_RATE = 32, 15, 2e-3
+BATCH_SIZE, STEPS_PER_EPOCH, LEARNING_RATE = 32, 20, 3e-3
 RECIPES = {
     "none": {"dropout": 0.0, "swap": 0.0, "deletion": 0.0},
     "token_dropout": {"dropout": 0.2, "swap": 0.0, "deletion": 0.0},
@@ -57,7 +58,7 @@ def encoded() -> tuple[Any, Any, Any]:
     """Rows to learn from, to validate and to test on: ids (rows, LENGTH) of the words, and packages (rows,)."""
     parts = [[], [], []]
     for words, label, place in docstrings():
-        parts[(0, 1, 2, 2)[place % 4]].append((words, label))
+        parts[(0, 0, 1, 2)[place % 4]].append((words, label))
     common = Counter(word for words, _ in parts[0] for word in words).most_common(NUM_WORDS - 2)
     ids = {word: number + 2 for number, (word, _) in enumerate(common)}
     first, second, third = (
@@ -74,20 +75,20 @@ def encoded() -> tuple[Any, Any, Any]:
 
 def init_params(key: jax.Array) -> Any:
     shapes = {"embed": (NUM_WORDS, FEATURES), "conv": (3 * FEATURES, CHANNELS), "head": (CHANNELS, len(PACKAGES))}
-    scales = {"embed": 1.0, "conv": (2 / (3 * FEATURES)) ** 0.5, "head": CHANNELS**-0.5}
+    scales = {"embed": 0.3, "conv": (2 / (3 * FEATURES)) ** 0.5, "head": CHANNELS**-0.5}
     keys = zip(random.split(key, 3), shapes.items(), strict=True)
     kernels = {name: jax.random.normal(each, shape) * scales[name] for each, (name, shape) in keys}
     return {**kernels, "conv bias": jnp.zeros(CHANNELS), "head bias": jnp.zeros(len(PACKAGES))}
 
 
 def logits(params: Any, tokens: jax.Array) -> jax.Array:
-    x = jnp.where((tokens != PADDING)[..., None], params["embed"][tokens], 0.0)
-    x = jnp.pad(x, ((0, 0), (1, 1), (0, 0)))
+    """A convolution over three words at a time, and its mean over the places of words."""
+    is_word = (tokens != PADDING)[..., None]
+    x = jnp.pad(jnp.where(is_word, params["embed"][tokens], 0.0), ((0, 0), (1, 1), (0, 0)))
     triples = jnp.concatenate([x[:, :-2], x[:, 1:-1], x[:, 2:]], axis=-1)
-    return (
-        jnp.max(jax.nn.relu(triples @ params["conv"] + params["conv bias"]), axis=1) @ params["head"]
-        + params["head bias"]
-    )
+    hidden = jax.nn.relu(triples @ params["conv"] + params["conv bias"])
+    mean = jnp.sum(hidden * is_word, axis=1) / jnp.sum(is_word, axis=1)
+    return mean @ params["head"] + params["head bias"]
 
 
 def loss_fn(params: Any, model_state: Any, key: Any, batch: Any, hyper: Any) -> Any:
@@ -108,7 +109,7 @@ def metric_fn(params: Any, model_state: Any, batch: Any, hyper: Any) -> dict[str
 def main(arguments: list[str] | None = None) -> train.Table:
     parser = argparse.ArgumentParser(prog="python -m examples.text_classes", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two seeds, few epochs")
-    num_seeds, epochs = (2, 2) if parser.parse_args(arguments).quick else (6, 20)
+    num_seeds, epochs = (2, 6) if parser.parse_args(arguments).quick else (6, 20)
     training, valid, test = encoded()
     optimizer = optax.adam(LEARNING_RATE)
     step, evaluate = train.make_step(loss_fn, optimizer), train.make_eval(metric_fn)
@@ -116,9 +117,11 @@ def main(arguments: list[str] | None = None) -> train.Table:
     def fit_one(key: jax.Array, hyper: Any) -> dict[str, jax.Array]:
         init_key, run_key = random.split(key)
         state = train.init_state(init_params(init_key), optimizer)
-        sizes = {"batch_size": BATCH_SIZE, "epochs": epochs, "steps_per_epoch": STEPS_PER_EPOCH}
-        result = train.fit(step, evaluate, state, run_key, training, valid, hyper, **sizes)
-        return {"valid": result.best_metrics["accuracy"], "test": evaluate(result.best, test, hyper)["accuracy"]}
+        result = train.fit(
+            step, evaluate, state, run_key, training, valid, hyper,
+            batch_size=BATCH_SIZE, epochs=epochs, steps_per_epoch=STEPS_PER_EPOCH, monitor="accuracy", mode="max",
+        )  # fmt: skip
+        return {"valid": result.best_value, "test": evaluate(result.best, test, hyper)["accuracy"]}
 
     settings = {name: jnp.array([recipe[name] for recipe in RECIPES.values()]) for name in RECIPES["none"]}
     found = train.sweep(fit_one, random.split_array(jax.random.key(0), num_seeds), settings)
