@@ -11,7 +11,7 @@ from jreg import noise, random
 class Shape(NamedTuple):
     """How large the network is."""
 
-    d: int = 48
+    d: int = 32
     layers: int = 2
     context: int = 64
     vocabulary: int = 256

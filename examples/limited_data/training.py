@@ -17,8 +17,8 @@ from .model import Noise, Shape, init_params, logits
 class Budget(NamedTuple):
     """What every run spends."""
 
-    tokens: int = 196_608
-    rows_per_step: int = 16
+    tokens: int = 163_840
+    rows_per_step: int = 4
     checks: int = 16
     learning_rate: float = 5e-3
 
