@@ -25,7 +25,7 @@ from .training import Budget, sum_of_rates
 
 QUICK = Plan(
     Grid(
-        passes=(1, 4), decay=(1.0,), dropout=(0.1,), depth=(0.1,), ema=(0.9,),
+        passes=(4,), decay=(0.1, 1.0), dropout=(0.1,), depth=(0.1,), ema=(0.9,),
         num_seeds=2, ensemble_passes=(4,), members=(1, 2),
     ),
     Budget(tokens=1024, rows_per_step=8, checks=2),
@@ -63,7 +63,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--out", type=Path, default=Path("results/limited_data"), help="folder of record, page, figures"
     )
     parser.add_argument("--text", type=Path, help="a text in UTF-8, in place of the standard library's docstrings")
-    parser.add_argument("--quick", action="store_true", help="two numbers of passes, tiny networks: does it work?")
+    parser.add_argument("--quick", action="store_true", help="one number of passes, tiny networks: does it work?")
     for name, help_ in (
         ("d", "features of the network"),
         ("layers", "its blocks"),

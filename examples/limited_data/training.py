@@ -17,7 +17,7 @@ from .model import Noise, Shape, init_params, logits
 class Budget(NamedTuple):
     """What every run spends."""
 
-    tokens: int = 163_840
+    tokens: int = 131_072
     rows_per_step: int = 4
     checks: int = 16
     learning_rate: float = 5e-3
