@@ -33,7 +33,7 @@ QUICK = Plan(
     num_valid=512,
     num_test=512,
 )  # fmt: skip
-QUICK_MODULES = 60
+QUICK_MODULES = 40
 
 
 def main(arguments: list[str] | None = None) -> int:

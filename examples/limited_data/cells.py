@@ -28,12 +28,12 @@ class Grid(NamedTuple):
     """What the study runs: passes, the strengths of each lever alone, seeds, and which ensembles."""
 
     passes: tuple[int, ...] = (1, 4, 16, 64)
-    decay: tuple[float, ...] = (0.03, 0.1, 1.0, 3.0, 10.0, 30.0)
-    dropout: tuple[float, ...] = (0.1, 0.2, 0.3)
+    decay: tuple[float, ...] = (0.01, 0.1, 1.0, 3.0, 10.0)
+    dropout: tuple[float, ...] = (0.1, 0.2)
     depth: tuple[float, ...] = (0.1,)
     ema: tuple[float, ...] = (0.97,)
     num_seeds: int = 5
-    ensemble_passes: tuple[int, ...] = (16, 1)
+    ensemble_passes: tuple[int, ...] = (1, 16)
     members: tuple[int, ...] = (1, 2, 4)
 
 

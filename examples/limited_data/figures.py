@@ -39,12 +39,12 @@ def draw_passes(record: dict[str, Any], pyplot: Any) -> Any:
     cells, passes = record["cells"], record["asked"]["grid"]["passes"]
     figure, (levels, gains) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     lines = {
-        "none, last epoch": (GREY, lambda p: estimate(scores_of(cells, p, Setting(), "test_last"))),
-        "none, best epoch": (BLUE, lambda p: estimate(scores_of(cells, p, Setting()))),
-        "best regularized, best epoch": (GREEN, lambda p: estimate(scores_of(cells, p, best_of(cells, p)))),
+        "none, last epoch": (GREY, lambda p: scores_of(cells, p, Setting(), "test_last")),
+        "none, best epoch": (BLUE, lambda p: scores_of(cells, p, Setting())),
+        "best regularized, best epoch": (GREEN, lambda p: scores_of(cells, p, best_of(cells, p))),
     }
-    for label, (colour, found) in lines.items():
-        bars(levels, passes, [found(p) for p in passes], colour, label)
+    for label, (colour, scores) in lines.items():
+        levels.plot(passes, [estimate(scores(p)).mean for p in passes], marker="o", color=colour, label=label)
     bars(
         gains, passes, [against_none(cells, p, best_of(cells, p)) for p in passes], GREEN, "best regularized minus none"
     )
@@ -58,22 +58,24 @@ def draw_passes(record: dict[str, Any], pyplot: Any) -> Any:
 
 
 def draw_decay(record: dict[str, Any], pyplot: Any) -> Any:
+    """Levels, with the intervals of the paired differences to none: seeds differ more in their texts."""
     cells, passes = record["cells"], record["asked"]["grid"]["passes"]
     figure, axes = pyplot.subplots(
-        1, len(passes), figsize=(3.3 * len(passes), 3.8), layout="constrained", squeeze=False
+        1, len(passes), figsize=(3.3 * len(passes), 4.2), layout="constrained", squeeze=False
     )
     for axis, p in zip(axes[0], passes, strict=True):
         settings = sorted(s for s in settings_of(cells, p) if s.levers == ("decay",))
-        strengths = [setting.decay for setting in settings]
         for at, colour, label in (("test_last", GREY, "last epoch"), ("test", GREEN, "best epoch")):
-            bars(axis, strengths, [estimate(scores_of(cells, p, s, at)) for s in settings], colour, label)
-            none = estimate(scores_of(cells, p, Setting(), at)).mean
-            axis.axhline(none, color=colour, linewidth=1.0, linestyle=":", label=f"none, {label}")
+            none = scores_of(cells, p, Setting(), at)
+            scores = [scores_of(cells, p, setting, at) for setting in settings]
+            found = [Estimate(estimate(each).mean, difference(each, none).half) for each in scores]
+            bars(axis, [setting.decay for setting in settings], found, colour, label)
+            axis.axhline(estimate(none).mean, color=colour, linestyle=":", label=f"none, {label}")
         axis.set_xscale("log")
         axis.set_title(counted(p), loc="left")
         axis.set_xlabel("decay")
     axes[0][0].set_ylabel("test bits per byte")
-    axes[0][0].legend(frameon=False, fontsize="small")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 

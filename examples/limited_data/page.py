@@ -1,5 +1,6 @@
 """The page, written from the record alone."""
 
+import textwrap
 from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +19,7 @@ from .differences import (
     student_bits,
 )
 from .figures import NAMES as FIGURES
+from .text import LONGEST_SHARED
 
 PAGE = "README.md"
 USUAL_DECAY = 0.1
@@ -36,24 +38,24 @@ def page_of(record: dict[str, Any]) -> str:
 def heading(record: dict[str, Any]) -> str:
     asked, spent = record["asked"], record["spent"]
     text, shape = asked["text"], asked["shape"]
-    return f"""\
+    return wrapped(f"""\
 # A language model that sees its text many times
 
-Which regularizer pays when text is short and compute is not? Written by `{record["command"]}` from
-`limited_data.json`, in which every number below is found by seed.
+Which regularizer pays when text is short and compute is not? `{record["command"]}` wrote this page from
+`limited_data.json`, which holds every number below by seed.
 
-**Every run costs the same**: {spent["steps"]} steps of {asked["budget"]["rows_per_step"]} rows of {shape["context"]} \
-bytes, {spent["tokens"]:,} bytes in all. At 1 pass they are as many different bytes; at 16 passes a sixteenth of them,
-seen 16 times. The network is a causal transformer of {spent["params"]:,} parameters (d = {shape["d"]}, \
-{shape["layers"]} layers) with embeddings of each byte and the two before it, trained by Adam at a peak rate of
-{asked["budget"]["learning_rate"]:g} with a cosine. The text is "{text["text"]}": {text["bytes"]:,} bytes in \
+**Every run costs the same**: {spent["steps"]} steps of {asked["budget"]["rows_per_step"]} rows of {shape["context"]}
+bytes, {spent["tokens"]:,} bytes in all. At 1 pass these are as many different bytes; at 16 passes they are a sixteenth
+of that text, seen 16 times. The network is a causal transformer of {spent["params"]:,} parameters (d = {shape["d"]},
+{shape["layers"]} layers) with embeddings of each byte and the two before it. Adam trains it at a peak rate of
+{asked["budget"]["learning_rate"]:g} with a cosine. The text is "{text["text"]}": {text["bytes"]:,} bytes in
 {text["documents"]} documents (sha256 `{text["sha256"][:16]}...`). Each of {asked["grid"]["num_seeds"]} seeds draws its
-own documents for training, validation and test; no two documents share 60 bytes in a row.
+own documents for training, validation and test; no two documents share {LONGEST_SHARED} bytes in a row.
 
 Validation chooses strengths, by the mean over seeds, and the epoch of each run, at {asked["budget"]["checks"]} checks;
 test bytes only measure. "None" has its epoch chosen too, so a regularizer must beat early stopping. Differences are
 paired by seed, in bits per byte, with 95 % intervals; less is better. A setting pays or hurts if the interval lies on
-one side of 0."""
+one side of 0.""")
 
 
 def summary(record: dict[str, Any]) -> str:
@@ -133,13 +135,15 @@ def decay_section(record: dict[str, Any]) -> str:
         for s in strengths
     ]
     chosen = joined([best_with(cells, p, ("decay",)).decay for p in passes], passes)
+    explained = wrapped(f"""\
+Strengths are torch's and optax's: a step takes `learning rate * decay` of each kernel. What acts is decay times the sum
+of the learning rates, here {record["spent"]["sum_of_rates"]:.3g}: a kernel that gets no gradient shrinks to
+exp(-decay * sum) of itself. A longer run, or a larger rate, needs proportionally less. Validation chooses {chosen}; the
+usual decay is {USUAL_DECAY:g}. Minus none, the best epoch of each:""")
     return f"""\
 ## How much decay
 
-Strengths are torch's and optax's: a step takes `learning rate * decay` of each kernel. What acts is decay times the sum
-of the learning rates, here {record["spent"]["sum_of_rates"]:.3g}: a kernel that gets no gradient shrinks by
-exp(-decay * sum). A longer run, or a larger rate, needs proportionally less. Validation chooses {chosen}; the usual
-decay is {USUAL_DECAY:g}. Minus none, best epoch each:
+{explained}
 
 {table(["decay", "times the sum", *map(counted, passes)], rows)}
 
@@ -180,8 +184,8 @@ regularizer:
 
 def student_note(passes: int, gain: Estimate, loss: Estimate, size: int) -> str:
     return (
-        f"- At {counted(passes)}, the student minus one network with the best setting is {gain.signed}: it "
-        f"{gain.verdict}. Minus the ensemble of {size} it is {loss.signed}."
+        f"- At {counted(passes)}, the student minus one network with the best setting is {gain.signed}: "
+        f"learning from the ensemble {gain.verdict_in_words}. Minus the ensemble of {size} it is {loss.signed}."
     )
 
 
@@ -189,14 +193,21 @@ def limits_section(record: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in record["versions"].items())
     num_all = num_cells(Grid(**record["asked"]["grid"]))
     minutes = sum(cell["seconds"] for cell in record["cells"].values()) / 60
-    return f"""\
+    return wrapped(f"""\
 ## What it does not say
 
 The network and the text are tiny, the learning rate is the same for all, and a larger network or text moves the best
-strengths. The best of many settings on validation is a little lucky there; the test column is not. `--text`, `--d`,
+strengths. Runs are short, so that two cores make the record; a network that is still far from its best at 1 pass may
+like a little decay there. The best of many settings is a little lucky on validation, not on test. `--text`, `--d`,
 `--layers`, `--context` and `--tokens` run the same study on other text and at other sizes.
 
-{len(record["cells"])} of {num_all} cells took {minutes:.0f} minutes of a shared machine: {versions}."""
+{len(record["cells"])} of {num_all} cells took {minutes:.0f} minutes of a shared machine: {versions}.""")
+
+
+def wrapped(text: str) -> str:
+    """The paragraphs of a text in lines of one width."""
+    options: Any = {"width": 120, "break_long_words": False, "break_on_hyphens": False}
+    return "\n\n".join(textwrap.fill(paragraph, **options) for paragraph in text.split("\n\n"))
 
 
 def table(columns: list[str], rows: Iterable[list[str]]) -> str:

@@ -1,7 +1,7 @@
 """The study: cell after cell, those that the record does not have yet."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ class Plan(NamedTuple):
     grid: Grid = Grid()
     budget: Budget = Budget()
     shape: Shape = Shape()
-    num_valid: int = 4096
-    num_test: int = 16_384
+    num_valid: int = 3072
+    num_test: int = 8192
 
 
 class Lane(NamedTuple):
@@ -44,21 +44,15 @@ class Lane(NamedTuple):
 def run_missing(plan: Plan, text: Text, cells: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Give the name and the entry of every cell that `cells` lacks; whoever takes them puts them there."""
     data = {passes: rows_of_seeds(plan, text, passes) for passes in plan.grid.passes}
-    stages: tuple[Callable[[int], list[Setting]], ...] = (
-        lambda passes: alone(plan.grid),
-        lambda passes: pairs(chosen_alone(cells, passes)),
-    )
-    for settings_of in stages:
-        for passes in plan.grid.passes:
-            missing = [setting for setting in settings_of(passes) if cell_name(passes, setting) not in cells]
-            for start in range(0, len(missing), AT_ONCE):
-                yield from run_settings(plan, data[passes], passes, missing[start : start + AT_ONCE])
-    for passes in plan.grid.ensemble_passes:
-        for kind in KINDS:
+    for passes in plan.grid.passes:
+        yield from run_settings(plan, data[passes], passes, alone(plan.grid), cells)
+    for passes in reversed(plan.grid.passes):
+        yield from run_settings(plan, data[passes], passes, pairs(chosen_alone(cells, passes)), cells)
+        for kind in KINDS if passes in plan.grid.ensemble_passes else ():
             if (name := ensemble_name(passes, kind)) not in cells:
                 setting = Setting() if kind == KINDS[0] else best_of(cells, passes)
-                has_students = kind == KINDS[-1]
-                yield name, {"passes": passes} | ensemble_cell(plan, data[passes], setting, has_students)
+                cell = ensemble_cell(plan, data[passes], setting, with_students=kind == KINDS[-1])
+                yield name, {"passes": passes} | cell
 
 
 def rows_of_seeds(plan: Plan, text: Text, passes: int) -> dict[str, np.ndarray]:
@@ -75,17 +69,25 @@ def num_tokens(plan: Plan) -> int:
     return plan.budget.steps(plan.shape) * plan.budget.rows_per_step * plan.shape.context
 
 
-def run_settings(plan: Plan, data: Any, passes: int, settings: list[Setting]) -> Iterator[tuple[str, Any]]:
-    start, seeds = time.perf_counter(), range(plan.grid.num_seeds)
-    filled = (settings * AT_ONCE)[:AT_ONCE]
-    found = run_lanes(plan, data, [Lane(setting, seed) for setting in filled for seed in seeds])
-    seconds = time.perf_counter() - start
-    for number, setting in enumerate(settings):
-        rows = slice(number * len(seeds), (number + 1) * len(seeds))
-        yield (
-            cell_name(passes, setting),
-            {"passes": passes} | entry(found, rows, setting) | {"seconds": round(seconds / len(settings), 1)},
-        )
+def run_settings(
+    plan: Plan, data: Any, passes: int, settings: list[Setting], cells: dict[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """The cells of settings that `cells` lacks, a few settings in each call."""
+    missing = [setting for setting in settings if cell_name(passes, setting) not in cells]
+    seeds = range(plan.grid.num_seeds)
+    for first in range(0, len(missing), AT_ONCE):
+        start, some = time.perf_counter(), missing[first : first + AT_ONCE]
+        filled = (some * AT_ONCE)[:AT_ONCE]
+        found = run_lanes(plan, data, [Lane(setting, seed) for setting in filled for seed in seeds])
+        seconds = round((time.perf_counter() - start) / len(some), 1)
+        for setting, rows in zip(some, each_setting(some, seeds), strict=True):
+            cell = entry(found, rows, setting)
+            yield cell_name(passes, setting), {"passes": passes} | cell | {"seconds": seconds}
+
+
+def each_setting(settings: Sequence[Setting], seeds: range) -> list[slice]:
+    """The lanes of each setting, in the order (setting, seed)."""
+    return [slice(number * len(seeds), (number + 1) * len(seeds)) for number in range(len(settings))]
 
 
 def entry(found: dict[str, Any], rows: slice, setting: Setting) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def students(plan: Plan, data: Any, setting: Setting, teacher: train.TrainState)
     # No student is a member of its own teacher.
     lanes = [Lane(each, seed, max(plan.grid.members)) for each in settings for seed in seeds]
     found = run_lanes(plan, data, lanes, teacher)
-    rows = (slice(number * len(seeds), (number + 1) * len(seeds)) for number in range(len(settings)))
+    rows = each_setting(settings, seeds)
     return {each.name: entry(found, some, each) for each, some in zip(settings, rows, strict=True)}
 
 
@@ -145,7 +147,7 @@ def by_seed(leaf: np.ndarray, num_seeds: int) -> np.ndarray:
 @partial(jax.jit, static_argnames="shape")
 def tested(states: train.TrainState, rows: jax.Array, shape: Shape) -> jax.Array:
     """Bits per byte of the ensemble of each seed."""
-    return jax.lax.map(lambda lane: bits_of_ensemble(*lane, shape), (states, rows))
+    return jax.lax.map(lambda seed: bits_of_ensemble(seed[0], seed[1], shape), (states, rows))
 
 
 def listed(values: Any) -> Any:

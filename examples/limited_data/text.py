@@ -5,6 +5,7 @@ import hashlib
 import platform
 import re
 import sysconfig
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ class Split(NamedTuple):
     test: np.ndarray
 
 
+@cache
 def standard_library(num_modules: int | None = None) -> Text:
     """The docstrings of the standard library, module by module, or of its first modules."""
     root = Path(sysconfig.get_paths()["stdlib"])

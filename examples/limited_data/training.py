@@ -17,10 +17,10 @@ from .model import Noise, Shape, init_params, logits
 class Budget(NamedTuple):
     """What every run spends."""
 
-    tokens: int = 131_072
+    tokens: int = 98_304
     rows_per_step: int = 4
     checks: int = 16
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
 
     def steps(self, shape: Shape) -> int:
         per_check = self.rows_per_step * shape.context * self.checks
