@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .cells import KINDS, LEVERS, NAMES, Grid, Setting, counted, num_cells
-from .choice import best_of, best_with
+from .choice import best_of, best_with, settings_of
 from .differences import (
     Estimate,
     against_none,
@@ -31,7 +31,9 @@ def write_page(record: dict[str, Any], folder: Path) -> Path:
 
 
 def page_of(record: dict[str, Any]) -> str:
-    parts = (heading, summary, best_section, levers_section, decay_section, ensembles_section, limits_section)
+    parts = [heading, summary, best_section, levers_section, decay_section, ensembles_section, limits_section]
+    if not ensembles_at(record):
+        parts.remove(ensembles_section)
     return "\n\n".join(part(record) for part in parts) + "\n"
 
 
@@ -110,8 +112,7 @@ def levers_section(record: dict[str, Any]) -> str:
     cells, passes = record["cells"], record["asked"]["grid"]["passes"]
     levers = [(lever,) for lever in LEVERS] + list(combinations(LEVERS, 2))
     rows = [
-        [" + ".join(NAMES[lever] for lever in some), *(lever_text(cells, p, best_with(cells, p, some)) for p in passes)]
-        for some in levers
+        [" + ".join(NAMES[lever] for lever in some), *(lever_text(cells, p, some) for p in passes)] for some in levers
     ]
     return f"""\
 ## Every lever, and their pairs
@@ -121,8 +122,12 @@ Each at the strength that validation chose for it alone, minus none:
 {table(["", *map(counted, passes)], rows)}"""
 
 
-def lever_text(cells: dict[str, Any], passes: int, setting: Setting) -> str:
-    strengths = ", ".join(f"{getattr(setting, lever):g}" for lever in setting.levers)
+def lever_text(cells: dict[str, Any], passes: int, levers: tuple[str, ...]) -> str:
+    """The best setting of some levers against none; a dash if no such cell has been run."""
+    if not any(setting.levers == levers for setting in settings_of(cells, passes)):
+        return "-"
+    setting = best_with(cells, passes, levers)
+    strengths = ", ".join(f"{getattr(setting, lever):g}" for lever in levers)
     return f"{against_none(cells, passes, setting).signed} ({strengths})"
 
 
