@@ -22,15 +22,11 @@ NUM_BLOCKS = 256
 
 
 class Text(NamedTuple):
-    """The documents as bytes, by name, and where they are from."""
+    """The documents as bytes, by name; the bytes that occur, among which a token is a place; and what this text is."""
 
     documents: dict[str, bytes]
+    alphabet: bytes
     source: dict[str, Any]
-
-    @property
-    def alphabet(self) -> bytes:
-        """The bytes that occur; a token is a place among them."""
-        return bytes(sorted(set(b"".join(self.documents.values()))))
 
 
 class Split(NamedTuple):
@@ -68,9 +64,9 @@ def from_file(path: Path) -> Text:
 
 def described(pieces: dict[str, list[str]], source: dict[str, Any]) -> Text:
     documents = without_repeats(pieces)
-    digest = hashlib.sha256(b"\0".join(documents.values())).hexdigest()
-    sizes = {"documents": len(documents), "bytes": sum(map(len, documents.values()))}
-    return Text(documents, source | sizes | {"sha256": digest})
+    whole = b"".join(documents.values())
+    found = {"documents": len(documents), "bytes": len(whole), "sha256": hashlib.sha256(whole).hexdigest()}
+    return Text(documents, bytes(sorted(set(whole))), source | found)
 
 
 def without_repeats(pieces: dict[str, list[str]], longest: int = LONGEST_SHARED) -> dict[str, bytes]:

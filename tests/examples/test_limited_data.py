@@ -75,7 +75,7 @@ def test_every_run_spends_the_same_tokens_and_every_text_is_seen_as_often_as_it_
     documents = {f"{i}": np.random.default_rng(i).bytes(20_000) for i in range(40)}
     for passes in plan.grid.passes:
         data = study.rows_of_seeds(
-            plan._replace(grid=plan.grid._replace(num_seeds=1)), text.Text(documents, {}), passes
+            plan._replace(grid=plan.grid._replace(num_seeds=1)), text.Text(documents, bytes(range(256)), {}), passes
         )
         rows_seen = plan.budget.steps(plan.shape) * plan.budget.rows_per_step
         assert data["train"].shape[1] * passes == rows_seen
