@@ -38,23 +38,27 @@ QUICK_MODULES = 40
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
+    console = Console() if Console().is_terminal else Console(width=110)
+    record = records.read(options.out) if options.page else completed(options, console)
+    draw_all(record, options.out)
+    console.print(f"Wrote {write_page(record, options.out)} and the figures beside it.")
+    return 0
+
+
+def completed(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The record with every cell, of which those that it lacked are run and written one by one."""
     text = (
         standard_library(QUICK_MODULES if options.quick else None) if options.text is None else from_file(options.text)
     )
     plan = planned(options, text)
     record = records.opened(options.out, asked(plan, text))
-    record["versions"], record["spent"] = versions(), spent(plan)
-    record["command"] = command_of(options)
-    console = Console() if Console().is_terminal else Console(width=110)
+    record |= {"versions": versions(), "spent": spent(plan), "command": command_of(options)}
     for name, cell in run_missing(plan, text, record["cells"]):
         record["cells"][name] = cell
         records.write(options.out, record)
-        console.print(
-            f"{len(record['cells'])} of {num_cells(plan.grid)}: {name}, {cell['seconds']:.0f} s", highlight=False
-        )
-    draw_all(record, options.out)
-    console.print(f"Wrote {write_page(record, options.out)} and the figures beside it.")
-    return 0
+        count = f"{len(record['cells'])} of {num_cells(plan.grid)}"
+        console.print(f"{count}: {name}, {cell['seconds']:.0f} s", highlight=False)
+    return record
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -64,6 +68,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--text", type=Path, help="a text in UTF-8, in place of the standard library's docstrings")
     parser.add_argument("--quick", action="store_true", help="one number of passes, tiny networks: does it work?")
+    parser.add_argument("--page", action="store_true", help="run nothing: draw and describe the cells that are there")
     for name, help_ in (
         ("d", "features of the network"),
         ("layers", "its blocks"),
@@ -110,7 +115,11 @@ def versions() -> dict[str, str]:
 
 
 def command_of(options: argparse.Namespace) -> str:
-    given = {name: value for name, value in vars(options).items() if name not in ("out", "quick") and value is not None}
+    given = {
+        name: value
+        for name, value in vars(options).items()
+        if name not in ("out", "quick", "page") and value is not None
+    }
     flags = [f"--{name} {value.name if isinstance(value, Path) else value}" for name, value in given.items()]
     return " ".join(["python -m examples.limited_data", *["--quick"] * options.quick, *flags])
 

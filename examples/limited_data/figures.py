@@ -26,7 +26,10 @@ def draw_all(record: dict[str, Any], folder: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    for name, draw in zip(NAMES, (draw_passes, draw_decay, draw_ensembles), strict=True):
+    draws = dict(zip(NAMES, (draw_passes, draw_decay, draw_ensembles), strict=True))
+    if not ensembles_at(record):
+        del draws[NAMES[-1]]
+    for name, draw in draws.items():
         figure = draw(record, pyplot)
         for axis in figure.axes:
             axis.spines[["top", "right"]].set_visible(False)

@@ -18,10 +18,14 @@ def opened(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     asked, path = json.loads(json.dumps(asked)), folder / NAME
     if not path.exists():
         return {"asked": asked, "cells": {}}
-    record = json.loads(path.read_text())
+    record = read(folder)
     if different := [name for name in asked if record["asked"].get(name) != asked[name]]:
         raise ValueError(f"{path} is the record of another study: {', '.join(different)} differ; choose another --out")
     return record
+
+
+def read(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / NAME).read_text())
 
 
 def write(folder: Path, record: dict[str, Any]) -> None:

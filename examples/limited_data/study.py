@@ -46,7 +46,8 @@ def run_missing(plan: Plan, text: Text, cells: dict[str, Any]) -> Iterator[tuple
     data = {passes: rows_of_seeds(plan, text, passes) for passes in plan.grid.passes}
     for passes in plan.grid.passes:
         yield from run_settings(plan, data[passes], passes, alone(plan.grid), cells)
-    for passes in reversed(plan.grid.passes):
+    # What says most comes first: ensembles, and many passes.
+    for passes in sorted(plan.grid.passes, key=lambda passes: (passes not in plan.grid.ensemble_passes, -passes)):
         yield from run_settings(plan, data[passes], passes, pairs(chosen_alone(cells, passes)), cells)
         for kind in KINDS if passes in plan.grid.ensemble_passes else ():
             if (name := ensemble_name(passes, kind)) not in cells:

@@ -159,10 +159,10 @@ def test_the_stored_study_is_of_the_full_size_and_its_page_is_what_it_generates(
 
 
 def test_in_the_stored_study_regularizers_pay_the_more_the_more_passes_there_are(stored):
-    passes = stored["asked"]["grid"]["passes"]
-    gains = [differences.against_none(stored["cells"], p, choice.best_of(stored["cells"], p)) for p in passes]
+    found, passes = stored["cells"], stored["asked"]["grid"]["passes"]
+    gains = [differences.against_none(found, p, choice.best_of(found, p)) for p in passes]
     assert [gain.verdict for gain in gains[-2:]] == ["pays", "pays"]
     assert gains[-1].mean < gains[0].mean
-    decays = [choice.best_with(stored["cells"], p, ("decay",)).decay for p in passes]
+    decays = [choice.best_with(found, p, ("decay",)).decay for p in passes]
     assert decays[-1] >= 10 * page.USUAL_DECAY
     assert decays[-1] > decays[0]
