@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..intervals import interval
-from .cells import KINDS, Setting, cell_name, ensemble_name
+from .cells import KINDS, Grid, Setting, alone, cell_name, ensemble_name
 
 
 class Estimate(NamedTuple):
@@ -61,6 +61,12 @@ def student_bits(cells: dict[str, Any], passes: int, kind: str) -> tuple[Setting
     students = cells[ensemble_name(passes, kind)]["students"].values()
     best = min(students, key=lambda student: np.mean(student["best_valid"]))
     return Setting(**best["setting"]), best["test"]
+
+
+def passes_in(record: dict[str, Any]) -> tuple[int, ...]:
+    """The numbers of passes for which the record has every lever alone."""
+    grid, cells = Grid(**record["asked"]["grid"]), record["cells"]
+    return tuple(p for p in grid.passes if all(cell_name(p, setting) in cells for setting in alone(grid)))
 
 
 def ensembles_at(record: dict[str, Any]) -> list[int]:

@@ -1,5 +1,6 @@
 """The three figures, from the record alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from .differences import (
     ensembles_at,
     estimate,
     members_bits,
+    passes_in,
     scores_of,
     student_bits,
 )
@@ -39,7 +41,7 @@ def draw_all(record: dict[str, Any], folder: Path) -> None:
 
 def draw_passes(record: dict[str, Any], pyplot: Any) -> Any:
     """Levels on the left, paired differences on the right."""
-    cells, passes = record["cells"], record["asked"]["grid"]["passes"]
+    cells, passes = record["cells"], passes_in(record)
     figure, (levels, gains) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     lines = {
         "none, last epoch": (GREY, lambda p: scores_of(cells, p, Setting(), "test_last")),
@@ -62,7 +64,7 @@ def draw_passes(record: dict[str, Any], pyplot: Any) -> Any:
 
 def draw_decay(record: dict[str, Any], pyplot: Any) -> Any:
     """Levels, with the intervals of the paired differences to none: seeds differ more in their texts."""
-    cells, passes = record["cells"], record["asked"]["grid"]["passes"]
+    cells, passes = record["cells"], passes_in(record)
     figure, axes = pyplot.subplots(
         1, len(passes), figsize=(3.3 * len(passes), 4.2), layout="constrained", squeeze=False
     )
@@ -110,7 +112,7 @@ def bars(axis: Any, places: Any, found: list[Estimate], colour: str, label: str)
     axis.errorbar(places, means, halves, marker="o", capsize=3, color=colour, label=label)
 
 
-def on_passes(axis: Any, passes: list[int]) -> None:
+def on_passes(axis: Any, passes: Sequence[int]) -> None:
     axis.set_xscale("log", base=4)
     axis.set_xticks(passes, [str(p) for p in passes])
     axis.set_xlabel("passes over the text")

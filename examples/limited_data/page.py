@@ -1,7 +1,7 @@
 """The page, written from the record alone."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from .differences import (
     ensembles_at,
     estimate,
     members_bits,
+    passes_in,
     scores_of,
     student_bits,
 )
@@ -62,7 +63,7 @@ one side of 0.""")
 
 def summary(record: dict[str, Any]) -> str:
     """What the intervals say, in sentences that the numbers choose."""
-    cells, passes = record["cells"], record["asked"]["grid"]["passes"]
+    cells, passes = record["cells"], passes_in(record)
     lines = []
     for p in passes:
         best = best_of(cells, p)
@@ -81,7 +82,7 @@ def summary(record: dict[str, Any]) -> str:
     return "## What it shows\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def joined(values: list[float], passes: list[int]) -> str:
+def joined(values: list[float], passes: Sequence[int]) -> str:
     return ", ".join(f"{value:g} at {counted(p)}" for value, p in zip(values, passes, strict=True))
 
 
@@ -96,7 +97,7 @@ def ensemble_line(cells: dict[str, Any], passes: int) -> str:
 
 
 def best_section(record: dict[str, Any]) -> str:
-    cells, passes = record["cells"], record["asked"]["grid"]["passes"]
+    cells, passes = record["cells"], passes_in(record)
     rows = []
     for p in passes:
         best = best_of(cells, p)
@@ -109,7 +110,7 @@ def best_section(record: dict[str, Any]) -> str:
 
 
 def levers_section(record: dict[str, Any]) -> str:
-    cells, passes = record["cells"], record["asked"]["grid"]["passes"]
+    cells, passes = record["cells"], passes_in(record)
     levers = [(lever,) for lever in LEVERS] + list(combinations(LEVERS, 2))
     rows = [
         [" + ".join(NAMES[lever] for lever in some), *(lever_text(cells, p, some) for p in passes)] for some in levers
@@ -132,7 +133,7 @@ def lever_text(cells: dict[str, Any], passes: int, levers: tuple[str, ...]) -> s
 
 
 def decay_section(record: dict[str, Any]) -> str:
-    cells, passes = record["cells"], record["asked"]["grid"]["passes"]
+    cells, passes = record["cells"], passes_in(record)
     strengths = record["asked"]["grid"]["decay"]
     rows = [
         [f"{s:g}", f"{s * record['spent']['sum_of_rates']:.2g}"]

@@ -56,6 +56,15 @@ def test_a_study_that_was_killed_goes_on_to_the_same_numbers(finished, tmp_path)
     assert [again["cells"][name] for name in kept] == list(kept.values())
 
 
+def test_a_record_that_is_not_finished_has_a_page_of_what_is_there(finished, tmp_path, capsys):
+    _, found = finished
+    singles = {cells.cell_name(4, setting) for setting in cells.alone(command.QUICK.grid)}
+    record.write(tmp_path, found | {"cells": {name: cell for name, cell in found["cells"].items() if name in singles}})
+    assert quick(tmp_path, "--page") == 0
+    assert "6 of 14 cells" in " ".join((tmp_path / page.PAGE).read_text().split())
+    assert not (tmp_path / page.FIGURES[-1]).exists()
+
+
 def test_a_record_of_another_study_is_refused(finished):
     folder, _ = finished
     with pytest.raises(ValueError, match="record of another study: budget differ"):
@@ -153,7 +162,7 @@ def test_the_stored_study_is_of_the_full_size_and_its_page_is_what_it_generates(
     plan = study.Plan()
     assert stored["asked"]["grid"] == json.loads(json.dumps(plan.grid._asdict()))
     assert stored["asked"]["budget"] == plan.budget._asdict()
-    assert len(stored["cells"]) == cells.num_cells(plan.grid)
+    assert differences.passes_in(stored) == plan.grid.passes
     assert (FOLDER / page.PAGE).read_text(encoding="utf-8") == page.page_of(stored)
     assert record.as_text(stored) == (FOLDER / record.NAME).read_text()
 
