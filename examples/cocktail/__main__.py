@@ -13,11 +13,6 @@ from ..compare.__main__ import bar
 from ..compare.tables import ENDINGS, DataError
 from .prepare import Table, load, profile
 
-FEWEST_LANES, MOST_LANES = 16, 64
-PASSES, FEWEST_STEPS, MOST_STEPS = 16, 240, 600
-STEPS_PER_SECOND, SECONDS_BEFORE, RIVALS_SHARE = 1000.0, 30.0, 0.3
-"""Of two free cores: steps of the search, seconds to compile, and the share of the rest that the rivals take."""
-
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
@@ -35,9 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     from . import recipe, report
     from .ledger import Ledger
+    from .search import QUICK, size_for
     from .tool import Run
 
-    size, console = size_of(options, table), Console() if Console().is_terminal else Console(width=110)
+    size = QUICK if options.quick else size_for(options.minutes, len(table.x))
+    console = Console() if Console().is_terminal else Console(width=110)
     for note in table.notes:
         console.print(f"{table.name}: {note}", soft_wrap=True)
     found = profile(table)
@@ -71,20 +68,6 @@ def main(arguments: list[str] | None = None) -> int:
     seconds = time.perf_counter() - start
     console.print(f"Wrote cocktail.json, cocktail.png and recipe.py to {options.out} in {seconds:.0f} s.")
     return 0
-
-
-def size_of(options: argparse.Namespace, table: Table) -> Any:
-    """As many lanes as the minutes allow, by the speed of two free cores; the same on every machine."""
-    from .search import Size
-
-    if options.quick:
-        return Size(lanes=4, finalists=1, epochs=4, steps_per_epoch=4)
-    rows_of_fold = len(table.x) * 16 // 25
-    steps = min(MOST_STEPS, max(FEWEST_STEPS, PASSES * rows_of_fold // 64))
-    seconds = max(0.0, (60.0 * options.minutes - SECONDS_BEFORE) * (1.0 - RIVALS_SHARE))
-    runs = seconds * STEPS_PER_SECOND / steps - 6 * 25
-    lanes = int((runs / 15 - 8) / 0.4375) // FEWEST_LANES * FEWEST_LANES
-    return Size(min(MOST_LANES, max(FEWEST_LANES, lanes)), 2, 20, steps // 20)
 
 
 def digest(table: Table) -> str:

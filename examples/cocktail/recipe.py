@@ -17,8 +17,8 @@ INPUTS = {
 }
 BRANCH = {
     "dropout": "        hidden = noise.dropout(random.fold_in(key, 10 + at), hidden, {})\n",
-    "depth": "        rate = {} * (at + 1) / NUM_BLOCKS\n"
-    "        hidden = noise.stochastic_depth(random.fold_in(key, 20 + at), hidden, rate)\n",
+    "depth": "        hidden = noise.stochastic_depth(random.fold_in(key, 20 + at), hidden, "
+    "{} * (at + 1) / NUM_BLOCKS)\n",
 }
 NORMS = """    norms = [norm.init_batch_norm(WIDTH) for _ in range(NUM_BLOCKS)]
     return {"layers": layers, "norms": [params for params, _ in norms]}, [stats for _, stats in norms]
@@ -32,8 +32,9 @@ CHAIN = {
     "max_norm": ", optim.constrain_max_norm({})",
     "averaging": ", optim.average_params({})",
 }
-AVERAGED = """        validated=lambda state: state._replace(params=optim.averaged_params(state.opt_state)),
-"""
+ENDING = 'epochs={}, monitor="merit", mode="max",'
+AVERAGED = """
+        validated=lambda state: state._replace(params=optim.averaged_params(state.opt_state)),"""
 MODULES = {
     "augment": ("swap_noise", "mixup"),
     "noise": ("dropout", "depth", "input_noise"),
@@ -66,21 +67,19 @@ def init(key):
         for at, (i, o) in enumerate(zip(sizes, sizes[1:], strict=False))
     ]
 {norms}
-
 def logits(params, stats, key, x):
     stem, *blocks, head = params["layers"]
-    x, stats = jax.nn.relu(x @ stem["kernel"] + stem["bias"]), list(stats)
+    x, stats = jax.nn.relu(x @ stem["kernel"] + stem["bias"][None]), list(stats)
     for at, block in enumerate(blocks):
-        hidden = x @ block["kernel"] + block["bias"]
+        hidden = x @ block["kernel"] + block["bias"][None]
 {batch_norm}        hidden = jax.nn.relu(hidden)
 {branch}        x = x + hidden
-    return x @ head["kernel"] + head["bias"], stats
+    return x @ head["kernel"] + head["bias"][None], stats
 
 def loss_fn(params, stats, key, batch, hyper):
     x, y = batch
 {inputs}    outputs, stats = logits(params, stats, key, x)
-    loss = targets.smoothed_cross_entropy(outputs, y, {smoothing:g}){penalty}
-    return loss, (stats, {{}})
+    return targets.smoothed_cross_entropy(outputs, y, {smoothing:g}){penalty}, (stats, {{}})
 
 def metrics(params, stats, rows, hyper):
     outputs, loss = logits(params, stats, None, rows[0])[0], optax.softmax_cross_entropy
@@ -88,16 +87,15 @@ def metrics(params, stats, rows, hyper):
     return {{"score": score, "merit": score - {loss_weight} * jnp.mean(loss(outputs, rows[1]))}}
 
 optimizer = {optimizer}
-step, evaluate = train.make_step(loss_fn, optimizer), train.make_eval(metrics)
 
 def fit_one(key, fold):
     init_key, fit_key = random.split(random.fold_in(key, fold))
     params, stats = init(init_key)
     seen, unseen = (tuple(a[rows[fold]] for a in data) for rows in folds)
     return train.fit(
-        step, evaluate, train.init_state(params, optimizer, stats), fit_key, seen[:2], unseen, None,
-        batch_size={batch_size}, steps_per_epoch={steps}, epochs={epochs}, monitor="merit", mode="max",
-{averaged}    )
+        train.make_step(loss_fn, optimizer), train.make_eval(metrics), train.init_state(params, optimizer, stats),
+        fit_key, seen[:2], unseen, None, batch_size={batch}, steps_per_epoch={steps}, {ending}
+    )
 
 def predict(rows):
     """The mean probabilities of table["classes"], for rows as they were read: NaN where a number is missing."""
@@ -125,7 +123,7 @@ def script(setting: dict[str, float], name: str, batch: int, size: Size) -> str:
     if "decay" in setting:
         optimizer = f"optim.with_decoupled_decay({optimizer}, {setting['decay']:g}, learning_rate=RATE)"
     if links := _filled(CHAIN, setting):
-        optimizer = f"optax.chain(\n    {optimizer}{links}\n)"
+        optimizer = f"optax.chain(\n    {optimizer},\n    {links[2:]},\n)"
     penalty = f" + {setting['confidence']:g} * targets.confidence_penalty(outputs)" if "confidence" in setting else ""
     labels = ", ".join(SPACE[name].label for name in SPACE if name in setting)
     used = [module for module, names in MODULES.items() if set(names) & set(setting)]
@@ -145,10 +143,9 @@ def script(setting: dict[str, float], name: str, batch: int, size: Size) -> str:
         penalty=penalty,
         loss_weight=LOSS_WEIGHT,
         optimizer=optimizer,
-        batch_size=batch,
+        batch=batch,
         steps=size.steps_per_epoch,
-        epochs=size.epochs,
-        averaged=AVERAGED if "averaging" in setting else "",
+        ending=ENDING.format(size.epochs) + (AVERAGED if "averaging" in setting else ""),
         far=FAR,
     )
 

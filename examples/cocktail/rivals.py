@@ -1,7 +1,9 @@
 """scikit-learn's methods under the same search: as many settings, the same rungs, folds and test rows."""
 
+import os
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +31,7 @@ class Rival(NamedTuple):
 
 def boosting(values: Values, num_trees: int) -> Any:
     options: Any = {"learning_rate": values["learning_rate"], "l2_regularization": values["l2"], "max_bins": 63}
-    leaves = {"max_leaf_nodes": round(values["leaves"]), "min_samples_leaf": round(values["rows_per_leaf"])}
+    leaves: Any = {"max_leaf_nodes": round(values["leaves"]), "min_samples_leaf": round(values["rows_per_leaf"])}
     return HistGradientBoostingClassifier(**options, **leaves, max_iter=num_trees, random_state=0)
 
 
@@ -87,26 +89,28 @@ def search(name: str, table: Table, rows: Rows, split: int, size: Size, seed: in
     settings = settings_of(name, size.lanes, seed)
 
     def fitted(setting: Values, seen: np.ndarray, num_trees: int = NUM_TREES) -> np.ndarray:
-        # Threads that share tables this small only wait for each other.
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            return rival.make(setting, num_trees).fit(x[seen], labels[seen]).predict(x)
+        return rival.make(setting, num_trees).fit(x[seen], labels[seen]).predict(x)
 
-    def validated(setting: Values, fold: int, num_trees: int = NUM_TREES) -> float:
+    def validated(setting: Values, fold: int = 0, num_trees: int = NUM_TREES) -> float:
         return score(table, rows.unseen[split, fold], fitted(setting, rows.seen[split, fold], num_trees))
 
-    quarter = [validated(setting, 0, NUM_TREES // 4) for setting in settings]
-    survivors = best_of(quarter, max(1, int(np.ceil(len(settings) * KEEP))))
-    full = [validated(settings[at], 0) for at in survivors] if rival.has_trees else [quarter[at] for at in survivors]
-    finalists = [survivors[place] for place in best_of(full, size.finalists)]
-    first = dict(zip(survivors, full, strict=True))
-    means = [np.mean([first[at], *(validated(settings[at], f) for f in range(1, NUM_FOLDS))]) for at in finalists]
-    chosen = settings[finalists[int(np.argmax(means))]]
-    seen = np.setdiff1d(np.arange(len(labels)), rows.test[split])
+    # Threads within one fit of a small table only wait for each other: each fit has one, and fits run side by side.
+    with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        quarter = list(pool.map(lambda setting: validated(setting, num_trees=NUM_TREES // 4), settings))
+        survivors = best_of(quarter, max(1, int(np.ceil(len(settings) * KEEP))))
+        full = list(pool.map(lambda at: validated(settings[at]) if rival.has_trees else quarter[at], survivors))
+        finalists = [survivors[place] for place in best_of(full, size.finalists)]
+        meetings = [(settings[at], fold) for at in finalists for fold in range(1, NUM_FOLDS)]
+        others = np.reshape(list(pool.map(lambda meeting: validated(*meeting), meetings)), (len(finalists), -1))
+        first = dict(zip(survivors, full, strict=True))
+        means = [np.mean([first[at], *rest]) for at, rest in zip(finalists, others, strict=True)]
+        chosen = settings[finalists[int(np.argmax(means))]]
+        predictions = fitted(chosen, np.setdiff1d(np.arange(len(labels)), rows.test[split]))
     return {
         "setting": chosen,
         "validation": float(max(means)),
-        "test": score(table, rows.test[split], fitted(chosen, seen)),
+        "test": score(table, rows.test[split], predictions),
         **since(start),
     }
 

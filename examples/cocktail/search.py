@@ -10,13 +10,19 @@ import numpy as np
 from jreg import train
 
 from .network import Data, make_fit_on, make_predict
-from .prepare import NUM_FOLDS, NUM_SPLITS, Rows, Table, batch_size, scaled_without
+from .prepare import MOST_BATCH, NUM_FOLDS, NUM_SPLITS, Rows, Table, batch_size, scaled_without
 from .space import Setting, ingredients
 
 KEEP = 1 / 4
 ALL = 0.999
 CHUNK = 2
 """Lanes of one call. All searches are multiples of it, so that two programs, one for each rung, serve them all."""
+
+
+FEWEST_LANES, MOST_LANES = 16, 64
+PASSES, FEWEST_STEPS, MOST_STEPS = 10, 240, 600
+STEPS_PER_SECOND, SECONDS_BEFORE, RIVALS_SHARE = 1500.0, 30.0, 0.3
+"""Of two free cores: steps of the search, seconds to compile, and the share of the rest that the rivals take."""
 
 
 class Size(NamedTuple):
@@ -31,6 +37,19 @@ class Size(NamedTuple):
     def rungs(self) -> tuple[int, int]:
         """A quarter of a run, and all of it."""
         return self.epochs // 4, self.epochs
+
+
+QUICK = Size(lanes=4, finalists=1, epochs=4, steps_per_epoch=4)
+
+
+def size_for(minutes: float, num_rows: int) -> Size:
+    """As much as the minutes allow, by the speed of two free cores; the same on every machine."""
+    steps = min(MOST_STEPS, max(FEWEST_STEPS, PASSES * (num_rows * 16 // 25) // MOST_BATCH))
+    seconds = max(0.0, (60.0 * minutes - SECONDS_BEFORE) * (1.0 - RIVALS_SHARE))
+    num_runs = seconds * STEPS_PER_SECOND / steps - 6 * NUM_SPLITS * NUM_FOLDS
+    per_lane, of_finalists = (1.0 + 3.0 * KEEP) / 4.0, 4.0 * Size().finalists
+    lanes = int((num_runs / 15 - of_finalists) / per_lane) // FEWEST_LANES * FEWEST_LANES
+    return Size(lanes=min(MOST_LANES, max(FEWEST_LANES, lanes)), steps_per_epoch=steps // Size().epochs)
 
 
 class Searcher:
