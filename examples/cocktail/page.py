@@ -9,7 +9,7 @@ from .report import BASE, Scores, dots
 from .space import SPACE
 from .summary import BOOSTING, by_lanes, mean_ranks, means, paired, seconds, shares, verdict
 
-PAGE = """# Cocktails of regularizers on your table
+INTRODUCTION = """# Cocktails of regularizers on your table
 
     python -m examples.cocktail --data FILE --target COLUMN [--minutes 3] [--out DIR]
 
@@ -24,7 +24,8 @@ All of this happens within five outer splits: no test row has a say in what is t
 by split, and their intervals count that splits share training rows. It writes `cocktail.json`, a picture, and
 `recipe.py`, a script of at most 80 lines that trains the recipe with jreg and needs no search (it reads `table.npz`
 beside it). A run that was killed goes on where it was. It does classes, not regressions.
-
+"""
+FOUND = """
 ## What it found on {num} tables
 
 {verdict}
@@ -62,7 +63,7 @@ def write(record: dict[str, Any], folder: Path) -> None:
 
 def page(record: dict[str, Any]) -> str:
     scores, size = means(record), record["size"]
-    return PAGE.format(
+    return INTRODUCTION + FOUND.format(
         num=len(record["tables"]),
         verdict=verdict(record),
         base=BASE,

@@ -4,7 +4,6 @@ import time
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jreg import train
@@ -72,13 +71,15 @@ class Searcher:
             rungs=self.size.rungs, keep=KEEP, mode="max", chunk_size=CHUNK,
         )  # fmt: skip
         first, last = found.rungs
+        # The host's arrays: picking from them compiles nothing.
+        result = jax.device_get(found.result)
         ranked = np.argsort(-last.values[:, 0], kind="stable")[: self.size.finalists]  # NaN sorts last
         finalists = [settings[number] for number in last.settings[ranked]]
         others = self.runs([(setting, split, fold) for setting in finalists for fold in range(1, NUM_FOLDS)])
         others = jax.tree.map(lambda leaf: leaf.reshape(len(finalists), NUM_FOLDS - 1, *leaf.shape[1:]), others)
         joined = jax.tree.map(
-            lambda one, rest: jnp.concatenate([one[ranked], rest], 1),
-            (found.result.best, found.result.best_value), (others.best, others.best_value),
+            lambda one, rest: np.concatenate([one[ranked], rest], 1),
+            (result.best, result.best_value), (others.best, others.best_value),
         )  # fmt: skip
         states, merits = joined
         best = int(np.argmax(np.nan_to_num(np.asarray(merits, np.float64).mean(1), nan=-np.inf)))
@@ -128,7 +129,7 @@ class Searcher:
             rungs=self.size.rungs, keep=ALL, mode="max", chunk_size=CHUNK,
         )  # fmt: skip
         order = np.argsort(found.rungs[-1].settings)[: len(places)]
-        return jax.tree.map(lambda leaf: leaf[order, 0], found.result)
+        return jax.tree.map(lambda leaf: leaf[order, 0], jax.device_get(found.result))
 
 
 def now() -> tuple[float, float]:
