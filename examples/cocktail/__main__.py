@@ -11,7 +11,7 @@ from typing import Any
 
 from ..compare.__main__ import bar
 from ..compare.tables import ENDINGS, DataError
-from .prepare import Table, load, profile
+from .prepare import FEWEST_ROWS, Table, load, profile
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,12 +79,28 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m examples.cocktail", description=__doc__)
     parser.add_argument("--data", required=True, help=f"a file ({', '.join(ENDINGS)}), or .npz with arrays x and y")
     parser.add_argument("--target", help="the column to predict, of classes")
-    parser.add_argument("--minutes", type=float, default=3.0, help="about how long two free cores may take (default 3)")
-    parser.add_argument("--rows", type=int, default=3000, help="rows to use, at most (default 3000)")
+    parser.add_argument(
+        "--minutes", type=positive, default=3.0, help="about how long two free cores may take (default 3)"
+    )
+    parser.add_argument("--rows", type=enough, default=3000, help="rows to use, at most (default 3000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="few and short runs: does it work?")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder for all that is written")
     return parser.parse_args(arguments)
+
+
+def positive(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0; got {text}")
+    return value
+
+
+def enough(text: str) -> int:
+    value = int(text)
+    if value < FEWEST_ROWS:
+        raise argparse.ArgumentTypeError(f"must be at least {FEWEST_ROWS}; got {text}")
+    return value
 
 
 if __name__ == "__main__":

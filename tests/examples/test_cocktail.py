@@ -272,6 +272,13 @@ def test_a_regression_a_missing_file_and_another_ending_are_refused(tmp_path, ca
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", [("--rows", "59"), ("--minutes", "0"), ("--minutes", "nan")])
+def test_a_number_that_makes_no_run_is_refused(option, capsys):
+    with pytest.raises(SystemExit):
+        main(["--data", "t.csv", *option])
+    assert f"argument {option[0]}: must be" in capsys.readouterr().err
+
+
 def test_gaps_text_and_rare_classes_are_told(tmp_path):
     rows = [[i if i % 9 else "", "uvw"[i % 3], "x" if i < 60 else "y" if i < 97 else "z"] for i in range(100)]
     table = prepare.load(write_csv(tmp_path / "t.csv", rows), "target", 90)
@@ -280,6 +287,16 @@ def test_gaps_text_and_rare_classes_are_told(tmp_path):
     told = " ".join(table.notes)
     for words in ("'b' is text", "of 100 rows 90 are used", "fewer than 10 rows have the class z"):
         assert words in told
+
+
+@pytest.mark.thorough
+def test_a_winner_that_trains_again_tests_as_in_its_search(wine):
+    table, size = prepare.load(wine, None, 3000), search.QUICK._replace(finalists=2, lanes=8)
+    searcher = search.Searcher(table, prepare.rows_of(table.labels, 0), size, seed=0)
+    found = searcher.arm(1, space.lanes("cocktail", 8, 0))
+    assert searcher.everywhere(found["setting"])[1] == {name: found[name] for name in ("single", "bagged")}
+    merits = searcher.validated([found["setting"], space.none()])
+    assert all(0.3 < merit < 1.0 for merit in merits)
 
 
 @pytest.mark.thorough
