@@ -36,12 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
     size = QUICK if options.quick else size_for(options.minutes, len(table.x))
     console = Console() if Console().is_terminal else Console(width=110)
     for note in table.notes:
-        console.print(f"{table.name}: {note}", soft_wrap=True)
+        console.print(f"{table.name}: {note}", soft_wrap=True, markup=False)
     found = profile(table)
     console.print(
         f"{found['rows']} rows, {found['inputs']} inputs, {found['missing']:.1%} of the cells missing, classes "
         f"{found['classes']}; {size.lanes} settings of each method, runs of {size.epochs * size.steps_per_epoch} steps",
         soft_wrap=True,
+        markup=False,
     )
     identity = {"table": digest(table), "size": size._asdict(), "seed": options.seed}
     ledger = Ledger(options.out / "cocktail.partial.jsonl", identity)
