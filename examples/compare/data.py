@@ -44,6 +44,16 @@ class Dataset(NamedTuple):
         return self.is_classification and float(self.pool_y.mean(0).max()) * self.pool_y.shape[1] > UNEVEN
 
 
+class Arrays(NamedTuple):
+    """A table as numbers, NaN where one is missing; the names of its classes, in the order of the columns of y."""
+
+    x: np.ndarray
+    y: np.ndarray
+    is_classification: bool
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def load(path: str | None, target: str | None) -> Dataset:
     """Load the user's table, or scikit-learn's digits when there is none."""
     if path is None:
@@ -98,6 +108,11 @@ def split_sizes(data: Dataset, most_training_rows: int) -> tuple[int, int]:
 
 
 def read_table(path: str, target: str | None) -> Dataset:
+    arrays = read_arrays(path, target)
+    return split_off_test(Path(path).name, arrays.is_classification, False, arrays.x, arrays.y, arrays.notes)
+
+
+def read_arrays(path: str, target: str | None) -> Arrays:
     """The columns of a file as numbers; all that is wrong with it in one message."""
     cells, numbers, notes = read(path)
     listed = ", ".join(cells)
@@ -132,7 +147,8 @@ def read_table(path: str, target: str | None) -> Dataset:
     if not columns and not problems:
         problems.append(": no column is left to predict from")
     refuse(path, problems)
-    return split_off_test(Path(path).name, is_classification, False, np.stack(columns, 1), y, tuple(notes))
+    classes = tuple(np.unique(values if np.isnan(outcome).any() else outcome).astype(str)) if is_classification else ()
+    return Arrays(np.stack(columns, 1), y, is_classification, classes, tuple(notes))
 
 
 def _encoded(name: str, values: list[str], rows: list[int], notes: list[str], problems: list[str]) -> list[np.ndarray]:

@@ -60,7 +60,8 @@ class Chunks:
         for chunk in self.of(len(missing)) if len(missing) else ():
             found = self._run_chunk(fit_one, keys, hypers, Lanes(*(rows[missing[chunk]] for rows in lanes)))
             num_fresh = min(len(chunk), num_lanes - done)
-            parts.append(jax.tree.map(lambda leaf: leaf[:num_fresh], found))  # noqa: B023
+            is_full = num_fresh == len(chunk)
+            parts.append(found if is_full else jax.tree.map(partial(taken, rows=slice(num_fresh)), found))
             order.append(missing[chunk][:num_fresh])
             done += num_fresh
             if stored is not None:
@@ -68,7 +69,7 @@ class Chunks:
             if self.progress is not None:
                 jax.block_until_ready(parts[-1])
                 self.progress(done, num_lanes)
-        whole = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *parts)
+        whole = jax.tree.map(_joined, *parts)
         if read is None:
             return whole
         back = np.argsort(np.concatenate(order))
@@ -103,10 +104,31 @@ def _rows(leaf: Any, rows: np.ndarray, mesh: Mesh) -> jax.Array:
     """Rows of an array, spread over the devices, also over those of other processes, which hold the same array."""
     sharding = NamedSharding(mesh, LANES)
     if sharding.is_fully_addressable:
-        return jax.device_put(jnp.asarray(leaf)[rows], sharding)
+        return jax.device_put(taken(leaf, rows), sharding)
     words, to_key = as_words(leaf)
     here = np.asarray(words)[rows]
     return to_key(jax.make_array_from_callback(here.shape, sharding, lambda index: here[index]))
+
+
+def taken(leaf: Any, rows: Any) -> Any:
+    """Rows of an array. What cores hold is in the host's memory, which takes them without compiling a program."""
+    return np.asarray(leaf)[rows] if _is_on_host(leaf) else jnp.asarray(leaf)[rows]
+
+
+def _joined(*leaves: Any) -> jax.Array:
+    """The results of all chunks as one array."""
+    if all(map(_is_on_host, leaves)):
+        return jnp.asarray(np.concatenate([np.asarray(leaf) for leaf in leaves]))
+    return jnp.concatenate(leaves)
+
+
+def _is_on_host(leaf: Any) -> bool:
+    if isinstance(leaf, np.ndarray):
+        return True
+    if not isinstance(leaf, jax.Array) or checks.is_traced(leaf) or not leaf.is_fully_addressable:
+        return False
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.extended)
+    return not is_key and all(device.platform == "cpu" for device in leaf.devices())
 
 
 def _to_every_process(results: Tree, mesh: Mesh) -> Tree:

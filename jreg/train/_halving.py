@@ -8,14 +8,13 @@ from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from .._core import checks
 from .._core.checks import Checks
 from .._core.types import Device, Key, Tree
-from ._chunks import Chunks
+from ._chunks import Chunks, taken
 from ._lanes import Lanes
 from ._result import FitResult
 from ._schedule import bare_wrapped
@@ -122,7 +121,7 @@ def halving(
     for start, end in pairwise([0, *ends]):
         if result is not None:
             settings, rows = _survivors(found[-1], keep, mode)
-            result = jax.tree.map(lambda leaf, rows=rows: leaf[rows], result)
+            result = jax.tree.map(lambda leaf, rows=rows: taken(leaf, rows), result)
         result = _rung(chunks, _continued(fit_on, end - start), keys, hypers, settings, result)
         found.append(Rung(end, settings, np.asarray(result.best_value, np.float64)))
         epochs_run += len(settings) * num_seeds * (end - start)
@@ -137,7 +136,7 @@ def _rung(
     lanes = Lanes(np.tile(np.arange(num_seeds), len(settings)), np.arange(num_lanes))
     of_lanes = np.repeat(settings, num_seeds)
     so_far = jax.tree.map(lambda leaf: leaf.reshape(num_lanes, *leaf.shape[2:]), result)
-    hypers = jax.tree.map(lambda leaf: jnp.asarray(leaf)[of_lanes], hypers)
+    hypers = jax.tree.map(lambda leaf: taken(leaf, of_lanes), hypers)
     found = chunks.run(fit_one, keys, (hypers, so_far), lanes)
     return jax.tree.map(lambda leaf: leaf.reshape(len(settings), num_seeds, *leaf.shape[1:]), found)
 
