@@ -67,6 +67,7 @@ class Program(NamedTuple):
     norm: bool = False
     ghost: int | None = None
     num_train: int | None = None
+    num_valid: int | None = None
     batch_size: int | None = None
     epochs: int | None = None
     wrong: float = 0.0

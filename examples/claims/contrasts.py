@@ -92,7 +92,7 @@ def greater_gain(first: tuple[str, str], second: tuple[str, str], metric: str = 
 
 
 def rising(name: str, metric: str, by: str, factor: float = 1.0) -> Contrast:
-    """The slope of a score over the ranks of a strength, by least squares in each seed, times the range of the ranks."""
+    """The slope of a score over the ranks of a strength, by least squares in each seed, times their range."""
 
     def slope(arms: Arms) -> np.ndarray:
         found = arms[name]

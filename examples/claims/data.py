@@ -1,7 +1,7 @@
 """The tasks that claims are measured on: rows to learn from, rows to choose by, rows to test on.
 
-Digits come with scikit-learn, the synthetic rows are those of an article (`examples.seed_table`), and Fashion-MNIST is a
-folder of IDX files: Debian's package brings it (MIT licence),
+Digits come with scikit-learn, the synthetic rows are those of an article (`examples.seed_table`), and Fashion-MNIST is
+a folder of IDX files: Debian's package brings it (MIT licence),
 
     apt-get install dataset-fashion-mnist        # into /usr/share/dataset-fashion-mnist
 

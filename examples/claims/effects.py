@@ -2,17 +2,17 @@
 
 Every claim is put as "this number is above 0", one number per seed. Two questions are asked of each case:
 
-    is it above 0?                                        p_above, two-sided Student, 1 where the mean is not above 0
-    is it below the least size that the claim must have?  p_below, two-sided Student about `least`, 1 where it is not below
+    is it above 0?                                  p_above, by Student's t, two-sided; 1 if the mean is not above 0
+    is it below the least size that would matter?   p_below, likewise about `least`; 1 if the mean is not below it
 
 Both kinds of p-value are corrected by Holm, each over all cases of the whole ledger. The rule, fixed before any run:
 
-    fails      if the corrected p_below is at most 0.05: the least size worth having is ruled out, or the opposite is true
+    fails      if the corrected p_below is at most 0.05: a size worth having is ruled out, or the opposite is true
     holds      else, if the corrected p_above is at most 0.05
     not shown  else
 
-The verdict over the cases of a claim is theirs if they agree. If they do not and their numbers differ by more than chance
-(Cochran's Q, 5 %), it depends. Otherwise the rule judges their mean, weighted by precision.
+The verdict over the cases of a claim is theirs if they agree. If they do not and their numbers differ by more than
+chance (Cochran's Q, 5 %), it depends. Otherwise the rule judges their mean, weighted by precision.
 """
 
 from collections.abc import Sequence
@@ -102,7 +102,7 @@ class Judged(NamedTuple):
 
 
 def judge_all(cases: Sequence[Sequence[Effect]], leasts: Sequence[float], degrees: Sequence[int]) -> list[Judged]:
-    """The verdicts of a whole ledger: for each claim its effects, one per case, its least size and degrees of freedom."""
+    """The verdicts of a whole ledger: for each claim its effects by case, its least size, its degrees of freedom."""
     flat = [found for effects in cases for found in effects]
     above, below = (iter(holm([getattr(found, name) for found in flat])) for name in ("p_above", "p_below"))
     judged = []

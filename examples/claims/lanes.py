@@ -116,9 +116,9 @@ def make_fit_one(
 
 
 def drawn(key: jax.Array, everything: Any, task: Task, program: Program, num_train: int) -> dict[str, Any]:
-    """The rows of a lane: training and validation rows from the pool, wrong classes among both if the program says so."""
+    """The rows of a lane: training and validation rows from the pool, some of both with wrong classes if told so."""
     (pool, test), (rows_key, is_wrong_key, class_key, shift_key) = everything, random.split(key, 4)
-    num_valid = min(task.num_valid, len(task.pool[0]) - num_train)
+    num_valid = min(program.num_valid or task.num_valid, len(task.pool[0]) - num_train)
     chosen = jax.random.permutation(rows_key, len(task.pool[0]))[: num_train + num_valid]
     x, y = pool[0][chosen], pool[1][chosen]
     if program.wrong:
@@ -169,7 +169,7 @@ def scores_of(
     result: train.FitResult, parts: Any, apply: Callable, evaluate: Callable, hyper: Hyper, program: Program,
     key: jax.Array, on: frozenset[str],
 ) -> dict[str, jax.Array]:  # fmt: skip
-    """What is measured of the last epoch on every part, without noise; with `watch` also the history of each epoch."""
+    """What is measured of the last epoch on every part, without noise; with `watch` also each epoch's history."""
     last = result.last
     found = evaluate(last, parts, hyper)
     found.pop("value")

@@ -43,6 +43,8 @@ class Claim(NamedTuple):
     """What to do, by verdict."""
     functions: tuple[str, ...]
     unit: str = "accuracy"
+    regularizer: str = ""
+    """Its name, if the claim is that it helps: a row of the table of regularizers."""
     choose_by: str = VALID
     derive: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None
     """Further scores of each lane from those that it returned, such as from its history."""

@@ -1,7 +1,7 @@
 """The networks of the ledger as pure functions, with a place for every kind of noise.
 
-`init(key, task, program)` and `apply(params, stats, key, x, hyper, program, on) -> (logits, stats)`. A key of None means
-inference. `on` names the strengths that the arm sets; the places of the others are not compiled at all.
+`init(key, task, program)` and `apply(params, stats, key, x, hyper, program, on) -> (logits, stats)`. A key of None
+means inference. `on` names the strengths that the arm sets; the places of the others are not compiled at all.
 """
 
 from collections.abc import Callable, Sequence

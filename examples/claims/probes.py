@@ -1,6 +1,6 @@
 """Further measurements of a trained network, each a dict of scalars, by name.
 
-A probe is `(predict, key, parts, state) -> scores`, where `predict(key, x)` gives logits, without noise if the key is None.
+A probe is `(predict, key, parts, state) -> scores`; `predict(key, x)` gives logits, without noise if the key is None.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""A claim as it was measured: one JSON file with versions, seeds, every lane's score, and the statistics of each case."""
+"""A claim as it was measured: a JSON file with versions, seeds, every lane's score, and each case's statistics."""
 
 import json
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .arms import Hyper
-from .contrasts import TRAIN, VALID, Arms, Found
+from .contrasts import TRAIN, Arms, Found
 from .effects import effect
 from .ledger import Case, Claim, Measured
 
@@ -26,10 +27,17 @@ def record(claim_id: str, claim: Claim, found: dict[str, Measured], seconds: flo
         "unit": claim.unit,
         "command": f"python -m examples.claims {claim_id}",
         "versions": {name: version(name) for name in VERSIONS} | {"python": platform.python_version()},
-        "machine": platform.platform(),
+        "machine": machine(),
         "seconds": round(seconds, 1),
         "cases": {name: _case(claim, claim.cases[name], measured) for name, measured in found.items()},
     }
+
+
+def machine() -> str:
+    """The system and the processor: another one may round otherwise."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return f"{platform.system()} {platform.machine()} {model}".strip()
 
 
 def _case(claim: Claim, case: Case, measured: Measured) -> dict[str, Any]:
@@ -89,8 +97,6 @@ def write(stored: dict[str, Any], folder: Path = FOLDER) -> Path:
 
 def _rows_on_lines(text: str) -> str:
     """Lists of numbers on one line each."""
-    import re
-
     return re.sub(
         r"\[\s*([-+\d.e]+(?:,\s*[-+\d.e]+)*)\s*\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text
     )
@@ -105,6 +111,3 @@ def read_all(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
 def order(claim_id: str) -> tuple[int, str]:
     digits = "".join(filter(str.isdigit, claim_id))
     return int(digits), claim_id.removeprefix(digits)
-
-
-__all__ = ["FOLDER", "VALID", "arms_of", "describe", "order", "read_all", "record", "write"]

@@ -24,7 +24,8 @@ ARMS = {"augmentation": CONV_MOVED, **OTHERS}
 CLAIM = Claim(
     number=25,
     title="augmentation against everything else",
-    statement="Small shifts and turns gain more than the best of decay, dropout, spatial dropout, DropBlock, smoothing and mixup.",
+    statement="Small shifts and turns gain more than the best of decay, dropout, spatial dropout, DropBlock, "
+    "smoothing and mixup.",
     quote="It is often the single most effective regularizer for deep networks, especially in computer vision.",
     source="000:142, 000:269",
     cases=on(("digit images", "fashion"), ARMS, CONV_SEEDS),
@@ -33,7 +34,8 @@ CLAIM = Claim(
     advice={
         "holds": "Augment first, then tune the rest.",
         "fails": "Plain augmentation does not lead here: tune mixup and noise beside it.",
-        "depends": "Augment with what your data really vary in: where they are centred and upright, shifts and turns bring less.",
+        "depends": "Augment with what your data really vary in: where they are centred and upright, shifts and turns "
+        "bring less.",
         "not shown": "Put augmentation into the search beside the rest.",
     },
     functions=("augment.random_affine", "augment.chain"),

@@ -26,8 +26,7 @@ CLAIM = Claim(
     advice={
         "holds": "Stop early by validation loss, always.",
         "fails": "Do not stop by loss for accuracy: accuracy goes on rising after the loss has turned.",
-        "depends": "Stop early where labels are noisy. Where they are clean the accuracy of the last epoch is as good or "
-        "better, and stopping saves time only.",
+        "depends": "Stop early where labels are noisy; elsewhere compare with the last epoch.",
         "not shown": "Stop early to save time, not for accuracy.",
     },
     functions=("train.fit", "train.update_stopping"),

@@ -11,7 +11,7 @@ PROBE = {"probe": "uncertainty"}
 CLAIM = Claim(
     number=56,
     title="MC dropout out of distribution",
-    statement="The disagreement of dropout samples tells images with shuffled pixels better than one prediction's entropy.",
+    statement="Disagreement of dropout samples tells images of shuffled pixels better than one prediction's entropy.",
     quote="running dropout at test time across multiple forward passes provides uncertainty estimates",
     source="001:45",
     cases=on("digits", {"dropout": arm(Program(**PROBE), dropout=0.4)})

@@ -1,0 +1,34 @@
+"""Claims that this machine cannot decide, or that are decided elsewhere, and why."""
+
+UNMEASURED = {
+    7: ("L2 is far more common than L1 in deep learning", "a statement about practice, not about networks"),
+    9: ("Adam's L2 does less for parameters with large gradients", "shown leaf by leaf by `diagnose.audit_optimizer`"),
+    21: (
+        "dropout 0.5 behind every batch norm of a ResNet makes training worse",
+        "a ResNet is too large for these runs",
+    ),
+    32: (
+        "synonyms, insertions and back-translation expand text",
+        "no corpus and no table of words come with the library",
+    ),
+    33: ("stretching, pitch and noise expand audio", "no labelled recordings come with the library"),
+    34: ("synthetic minority rows help tables", "no uneven table of enough rows comes with scikit-learn"),
+    38: ("the smoothed loss is higher than the hard one", "an identity; `tests/targets` checks it"),
+    39: ("smoothing suits many classes", "no data set of many classes comes with scikit-learn"),
+    46: ("moment inference beats mean weights under DropConnect", "`noise.dropconnect_moments` has it; not yet run"),
+    47: ("stochastic depth is an ensemble of depths", "not yet run"),
+    48: ("stochastic depth trains 1000 layers that would fail without", "minutes for one lane: too slow for 16 seeds"),
+    54: ("dropout lowers the error of AlexNet on ImageNet by 1 to 2 %", "ImageNet is not at hand"),
+    61: (
+        "1.9, 11.1 and 37.3 % of the weights are near zero on a sine",
+        "single runs of a listing with another library",
+    ),
+    62: ("mean squared errors of .042, .089 and .093 on a sine", "single runs of a listing with another library"),
+    63: (
+        "a table of six recipes and their gaps",
+        "`python -m examples.seed_table`, with 32 seeds: it does not reproduce",
+    ),
+    64: ("98 % on training rows and 67 % in the world", "an anecdote; statement 1 is what can be measured of it"),
+    67: ("dropout within a recurrence destroys the gradient", "no sequences come with the library"),
+    78: ("regularization raises bias and lowers variance", "not yet run"),
+}
