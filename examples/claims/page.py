@@ -109,9 +109,9 @@ def _rule() -> str:
     return (
         "each claim is put as a number that should be above 0, with the least size that would matter. A case *fails* "
         "if the number is below that least size, *holds* if it is above 0, and is *not shown* otherwise; both by "
-        "Student's t at 5 %, two-sided, after Holm's correction over all m cases of the ledger. If the cases of a claim "
-        "disagree by more than chance (Cochran's Q at 5 %), it *depends*; if they disagree by no more, the rule judges "
-        "their mean."
+        "Student's t at 5 %, two-sided, after Holm's correction over all m cases of the ledger. If the cases of a "
+        "claim differ by more than chance (Cochran's Q at 5 %), it *depends*; if by no more, the rule judges their "
+        "mean."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.special import entr
 
 from jreg import diagnose, random, train
@@ -79,11 +80,15 @@ def smoothness(predict: Predict, key: jax.Array, parts: Any, state: train.TrainS
 
 
 def logits(predict: Predict, key: jax.Array, parts: Any, state: train.TrainState) -> dict[str, jax.Array]:
-    """The margin of the training rows: their logit above the mean of the others."""
+    """The margin of the training rows, their logit above the mean of the others, and its share of the bound that
+    smoothing by 0.1 sets: log((1 - e + e/K) / (e/K)).
+    """
     x, y = parts["train"]
     found = predict(None, x)
     own, others = jnp.sum(found * y, axis=-1), jnp.sum(found * (1.0 - y), axis=-1) / (y.shape[1] - 1)
-    return {"margin": jnp.mean(own - others)}
+    bound = np.log((0.9 + 0.1 / y.shape[1]) / (0.1 / y.shape[1]))
+    margin = jnp.mean(own - others)
+    return {"margin": margin, "margin share": margin / bound}
 
 
 PROBES: dict[str, Probe] = {

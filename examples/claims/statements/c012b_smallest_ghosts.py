@@ -7,14 +7,14 @@ WHOLE = Program(norm=True, batch_size=64)
 CLAIM = Claim(
     number=12,
     title="the smallest batches in batch norm",
-    statement="Ghost batches of 4 give a smaller gap than ghost batches of 16, at equal steps.",
+    statement="Ghost batches of 4 give a smaller gap than ghost batches of 8, at equal steps.",
     quote="Smaller batches produce noisier statistics and stronger regularization.",
     source="000:138",
     cases=on(
         ("digits", "synthetic"),
-        {"ghosts of 4": fixed(WHOLE._replace(ghost=4)), "ghosts of 16": fixed(WHOLE._replace(ghost=16))},
+        {"ghosts of 4": fixed(WHOLE._replace(ghost=4)), "ghosts of 8": fixed(WHOLE._replace(ghost=8))},
     ),
-    contrast=less("ghosts of 4", "ghosts of 16", "gap"),
+    contrast=less("ghosts of 4", "ghosts of 8", "gap"),
     least=0.005,
     advice={
         "holds": "Go down to 4 examples per ghost batch if the gap is wide.",
