@@ -27,6 +27,8 @@ MIXUP = arm(mixup=(0.2, 0.5, 1.0))
 L1 = arm(l1=(1e-4, 1e-3, 1e-2))
 CONNECT = arm(dropconnect=DROPOUTS)
 NORM_NONE, NORM_DECAY, NORM_DROPOUT = arm(NORM), arm(NORM, decay=DECAYS), arm(NORM, dropout=DROPOUTS)
+EARLY = arm(NORM, early=(0.2, 0.4, 0.6))
+"""Dropout behind the first of two norms, so that the second reads it."""
 WATCHED = fixed(Program(watch=True))
 """One setting with every epoch measured, for questions of when to stop."""
 DEEP_NONE = arm(DEEP)

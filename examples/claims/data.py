@@ -54,7 +54,7 @@ def digits() -> Task:
 @cache
 def digit_images() -> Task:
     """Digits for a convolutional network, which needs fewer epochs."""
-    return digits()._replace(name="digit images", epochs=50)
+    return digits()._replace(name="digit images", epochs=30)
 
 
 @cache

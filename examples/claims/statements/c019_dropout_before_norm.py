@@ -1,14 +1,14 @@
-from ..common import NORM, NORM_NONE, arm
+from ..common import EARLY, NORM_NONE
 from ..contrasts import more
 from ..ledger import Claim, on
 
 CLAIM = Claim(
     number=19,
     title="dropout before batch norm",
-    statement="Dropout of 0.5 before a batch norm lowers test accuracy against batch norm alone.",
+    statement="Dropout that a batch norm reads, at the best rate of 0.2 to 0.6, lowers test accuracy against none.",
     quote="if you're using BatchNorm in a block, use little to no dropout in that same block",
     source="002:40, 000:134",
-    cases=on(("digits", "synthetic"), {"batch norm": NORM_NONE, "dropout before": arm(NORM, early=0.5)}),
+    cases=on(("digits", "synthetic"), {"batch norm": NORM_NONE, "dropout before": EARLY}),
     contrast=more("batch norm", "dropout before"),
     least=0.005,
     advice={

@@ -1,4 +1,4 @@
-from ..common import NORM, arm
+from ..common import EARLY, NORM, arm
 from ..contrasts import more
 from ..ledger import Claim, on
 
@@ -10,7 +10,7 @@ CLAIM = Claim(
     source="001:44",
     cases=on(
         ("digits", "synthetic"),
-        {"behind": arm(NORM, late=(0.2, 0.4, 0.6)), "before": arm(NORM, early=(0.2, 0.4, 0.6))},
+        {"behind": arm(NORM, late=(0.2, 0.4, 0.6)), "before": EARLY},
     ),
     contrast=more("behind", "before"),
     least=0.005,
