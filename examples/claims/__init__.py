@@ -2,8 +2,8 @@
 
     python -m examples.claims [ID ...] [--quick] [--lanes DIR]
 
-A run of all claims takes one and a half hours on two cores; most single claims take seconds to minutes. A record per claim and the page
-(README.md) with its forest plot are written beside this file.
+A run of all claims takes two hours on two busy cores; most single claims take seconds to minutes. A record per claim
+and the page (README.md), with its forest plot, are written beside this file.
 
 Read it in this order: `statements` (one claim, one file), `ledger` (what a claim is), `arms` (what a setting is),
 `common` (the arms that claims share), `lanes` (one run as a pure function, and the sweep over an arm), `contrasts` (a

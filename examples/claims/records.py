@@ -96,10 +96,14 @@ def write(stored: dict[str, Any], folder: Path = FOLDER) -> Path:
 
 
 def _rows_on_lines(text: str) -> str:
-    """Lists of numbers on one line each."""
-    return re.sub(
-        r"\[\s*([-+\d.e]+(?:,\s*[-+\d.e]+)*)\s*\]", lambda found: "[" + re.sub(r"\s+", " ", found[1]) + "]", text
-    )
+    """Lists and objects that hold numbers alone, on one line each."""
+    number, name = r"-?\d[-+\d.e]*", r'"[^"]*": '
+    for inside, (left, right) in ((number, "[]"), (name + number, "{}")):
+        pattern = rf"\{left}\s*({inside}(?:,\s*{inside})*)\s*\{right}"
+        text = re.sub(
+            pattern, lambda found, ends=(left, right): ends[0] + re.sub(r",\s+", ", ", found[1]) + ends[1], text
+        )
+    return text
 
 
 def read_all(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
