@@ -12,7 +12,7 @@ from .ledger import Case, Claim, on, under
 
 NUM = 6
 NORM, CNN, DEEP = Program(norm=True), Program("cnn"), Program("residual")
-DECAYS, DROPOUTS = (0.3, 1.0, 3.0), (0.1, 0.2, 0.4)
+DECAYS, DROPOUTS = (0.3, 3.0, 10.0), (0.1, 0.2, 0.4)
 
 
 def arm(program: Program = DEFAULT, **strengths: Sequence[float] | float) -> Arm:
@@ -24,7 +24,7 @@ NONE, DECAY, DROPOUT = arm(), arm(decay=DECAYS), arm(dropout=DROPOUTS)
 BOTH = arm(decay=DECAYS, dropout=0.2)
 SMOOTHED = arm(smoothing=0.1)
 MIXUP = arm(mixup=(0.2, 0.5, 1.0))
-L1 = arm(l1=(1e-4, 1e-3, 1e-2))
+L1 = arm(l1=(1e-4, 1e-2, 3e-2))
 CONNECT = arm(dropconnect=DROPOUTS)
 NORM_NONE, NORM_DECAY, NORM_DROPOUT = arm(NORM), arm(NORM, decay=DECAYS), arm(NORM, dropout=DROPOUTS)
 EARLY = arm(NORM, early=(0.2, 0.4, 0.6))
@@ -40,7 +40,7 @@ def conv(**strengths: Sequence[float] | float) -> Arm:
 
 
 SHARES = (0.1, 0.25)
-CONV_NONE, CONV_DECAY, CONV_DROPOUT = conv(), conv(decay=(0.5, 2.0)), conv(dropout=(0.2, 0.4))
+CONV_NONE, CONV_DECAY, CONV_DROPOUT = conv(), conv(decay=(1.0, 10.0)), conv(dropout=(0.2, 0.4))
 CONV_PIXELS, CONV_MAPS, CONV_BLOCKS = conv(pixels=SHARES), conv(maps=SHARES), conv(blocks=SHARES)
 CONV_SMOOTHED, CONV_MIXUP, CONV_MOVED = conv(smoothing=0.1), conv(mixup=(0.2, 0.5)), conv(moved=(0.05, 0.1))
 CONV_SEEDS = {"fashion": 8}
