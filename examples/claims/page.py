@@ -84,6 +84,7 @@ def page(ledger: list[Entry]) -> str:
         "accuracy, as a mean over seeds, chooses; the test rows only report. Budgets of epochs are equal, and the last "
         "epoch counts unless a claim is about stopping.",
         "- The rule was fixed before the runs: " + _rule() + f" Here m is {num_cases} cases.",
+        "- " + _ends(ledger),
         f"- The records hold the score of every lane, {num_lanes} of them, with the settings and versions ({said}). "
         f"The runs took {seconds / 60:.0f} minutes of two busy cores; arms that claims share are trained once.",
         "",
@@ -113,6 +114,28 @@ def _rule() -> str:
         "claim differ by more than chance (Cochran's Q at 5 %), it *depends*; if by no more, the rule judges their "
         "mean."
     )
+
+
+def _ends(ledger: list[Entry]) -> str:
+    """The tuned arms whose strongest setting was chosen: their grids end too soon."""
+    found = {}
+    for entry in ledger:
+        for name, case in entry.record["cases"].items():
+            for arm_name, arm in case["arms"].items():
+                for strength in at_the_end(arm):
+                    found.setdefault(f"{arm_name} ({strength}) on {name}", []).append(entry.id)
+    if not found:
+        return "In no tuned arm did validation choose the strongest setting of the grid."
+    listed = "; ".join(f"{what} in {', '.join(ids)}" for what, ids in sorted(found.items()))
+    return f"A stronger setting than the grid has might do better where validation chose the strongest: {listed}."
+
+
+def at_the_end(arm: dict[str, Any]) -> list[str]:
+    """The strengths of a tuned arm of which the largest was chosen."""
+    settings, chosen = arm["settings"], arm["settings"][arm["chosen"]]
+    names = [name for name in chosen if name != "rate" and len({s.get(name, 0.0) for s in settings}) > 1]
+    is_tuned = len({setting["rate"] for setting in settings}) > 1
+    return [name for name in names if is_tuned and chosen[name] == max(s.get(name, 0.0) for s in settings)]
 
 
 def lanes(case: dict[str, Any]) -> int:
