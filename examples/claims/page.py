@@ -43,12 +43,15 @@ def entries(found: Mapping[str, dict[str, Any]], claims: Mapping[str, Claim]) ->
 def write(folder: Path, claims: Mapping[str, Claim]) -> None:
     ledger = entries(records.read_all(folder / "records"), claims)
     if ledger:
-        (folder / "README.md").write_text(page(ledger))
+        (folder / "README.md").write_text(page(ledger, claims))
         (folder / "which.md").write_text(which(ledger))
         draw(ledger, folder / "forest.png")
 
 
-def page(ledger: list[Entry]) -> str:
+def page(ledger: list[Entry], claims: Mapping[str, Claim]) -> str:
+    waiting = [
+        f"{claim_id} ({claims[claim_id].title})" for claim_id in claims if claim_id not in {e.id for e in ledger}
+    ]
     counts = Counter(entry.judged.overall for entry in ledger)
     num_cases = sum(len(entry.effects) for entry in ledger)
     num_claims = len({entry.claim.number for entry in ledger})
@@ -102,6 +105,7 @@ def page(ledger: list[Entry]) -> str:
         "|--|--|--|",
         *(f"| {number} | {claim} | {why} |" for number, (claim, why) in sorted(UNMEASURED.items())),
         "",
+        *([f"Declared, and waiting for a run: {', '.join(waiting)}.", ""] if waiting else []),
     ]
     return "\n".join(lines)
 

@@ -164,7 +164,7 @@ def test_a_record_holds_what_its_claim_declares_and_follows_from_its_scores(clai
 
 def test_the_page_is_what_the_records_generate():
     found = page.entries(STORED, CLAIMS)
-    assert (FOLDER / "README.md").read_text() == page.page(found)
+    assert (FOLDER / "README.md").read_text() == page.page(found, CLAIMS)
     assert (FOLDER / "which.md").read_text() == page.which(found)
     assert (FOLDER / "forest.png").read_bytes().startswith(b"\x89PNG")
 
