@@ -40,7 +40,7 @@ def conv(**strengths: Sequence[float] | float) -> Arm:
 
 
 SHARES = (0.1, 0.25)
-CONV_NONE, CONV_DECAY, CONV_DROPOUT = conv(), conv(decay=(1.0, 10.0)), conv(dropout=(0.2, 0.4))
+CONV_NONE, CONV_DECAY, CONV_DROPOUT = conv(), conv(decay=(0.3, 3.0)), conv(dropout=(0.2, 0.4))
 CONV_PIXELS, CONV_MAPS, CONV_BLOCKS = conv(pixels=SHARES), conv(maps=SHARES), conv(blocks=SHARES)
 CONV_SMOOTHED, CONV_MIXUP, CONV_MOVED = conv(smoothing=0.1), conv(mixup=(0.2, 0.5)), conv(moved=(0.05, 0.1))
 CONV_SEEDS = {"fashion": 8}

@@ -9,7 +9,7 @@ CLAIM = Claim(
     quote="For adaptive optimizers (Adam, RMSprop), decoupled weight decay (AdamW) performs significantly better.",
     source="001:49, 000:58, 002:66",
     cases=on(("digits", "synthetic"), {"AdamW": DECAY, "Adam with L2": arm(coupled=(3e-4, 3e-3, 3e-2))})
-    | on("fashion", {"AdamW": CONV_DECAY, "Adam with L2": conv(coupled=(1e-3, 1e-2))}, CONV_SEEDS),
+    | on("fashion", {"AdamW": CONV_DECAY, "Adam with L2": conv(coupled=(1e-4, 1e-3))}, CONV_SEEDS),
     contrast=more("AdamW", "Adam with L2"),
     least=0.005,
     advice={

@@ -3,7 +3,6 @@ from ..common import (
     CONV_DECAY,
     CONV_DROPOUT,
     CONV_MAPS,
-    CONV_MIXUP,
     CONV_MOVED,
     CONV_SEEDS,
     CONV_SMOOTHED,
@@ -17,15 +16,14 @@ OTHERS = {
     "maps": CONV_MAPS,
     "DropBlock": CONV_BLOCKS,
     "smoothing": CONV_SMOOTHED,
-    "mixup": CONV_MIXUP,
 }
 ARMS = {"augmentation": CONV_MOVED, **OTHERS}
 
 CLAIM = Claim(
     number=25,
     title="augmentation against everything else",
-    statement="Small shifts and turns gain more than the best of decay, dropout, spatial dropout, DropBlock, "
-    "smoothing and mixup.",
+    statement="Small shifts and turns gain more than the best of decay, dropout, spatial dropout, DropBlock and "
+    "smoothing.",
     quote="It is often the single most effective regularizer for deep networks, especially in computer vision.",
     source="000:142, 000:269",
     cases=on(("digit images", "fashion"), ARMS, CONV_SEEDS),

@@ -1,4 +1,4 @@
-from ..common import CONV_MIXUP, MIXUP, Helping, helps
+from ..common import MIXUP, Helping, helps
 
 CLAIM = helps(
     number=79,
@@ -7,5 +7,5 @@ CLAIM = helps(
     quote="Mixup encourages the network to behave linearly between training examples, which reduces overfitting.",
     source="000:150",
     function="augment.mixup",
-    arms=Helping(MIXUP, CONV_MIXUP),
+    arms=Helping(MIXUP),
 )
