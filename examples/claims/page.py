@@ -77,8 +77,8 @@ def page(ledger: list[Entry], claims: Mapping[str, Claim]) -> str:
         "## How to read it",
         "",
         "- Small networks on small data: digits (200 rows, 64-128-128-10), the articles' synthetic rows (1400 rows, "
-        "10 of 50 columns matter, 50-128-64-4), the same with 40 % wrong labels among training and validation rows, and "
-        "for convolutions digits at 8x8 (100 rows) and Fashion-MNIST at 14x14 (200 rows). What holds here need not "
+        "10 of 50 columns matter, 50-128-64-4), the same with 40 % wrong labels among training and validation rows, "
+        "and for convolutions digits at 8x8 (100 rows) and Fashion-MNIST at 14x14 (200 rows). What holds here need not "
         "hold at scale, and what fails here may hold there.",
         "- Every number is a mean over seeds (16; 8 on Fashion-MNIST, where a lane takes seconds) of differences "
         "paired by seed: both sides meet the same rows, initial weights and order. A seed draws its own training and "
