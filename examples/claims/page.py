@@ -18,7 +18,7 @@ ARTICLES = {
     "003": ("D", "Regularization Techniques for Deep Learning"),
 }
 MARKS = {HOLDS: "**holds**", FAILS: "**fails**", DEPENDS: "**depends**", NOT_SHOWN: "not shown"}
-COLOURS = {HOLDS: "#2f7d4f", FAILS: "#c0504d", DEPENDS: "#e08214", NOT_SHOWN: "#8a94a0"}
+COLOURS = {HOLDS: "#2f7d4f", FAILS: "#c0504d", NOT_SHOWN: "#8a94a0"}
 
 
 class Entry(NamedTuple):
@@ -220,7 +220,7 @@ def draw(ledger: list[Entry], path: Path) -> None:
     for place in (-1.0, 1.0):
         panels[1].axvline(place, color="0.6", linestyle=":", linewidth=1)
     handles = [pyplot.Line2D([], [], color=colour, marker="o", ls="none", label=n) for n, colour in COLOURS.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, title="verdict of the case")
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, title="verdict of the case")
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
 

@@ -16,7 +16,7 @@ CLAIM = Claim(
     least=0.005,
     advice={
         "holds": "Put dropout behind the last batch norm.",
-        "fails": "The place matters less than half a point at tuned rates: tune the rate first.",
+        "fails": "The place behind the norm is no better at tuned rates: try both, and judge by validation.",
         "depends": "Try both places.",
         "not shown": "Put it behind the last batch norm, where it cannot shift anything; expect little.",
     },

@@ -13,7 +13,7 @@ CLAIM = Claim(
     least=0.005,
     advice={
         "holds": "Decay all kernels.",
-        "fails": "Where decay acts matters less than half a point.",
+        "fails": "Decay of the last layer alone does as well or better: try it.",
         "depends": "Decay all kernels.",
         "not shown": "Decay all kernels.",
     },
