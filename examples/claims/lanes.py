@@ -104,11 +104,12 @@ def make_fit_one(
         state = train.init_state(params, make_optimizer(plain), stats)
         # What is measured at the end alone is one epoch of all steps.
         num_steps = num_train // batch_size * epochs
-        length = {"epochs": epochs} if program.watch or program.ramp else {"epochs": 1, "steps_per_epoch": num_steps}
+        is_by_epoch = program.watch or program.ramp
         watched = parts if program.watch else {}
         result = train.fit(
             step, evaluate, state, fit_key, parts["train"], watched, hyper,
-            batch_size=batch_size, monitor="value", **length,
+            batch_size=batch_size, epochs=epochs if is_by_epoch else 1,
+            steps_per_epoch=None if is_by_epoch else num_steps, monitor="value",
         )  # fmt: skip
         return scores_of(result, parts, apply, evaluate, plain, program, probe_key, on)
 

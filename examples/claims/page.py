@@ -204,7 +204,7 @@ def draw(ledger: list[Entry], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("agg")
-    from matplotlib import pyplot
+    from matplotlib import lines, pyplot
 
     in_points = [entry for entry in ledger if entry.claim.unit == "accuracy"]
     others = [entry for entry in ledger if entry.claim.unit != "accuracy"]
@@ -219,7 +219,7 @@ def draw(ledger: list[Entry], path: Path) -> None:
     panels[1].set_xscale("symlog", linthresh=2.0)
     for place in (-1.0, 1.0):
         panels[1].axvline(place, color="0.6", linestyle=":", linewidth=1)
-    handles = [pyplot.Line2D([], [], color=colour, marker="o", ls="none", label=n) for n, colour in COLOURS.items()]
+    handles = [lines.Line2D([], [], color=colour, marker="o", ls="none", label=n) for n, colour in COLOURS.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, title="verdict of the case")
     figure.savefig(path, dpi=90)
     pyplot.close(figure)

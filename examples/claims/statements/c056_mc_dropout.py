@@ -6,7 +6,6 @@ from ..contrasts import Contrast
 from ..ledger import Claim, on
 
 METRICS = ("area of mutual information", "area of plain entropy")
-PROBE = {"probe": "uncertainty"}
 
 CLAIM = Claim(
     number=56,
@@ -14,8 +13,8 @@ CLAIM = Claim(
     statement="Disagreement of dropout samples tells images of shuffled pixels better than one prediction's entropy.",
     quote="running dropout at test time across multiple forward passes provides uncertainty estimates",
     source="001:45",
-    cases=on("digits", {"dropout": arm(Program(**PROBE), dropout=0.4)})
-    | on("fashion", {"dropout": tuned(4, CNN._replace(**PROBE), dropout=(0.4,))}, CONV_SEEDS),
+    cases=on("digits", {"dropout": arm(Program(probe="uncertainty"), dropout=0.4)})
+    | on("fashion", {"dropout": tuned(4, CNN._replace(probe="uncertainty"), dropout=(0.4,))}, CONV_SEEDS),
     contrast=Contrast(
         lambda arms: np.subtract(*(np.asarray(arms["dropout"][name], np.float64) for name in METRICS)),
         METRICS,
