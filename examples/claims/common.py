@@ -57,10 +57,11 @@ class Helping(NamedTuple):
 
 def helps(number: int, name: str, strengths: str, quote: str, source: str, function: str, arms: Helping) -> Claim:
     """The claim that a regularizer raises test accuracy over none, in every situation that fits: a row of a table."""
+    where = "" if arms.conv is None else " in a convolutional network"
     return Claim(
         number=number,
-        title=f"{name} against none",
-        statement=f"{name[0].upper()}{name[1:]} ({strengths}) raises test accuracy over none, both at their best.",
+        title=f"{name}{where} against none",
+        statement=f"{name[0].upper()}{name[1:]} ({strengths}){where} raises test accuracy over none, both at their best.",
         quote=quote,
         source=source,
         cases=_situations(arms),

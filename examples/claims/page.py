@@ -172,16 +172,16 @@ def source(text: str) -> str:
 
 
 def which(ledger: list[Entry]) -> str:
-    """The claims that one regularizer helps, as a table of regularizers and situations."""
-    helping = [entry for entry in ledger if entry.claim.regularizer]
-    situations = list(dict.fromkeys(name for entry in helping for name in entry.effects))
-    lines = [
-        f"| regularizer | {' | '.join(situations)} | function |",
-        "|--" * (len(situations) + 2) + "|",
-    ]
-    for entry in helping:
-        cells = [_gain(entry, name) for name in situations]
-        lines.append(f"| {entry.claim.regularizer} | {' | '.join(cells)} | `{entry.claim.functions[0]}` |")
+    """The claims that a regularizer helps, as a table of regularizers and situations."""
+    rows: dict[str, list[Entry]] = {}
+    for entry in ledger:
+        if entry.claim.regularizer:
+            rows.setdefault(entry.claim.regularizer, []).append(entry)
+    situations = list(dict.fromkeys(name for row in rows.values() for entry in row for name in entry.effects))
+    lines = [f"| regularizer | {' | '.join(situations)} | function |", "|--" * (len(situations) + 2) + "|"]
+    for name, row in rows.items():
+        cells = ["".join(_gain(entry, situation) for entry in row) for situation in situations]
+        lines.append(f"| {name} | {' | '.join(cells)} | `{row[0].claim.functions[0]}` |")
     lines += [
         "",
         "Points of test accuracy over none, ± 95 %, both sides tuned on equal grids by validation, paired by seed; "

@@ -1,4 +1,4 @@
-from ..common import CONV_DECAY, DECAY, Helping, helps
+from ..common import DECAY, Helping, helps
 
 CLAIM = helps(
     number=79,
@@ -7,5 +7,5 @@ CLAIM = helps(
     quote="Always use L2 weight decay (AdamW)",
     source="000:267, 003:88",
     function="optim.with_decoupled_decay",
-    arms=Helping(DECAY, CONV_DECAY),
+    arms=Helping(DECAY),
 )

@@ -1,4 +1,4 @@
-from ..common import CONV_DROPOUT, DROPOUT, Helping, helps
+from ..common import DROPOUT, Helping, helps
 
 CLAIM = helps(
     number=79,
@@ -7,5 +7,5 @@ CLAIM = helps(
     quote="Dropout: Fully connected layers; large models",
     source="000:193, 002:79",
     function="noise.dropout",
-    arms=Helping(DROPOUT, CONV_DROPOUT),
+    arms=Helping(DROPOUT),
 )

@@ -1,4 +1,4 @@
-from ..common import CONV_SMOOTHED, SMOOTHED, Helping, helps
+from ..common import SMOOTHED, Helping, helps
 
 CLAIM = helps(
     number=79,
@@ -7,5 +7,5 @@ CLAIM = helps(
     quote="Try label smoothing for classification tasks with many classes.",
     source="000:272",
     function="targets.smoothed_cross_entropy",
-    arms=Helping(SMOOTHED, CONV_SMOOTHED),
+    arms=Helping(SMOOTHED),
 )
