@@ -61,7 +61,7 @@ def helps(number: int, name: str, strengths: str, quote: str, source: str, funct
     return Claim(
         number=number,
         title=f"{name}{where} against none",
-        statement=f"{name[0].upper()}{name[1:]} ({strengths}){where} raises test accuracy over none, both at their best.",
+        statement=f"{name[0].upper()}{name[1:]} ({strengths}){where} raises test accuracy over none, both tuned.",
         quote=quote,
         source=source,
         cases=_situations(arms),
