@@ -1,0 +1,1 @@
+"""One claim, one file: what it says, what is compared, what would follow."""
