@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RECORDS ?= benchmarks/results/cpu.json benchmarks/results/cpu_huge_pages.json
 
-.PHONY: demo test test-all fuzz lint bench bench-report faults docs docs-check clean
+.PHONY: demo test test-all fuzz lint bench bench-report faults claims limited-data docs docs-check clean
 
 demo: .venv/examples
 	$(BIN)/python -m examples.compare --out results
@@ -31,6 +31,14 @@ bench: .venv/bench
 
 bench-report: .venv/bench
 	$(BIN)/python -m benchmarks report $(RECORDS) --readme README.md
+
+# The ledger of claims: lanes that are there are not trained again; hours on two cores.
+claims: .venv/examples
+	$(BIN)/python -m examples.claims --lanes results/claims
+
+# Text that is seen many times; goes on after a kill.
+limited-data: .venv/examples
+	$(BIN)/python -m examples.limited_data
 
 faults: .venv/dev
 	$(BIN)/python -m benchmarks.faults

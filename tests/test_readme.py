@@ -27,21 +27,20 @@ def printed(code):
 
 
 def test_it_is_short():
-    assert len(README.splitlines()) <= 170
+    assert len(README.splitlines()) <= 165
 
 
-def test_every_block_of_code_has_its_output_beside_it():
-    assert README.count("```python") == len(PAIRS.findall(README)) == 3
+def test_every_block_of_code_but_the_first_has_its_output_beside_it():
+    assert README.count("```python") == len(PAIRS.findall(README)) + 1 == 3
 
 
-def test_the_first_example_prints_that():
-    code, output = PAIRS.findall(README)[0]
-    assert printed(code) == output
+def test_the_first_example_runs():
+    assert printed(re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)) == ""
 
 
 def test_the_training_loop_shows_what_regularization_gains():
     """The last digit may differ between processors."""
-    code, output = PAIRS.findall(README)[1]
+    code, output = PAIRS.findall(README)[0]
     for text in (printed(code), output):
         shares = [float(share) for share in re.findall(r"([\d.]+)% of unseen rows", text)]
         assert len(shares) == 2
