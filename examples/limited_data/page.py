@@ -45,7 +45,7 @@ def heading(record: dict[str, Any]) -> str:
 # A language model that sees its text many times
 
 Which regularizer pays when text is short and compute is not? `{record["command"]}` wrote this page from
-`limited_data.json`, which holds every number below by seed.
+`limited_data.json`, which holds every number below by seed.{unfinished(record)}
 
 **Every run costs the same**: {spent["steps"]} steps of {asked["budget"]["rows_per_step"]} rows of {shape["context"]}
 bytes, {spent["tokens"]:,} bytes in all. At 1 pass these are as many different bytes; at 16 passes they are a sixteenth
@@ -59,6 +59,15 @@ Validation chooses strengths, by the mean over seeds, and the epoch of each run,
 test bytes only measure. "None" has its epoch chosen too, so a regularizer must beat early stopping. Differences are
 paired by seed, in bits per byte, with 95 % intervals; less is better. A setting pays or hurts if the interval lies on
 one side of 0.""")
+
+
+def unfinished(record: dict[str, Any]) -> str:
+    num_all = num_cells(Grid(**record["asked"]["grid"]))
+    if len(record["cells"]) == num_all:
+        return ""
+    return (
+        f" It holds {len(record['cells'])} of {num_all} cells so far; the same command with its `--out` runs the rest."
+    )
 
 
 def summary(record: dict[str, Any]) -> str:
@@ -197,7 +206,6 @@ def student_note(passes: int, gain: Estimate, loss: Estimate, size: int) -> str:
 
 def limits_section(record: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in record["versions"].items())
-    num_all = num_cells(Grid(**record["asked"]["grid"]))
     minutes = sum(cell["seconds"] for cell in record["cells"].values()) / 60
     return wrapped(f"""\
 ## What it does not say
@@ -207,7 +215,7 @@ strengths. Runs are short, so that two cores make the record; a network that is 
 like a little decay there. The best of many settings is a little lucky on validation, not on test. `--text`, `--d`,
 `--layers`, `--context` and `--tokens` run the same study on other text and at other sizes.
 
-{len(record["cells"])} of {num_all} cells took {minutes:.0f} minutes of a shared machine: {versions}.""")
+{len(record["cells"])} cells took {minutes:.0f} minutes of a shared machine: {versions}.""")
 
 
 def wrapped(text: str) -> str:

@@ -61,7 +61,7 @@ def test_a_record_that_is_not_finished_has_a_page_of_what_is_there(finished, tmp
     singles = {cells.cell_name(4, setting) for setting in cells.alone(command.QUICK.grid)}
     record.write(tmp_path, found | {"cells": {name: cell for name, cell in found["cells"].items() if name in singles}})
     assert quick(tmp_path, "--page") == 0
-    assert "6 of 14 cells" in " ".join((tmp_path / page.PAGE).read_text().split())
+    assert "It holds 6 of 14 cells" in " ".join((tmp_path / page.PAGE).read_text().split())
     assert not (tmp_path / page.FIGURES[-1]).exists()
 
 
