@@ -78,17 +78,26 @@ def summary(record: dict[str, Any]) -> str:
         best = best_of(cells, p)
         gain = against_none(cells, p, best)
         lines.append(f"At {counted(p)}, {best.name} {gain.verdict_in_words}: {gain.signed}.")
-    strongest = max(record["asked"]["grid"]["decay"])
-    harm = against_none(cells, passes[0], Setting(decay=strongest))
     chosen = [best_with(cells, p, ("decay",)).decay for p in passes]
     times = max(chosen) / USUAL_DECAY
+    edge = "" if max(chosen) < max(record["asked"]["grid"]["decay"]) else ", the largest that was tried"
     lines.append(
         f"The decay that validation chooses is {joined(chosen, passes)}: up to {times:g} times the usual "
-        f"{USUAL_DECAY:g}. Decay {strongest:g} at {counted(passes[0])}: {harm.signed}."
+        f"{USUAL_DECAY:g}{edge}."
     )
+    lines += [strongest_line(record, lever) for lever in ("decay", "dropout")]
     for p in ensembles_at(record):
         lines.append(ensemble_line(cells, p))
     return "## What it shows\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def strongest_line(record: dict[str, Any], lever: str) -> str:
+    """The same strength at every number of passes."""
+    setting = Setting()._replace(**{lever: max(record["asked"]["grid"][lever])})
+    gains = {p: against_none(record["cells"], p, setting) for p in passes_in(record)}
+    found = ", ".join(f"{gain.signed} at {counted(p)} ({gain.verdict})" for p, gain in gains.items())
+    name = setting.name
+    return f"{name[0].upper()}{name[1:]} against none: {found}."
 
 
 def joined(values: list[float], passes: Sequence[int]) -> str:

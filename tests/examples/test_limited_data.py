@@ -175,3 +175,9 @@ def test_in_the_stored_study_regularizers_pay_the_more_the_more_passes_there_are
     decays = [choice.best_with(found, p, ("decay",)).decay for p in passes]
     assert decays[-1] >= 10 * page.USUAL_DECAY
     assert decays[-1] > decays[0]
+
+
+@pytest.mark.parametrize("setting", [cells.Setting(decay=10.0), cells.Setting(dropout=0.2)])
+def test_in_the_stored_study_what_pays_on_repeated_text_hurts_on_text_that_is_seen_once(stored, setting):
+    verdicts = [differences.against_none(stored["cells"], p, setting).verdict for p in (1, 16)]
+    assert verdicts == ["hurts", "pays"]
