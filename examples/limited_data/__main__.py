@@ -76,7 +76,10 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         ("tokens", "bytes that every run spends"),
     ):
         parser.add_argument(f"--{name}", type=int, help=help_)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.d is not None and options.d % Shape().heads:
+        parser.error(f"argument --d: must be a multiple of the {Shape().heads} heads; got {options.d}")
+    return options
 
 
 def planned(options: argparse.Namespace, text: Text) -> Plan:

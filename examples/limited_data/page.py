@@ -45,7 +45,7 @@ def heading(record: dict[str, Any]) -> str:
 # A language model that sees its text many times
 
 Which regularizer pays when text is short and compute is not? `{record["command"]}` wrote this page from
-`limited_data.json`, which holds every number below by seed.
+`limited_data.json`, which holds every number below by seed.{unfinished(record)}
 
 **Every run costs the same**: {spent["steps"]} steps of {asked["budget"]["rows_per_step"]} rows of {shape["context"]}
 bytes, {spent["tokens"]:,} bytes in all. At 1 pass these are as many different bytes; at 16 passes they are a sixteenth
@@ -61,6 +61,15 @@ paired by seed, in bits per byte, with 95 % intervals; less is better. A setting
 one side of 0.""")
 
 
+def unfinished(record: dict[str, Any]) -> str:
+    num_all = num_cells(Grid(**record["asked"]["grid"]))
+    if len(record["cells"]) == num_all:
+        return ""
+    return (
+        f" It holds {len(record['cells'])} of {num_all} cells so far; the same command with its `--out` runs the rest."
+    )
+
+
 def summary(record: dict[str, Any]) -> str:
     """What the intervals say, in sentences that the numbers choose."""
     cells, passes = record["cells"], passes_in(record)
@@ -69,17 +78,26 @@ def summary(record: dict[str, Any]) -> str:
         best = best_of(cells, p)
         gain = against_none(cells, p, best)
         lines.append(f"At {counted(p)}, {best.name} {gain.verdict_in_words}: {gain.signed}.")
-    strongest = max(record["asked"]["grid"]["decay"])
-    harm = against_none(cells, passes[0], Setting(decay=strongest))
     chosen = [best_with(cells, p, ("decay",)).decay for p in passes]
     times = max(chosen) / USUAL_DECAY
+    edge = "" if max(chosen) < max(record["asked"]["grid"]["decay"]) else ", the largest that was tried"
     lines.append(
         f"The decay that validation chooses is {joined(chosen, passes)}: up to {times:g} times the usual "
-        f"{USUAL_DECAY:g}. Decay {strongest:g} at {counted(passes[0])}: {harm.signed}."
+        f"{USUAL_DECAY:g}{edge}."
     )
+    lines += [strongest_line(record, lever) for lever in ("decay", "dropout")]
     for p in ensembles_at(record):
         lines.append(ensemble_line(cells, p))
     return "## What it shows\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def strongest_line(record: dict[str, Any], lever: str) -> str:
+    """The same strength at every number of passes."""
+    setting = Setting()._replace(**{lever: max(record["asked"]["grid"][lever])})
+    gains = {p: against_none(record["cells"], p, setting) for p in passes_in(record)}
+    found = ", ".join(f"{gain.signed} at {counted(p)} ({gain.verdict})" for p, gain in gains.items())
+    name = setting.name
+    return f"{name[0].upper()}{name[1:]} against none: {found}."
 
 
 def joined(values: list[float], passes: Sequence[int]) -> str:
@@ -197,7 +215,6 @@ def student_note(passes: int, gain: Estimate, loss: Estimate, size: int) -> str:
 
 def limits_section(record: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in record["versions"].items())
-    num_all = num_cells(Grid(**record["asked"]["grid"]))
     minutes = sum(cell["seconds"] for cell in record["cells"].values()) / 60
     return wrapped(f"""\
 ## What it does not say
@@ -207,7 +224,7 @@ strengths. Runs are short, so that two cores make the record; a network that is 
 like a little decay there. The best of many settings is a little lucky on validation, not on test. `--text`, `--d`,
 `--layers`, `--context` and `--tokens` run the same study on other text and at other sizes.
 
-{len(record["cells"])} of {num_all} cells took {minutes:.0f} minutes of a shared machine: {versions}.""")
+{len(record["cells"])} cells took {minutes:.0f} minutes of a shared machine: {versions}.""")
 
 
 def wrapped(text: str) -> str:

@@ -61,7 +61,7 @@ def test_a_record_that_is_not_finished_has_a_page_of_what_is_there(finished, tmp
     singles = {cells.cell_name(4, setting) for setting in cells.alone(command.QUICK.grid)}
     record.write(tmp_path, found | {"cells": {name: cell for name, cell in found["cells"].items() if name in singles}})
     assert quick(tmp_path, "--page") == 0
-    assert "6 of 14 cells" in " ".join((tmp_path / page.PAGE).read_text().split())
+    assert "It holds 6 of 14 cells" in " ".join((tmp_path / page.PAGE).read_text().split())
     assert not (tmp_path / page.FIGURES[-1]).exists()
 
 
@@ -175,3 +175,9 @@ def test_in_the_stored_study_regularizers_pay_the_more_the_more_passes_there_are
     decays = [choice.best_with(found, p, ("decay",)).decay for p in passes]
     assert decays[-1] >= 10 * page.USUAL_DECAY
     assert decays[-1] > decays[0]
+
+
+@pytest.mark.parametrize("setting", [cells.Setting(decay=10.0), cells.Setting(dropout=0.2)])
+def test_in_the_stored_study_what_pays_on_repeated_text_hurts_on_text_that_is_seen_once(stored, setting):
+    verdicts = [differences.against_none(stored["cells"], p, setting).verdict for p in (1, 16)]
+    assert verdicts == ["hurts", "pays"]
