@@ -195,6 +195,15 @@ def test_the_study_goes_on_table_by_table_and_its_page_follows_from_its_record(t
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_page_is_that_of_the_stored_record():
+    folder = Path(page.__file__).parent
+    text, stored = (folder / "README.md").read_text(), folder / "study.json"
+    if stored.is_file():
+        check_study(json.loads(stored.read_text()), text)
+    else:
+        assert text == page.INTRODUCTION
+
+
 def check_study(record, text):
     """The page is that of the record, and its verdict and ranks follow from its scores."""
     assert text == page.page(record)
