@@ -36,7 +36,7 @@ FOUND = """
 
 Ranks are among {num_methods} methods; scores are accuracies, balanced where classes are uneven. Intervals are of
 95 % over tables. {lanes} settings of every method and table, runs of {steps} steps, {finalists} finalist, at most
-{most_rows} rows: less than `--minutes 3` tries ({default} lanes for 3000 rows).
+{most_rows} rows; for 3000 rows `--minutes 3` tries {default} lanes.
 
 ![Differences by table, lanes and ingredients]({picture})
 
@@ -122,11 +122,12 @@ def draw(record: dict[str, Any], path: Path) -> None:
     dots(left, names, [paired(scores, name, BASE)[:2] for name in names])
     left.set(title=f"Test score minus {BASE!r}, {len(record['tables'])} tables", xlabel="points, mean ± 95 %")
     found = by_lanes(record)
-    gains, halves = zip(*found.values(), strict=True) if found else ((), ())
-    middle.errorbar(list(found), gains, halves, marker="o", capsize=3, color="#2f6f9f")
-    middle.axhline(0.0, color="black", linewidth=0.8, linestyle=":")
-    middle.set_xscale("log", base=2)
-    middle.set_xticks(list(found), [str(number) for number in found])
+    if found:
+        gains, halves = zip(*found.values(), strict=True)
+        middle.errorbar(list(found), gains, halves, marker="o", capsize=3, color="#2f6f9f")
+        middle.axhline(0.0, color="black", linewidth=0.8, linestyle=":")
+        middle.set_xscale("log", base=2)
+        middle.set_xticks(list(found), [str(number) for number in found])
     middle.set(title=f"Cocktails, bagged, minus {BASE!r}", xlabel="lanes of the search", ylabel="points, mean ± 95 %")
     drawn, won = (np.array(column) for column in zip(*shares(record).values(), strict=True))
     places = np.arange(len(SPACE))[::-1]

@@ -20,7 +20,7 @@ CHUNK = 2
 
 FEWEST_LANES, MOST_LANES = 16, 64
 PASSES, FEWEST_STEPS, MOST_STEPS = 10, 240, 600
-STEPS_PER_SECOND, SECONDS_BEFORE, RIVALS_SHARE = 1500.0, 30.0, 0.3
+STEPS_PER_SECOND, SECONDS_BEFORE, RIVALS_SHARE = 2000.0, 45.0, 0.5
 """Of two free cores: steps of the search, seconds to compile, and the share of the rest that the rivals take."""
 
 

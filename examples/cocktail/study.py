@@ -27,8 +27,8 @@ from .search import KEEP, Size, described, size_for
 from .tool import Run, configure
 
 TABLES = (
-    "wine", "Sonar", "Glass", "Ionosphere", "PimaIndiansDiabetes2", "breast-cancer", "HouseVotes84", "breast_cancer",
-    "credit-g", "Vehicle", "BreastCancer", "Vowel", "Satellite", "segment-challenge", "DNA", "digits",
+    "wine", "Sonar", "Ionosphere", "PimaIndiansDiabetes2", "breast-cancer", "HouseVotes84", "breast_cancer", "credit-g",
+    "BreastCancer", "Vehicle", "Glass", "Vowel", "Satellite", "segment-challenge", "DNA", "digits",
 )  # fmt: skip
 SIZE = Size(lanes=16, finalists=1, epochs=16, steps_per_epoch=12)
 MOST_ROWS, SEED = 800, 0

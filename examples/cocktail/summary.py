@@ -27,7 +27,7 @@ def mean_ranks(scores: Scores) -> dict[str, float]:
 def paired(scores: Scores, name: str, base: str) -> tuple[float, float, int]:
     """The mean difference over tables in points, half its 95 % interval, and on how many tables it is above 0."""
     found = 100.0 * np.subtract(scores[name], scores[base])
-    return float(found.mean()), interval(found), int((found > 0.0).sum())
+    return float(found.mean()), interval(found), int((found > 1e-6).sum())
 
 
 def by_lanes(record: dict[str, Any]) -> dict[int, tuple[float, float]]:
