@@ -23,10 +23,9 @@ def batch_size(check: Checks, argument: str, tree: Tree) -> int:
 
 
 def _shape(check: Checks, argument: str, leaf: Any) -> tuple[int, ...]:
-    is_plain = isinstance(leaf, bool | int | float | complex) or jnp.issubdtype(
-        getattr(leaf, "dtype", None), jax.dtypes.prng_key
-    )
-    return jnp.shape(leaf if is_plain else check.array(argument, leaf))
+    is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    is_number = isinstance(leaf, bool | int | float | complex)
+    return jnp.shape(leaf if is_key or is_number else check.array(argument, leaf))
 
 
 def number_per_example(
