@@ -2,7 +2,7 @@
 
     python -m examples.claims [ID ...] [--quick] [--lanes DIR]
 
-A run of all claims takes two hours on two busy cores; most single claims take seconds to minutes. A record per claim
+A run of all claims takes hours on two busy cores; most single claims take a minute or a few. A record per claim
 and the page (README.md), with its forest plot, are written beside this file.
 
 Read it in this order: `statements` (one claim, one file), `ledger` (what a claim is), `arms` (what a setting is),

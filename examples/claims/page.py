@@ -56,7 +56,6 @@ def page(ledger: list[Entry], claims: Mapping[str, Claim]) -> str:
     num_cases = sum(len(entry.effects) for entry in ledger)
     num_claims = len({entry.claim.number for entry in ledger})
     num_lanes = sum(lanes(case) for entry in ledger for case in entry.record["cases"].values())
-    seconds = sum(entry.record["seconds"] for entry in ledger)
     versions = ledger[0].record["versions"]
     said = ", ".join(f"{name} {versions[name]}" for name in ("jax", "optax", "numpy", "python"))
     lines = [
@@ -89,7 +88,7 @@ def page(ledger: list[Entry], claims: Mapping[str, Claim]) -> str:
         "- The rule was fixed before the runs: " + _rule() + f" Here m is {num_cases} cases.",
         "- " + _ends(ledger),
         f"- The records hold the score of every lane, {num_lanes} of them, with the settings and versions ({said}). "
-        f"The runs took {seconds / 60:.0f} minutes of two busy cores; arms that claims share are trained once.",
+        "Arms that claims share are trained once.",
         "",
         "## Where it is said",
         "",
