@@ -163,6 +163,7 @@ def test_the_stored_study_is_of_the_full_size_and_its_page_is_what_it_generates(
     assert stored["asked"]["grid"] == json.loads(json.dumps(plan.grid._asdict()))
     assert stored["asked"]["budget"] == plan.budget._asdict()
     assert differences.passes_in(stored) == plan.grid.passes
+    assert len(stored["cells"]) == cells.num_cells(plan.grid)
     assert (FOLDER / page.PAGE).read_text(encoding="utf-8") == page.page_of(stored)
     assert record.as_text(stored) == (FOLDER / record.NAME).read_text()
 
